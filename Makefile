@@ -1,0 +1,99 @@
+# Every verb is defined here, once; CI calls these.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+MEMBERS := clients/python remotes blocks serving jobs services/volume services/mesh services/transfer services/gateway services/standalone
+SOURCES := clients/python/voxgate remotes/voxgate_remotes blocks/voxgate_blocks serving/voxgate_serving jobs/voxgate_jobs \
+  services/volume/voxgate_volume services/mesh/voxgate_mesh services/transfer/voxgate_transfer \
+  services/gateway/voxgate_gateway services/standalone/voxgate_standalone
+
+.DEFAULT_GOAL := help
+
+##@ First run
+.PHONY: help setup demo test
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Make the virtual environment (.venv) from the hashed lock
+
+$(VENV)/.ready: requirements.lock $(MEMBERS:%=%/pyproject.toml)
+	$(PYTHON) -c 'import sys; sys.exit("voxgate needs Python 3.11 or newer; set PYTHON=" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(MEMBERS:%=-e ./%)
+	touch $@
+
+demo: setup ## Play the main job on the sample: read, mesh, transfer, verify; pictures in demo-output/
+	$(PY) -m tools.demo
+
+test: setup lint types arch protos-check ## Lint, types, rules, unit, conformance, integration, end to end (about 10 minutes)
+	$(PY) -m pytest -q -m "not full" tests
+	@echo "skipped here: test-languages, images, demo-containers (run them, or make test-full)"
+
+##@ Checks
+.PHONY: check lint types arch conformance test-full test-languages bench
+check: test demo ## What must pass before anything lands
+
+lint: setup ## ruff and buf
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/buf lint
+	$(VENV)/bin/buf format -d --exit-code
+
+types: setup ## mypy, strict
+	$(VENV)/bin/mypy $(SOURCES)
+
+arch: setup ## The rules of the house (import-linter)
+	$(VENV)/bin/lint-imports --no-cache
+
+conformance: setup ## The conformance suite on every kind of volume
+	$(PY) -m pytest -q tests/conformance
+
+test-full: test test-languages ## Everything that runs without containers, full sizes (under 60 minutes)
+	$(PY) -m pytest -q -m full tests
+
+test-languages: setup protos-dist ## A client in C++ from the protos tarball alone, against a running suite
+	$(PY) -m pytest -q tests/languages
+
+bench: setup ## Ratios against peers (ROWS=id,id)
+	$(PY) -m tests.bench $(if $(ROWS),--rows $(ROWS))
+
+##@ Contract
+.PHONY: protos protos-check protos-dist
+.venv-protos/.ready: protos/requirements.lock
+	$(PYTHON) -m venv .venv-protos
+	.venv-protos/bin/pip install --quiet --disable-pip-version-check --require-hashes -r protos/requirements.lock
+	touch $@
+
+protos: .venv-protos/.ready ## Generate clients/python/voxgate/v1
+	.venv-protos/bin/python tools/generate_protos.py clients/python
+
+protos-check: .venv-protos/.ready ## Fail when the checked-in stubs differ from the contract
+	.venv-protos/bin/python tools/generate_protos.py --check clients/python
+
+protos-dist: setup ## dist/voxgate-protos.tar.gz: protos and descriptor set, usable alone
+	$(PY) tools/protos_dist.py dist
+
+##@ Containers
+.PHONY: images demo-containers
+images: ## Build every image with buildah
+	bash deploy/images.sh
+
+demo-containers: setup images ## Play the one-replica render with podman and run the demo against it
+	bash deploy/demo-containers.sh
+
+##@ Upkeep
+.PHONY: lock format
+lock: ## Resolve requirements.lock and protos/requirements.lock anew (needs uv)
+	uv pip compile requirements-members.in requirements-dev.in -c constraints.in --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header \
+	  $(foreach m,voxgate voxgate-remotes voxgate-blocks voxgate-serving voxgate-jobs voxgate-volume voxgate-mesh voxgate-transfer voxgate-gateway voxgate-standalone,--no-emit-package $(m)) \
+	  -o requirements.lock
+	uv pip compile protos/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  -o protos/requirements.lock
+
+format: setup ## Format everything
+	$(VENV)/bin/ruff check --fix-only .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/buf format -w

@@ -1,0 +1,1 @@
+"""Pure blockwise work over any Volume, used by all services."""

@@ -1,0 +1,1 @@
+"""The ergonomic layer: connections, arrays over any Volume, meshes, jobs."""

@@ -1,0 +1,42 @@
+"""Meshes: what every mesh service answers, wherever the surface came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mesh:
+    """The surface of one segment.
+
+    Attributes:
+        segment_id: the segment.
+        vertices: float32 array of shape (n, 3), columns x, y, z, nanometres, global frame; voxel i spans
+            [i * size, (i + 1) * size).
+        faces: uint32 array of shape (m, 3), indices into `vertices`, counter-clockwise seen from outside.
+        origin: "stored" or "computed".
+        scale: index of the scale that was meshed.
+        resolved_version: the version that was meshed.
+        mesher: name of the mesher; empty for a stored mesh.
+    """
+
+    segment_id: int
+    vertices: npt.NDArray[np.float32]
+    faces: npt.NDArray[np.uint32]
+    origin: str = "computed"
+    scale: int = 0
+    resolved_version: str = ""
+    mesher: str = ""
+
+    @property
+    def bounds_nm(self) -> npt.NDArray[Any]:
+        """Array of shape (2, 3): the least and the greatest x, y, z of the vertices, nanometres."""
+        return np.stack([self.vertices.min(axis=0), self.vertices.max(axis=0)])
+
+
+MESH_FORMATS: tuple[str, ...] = ("obj", "ply", "stl", "glb", "precomputed")
+"""Formats a mesh can be written in; all but "precomputed" are also the file's ending."""

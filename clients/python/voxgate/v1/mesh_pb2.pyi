@@ -1,0 +1,144 @@
+from voxgate.v1 import types_pb2 as _types_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class MeshBorder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MESH_BORDER_UNSPECIFIED: _ClassVar[MeshBorder]
+    MESH_BORDER_CLOSED: _ClassVar[MeshBorder]
+    MESH_BORDER_OPEN: _ClassVar[MeshBorder]
+
+class MeshOrigin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MESH_ORIGIN_UNSPECIFIED: _ClassVar[MeshOrigin]
+    MESH_ORIGIN_STORED: _ClassVar[MeshOrigin]
+    MESH_ORIGIN_COMPUTED: _ClassVar[MeshOrigin]
+
+class MeshFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MESH_FORMAT_UNSPECIFIED: _ClassVar[MeshFormat]
+    MESH_FORMAT_OBJ: _ClassVar[MeshFormat]
+    MESH_FORMAT_PLY: _ClassVar[MeshFormat]
+    MESH_FORMAT_STL: _ClassVar[MeshFormat]
+    MESH_FORMAT_GLB: _ClassVar[MeshFormat]
+    MESH_FORMAT_PRECOMPUTED: _ClassVar[MeshFormat]
+MESH_BORDER_UNSPECIFIED: MeshBorder
+MESH_BORDER_CLOSED: MeshBorder
+MESH_BORDER_OPEN: MeshBorder
+MESH_ORIGIN_UNSPECIFIED: MeshOrigin
+MESH_ORIGIN_STORED: MeshOrigin
+MESH_ORIGIN_COMPUTED: MeshOrigin
+MESH_FORMAT_UNSPECIFIED: MeshFormat
+MESH_FORMAT_OBJ: MeshFormat
+MESH_FORMAT_PLY: MeshFormat
+MESH_FORMAT_STL: MeshFormat
+MESH_FORMAT_GLB: MeshFormat
+MESH_FORMAT_PRECOMPUTED: MeshFormat
+
+class MeshSpec(_message.Message):
+    __slots__ = ("volume", "version", "scale_index", "scale_key", "segment_ids", "bounds", "border", "label_view", "time_index", "mesher")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SCALE_KEY_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    BORDER_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    TIME_INDEX_FIELD_NUMBER: _ClassVar[int]
+    MESHER_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    version: str
+    scale_index: int
+    scale_key: str
+    segment_ids: _containers.RepeatedScalarFieldContainer[int]
+    bounds: _types_pb2.Box
+    border: MeshBorder
+    label_view: _types_pb2.LabelView
+    time_index: int
+    mesher: str
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., segment_ids: _Optional[_Iterable[int]] = ..., bounds: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., border: _Optional[_Union[MeshBorder, str]] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., time_index: _Optional[int] = ..., mesher: _Optional[str] = ...) -> None: ...
+
+class GetMeshesRequest(_message.Message):
+    __slots__ = ("spec",)
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    spec: MeshSpec
+    def __init__(self, spec: _Optional[_Union[MeshSpec, _Mapping]] = ...) -> None: ...
+
+class MeshPart(_message.Message):
+    __slots__ = ("segment_id", "first_vertex", "vertex_count", "face_count", "data")
+    SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    FIRST_VERTEX_FIELD_NUMBER: _ClassVar[int]
+    VERTEX_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FACE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    segment_id: int
+    first_vertex: int
+    vertex_count: int
+    face_count: int
+    data: bytes
+    def __init__(self, segment_id: _Optional[int] = ..., first_vertex: _Optional[int] = ..., vertex_count: _Optional[int] = ..., face_count: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class MeshEnd(_message.Message):
+    __slots__ = ("segment_id", "error", "vertex_count", "face_count", "origin", "scale_index", "resolved_version", "mesher")
+    SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    VERTEX_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FACE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    MESHER_FIELD_NUMBER: _ClassVar[int]
+    segment_id: int
+    error: _types_pb2.ItemError
+    vertex_count: int
+    face_count: int
+    origin: MeshOrigin
+    scale_index: int
+    resolved_version: str
+    mesher: str
+    def __init__(self, segment_id: _Optional[int] = ..., error: _Optional[_Union[_types_pb2.ItemError, _Mapping]] = ..., vertex_count: _Optional[int] = ..., face_count: _Optional[int] = ..., origin: _Optional[_Union[MeshOrigin, str]] = ..., scale_index: _Optional[int] = ..., resolved_version: _Optional[str] = ..., mesher: _Optional[str] = ...) -> None: ...
+
+class GetMeshesResponse(_message.Message):
+    __slots__ = ("parts", "ends", "progress")
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    ENDS_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    parts: _containers.RepeatedCompositeFieldContainer[MeshPart]
+    ends: _containers.RepeatedCompositeFieldContainer[MeshEnd]
+    progress: _types_pb2.Progress
+    def __init__(self, parts: _Optional[_Iterable[_Union[MeshPart, _Mapping]]] = ..., ends: _Optional[_Iterable[_Union[MeshEnd, _Mapping]]] = ..., progress: _Optional[_Union[_types_pb2.Progress, _Mapping]] = ...) -> None: ...
+
+class ExportMeshRequest(_message.Message):
+    __slots__ = ("spec", "format")
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    spec: MeshSpec
+    format: MeshFormat
+    def __init__(self, spec: _Optional[_Union[MeshSpec, _Mapping]] = ..., format: _Optional[_Union[MeshFormat, str]] = ...) -> None: ...
+
+class ExportMeshHeader(_message.Message):
+    __slots__ = ("media_type", "file_extension")
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FILE_EXTENSION_FIELD_NUMBER: _ClassVar[int]
+    media_type: str
+    file_extension: str
+    def __init__(self, media_type: _Optional[str] = ..., file_extension: _Optional[str] = ...) -> None: ...
+
+class ExportMeshResponse(_message.Message):
+    __slots__ = ("header", "progress", "ends", "data")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    ENDS_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    header: ExportMeshHeader
+    progress: _types_pb2.Progress
+    ends: _containers.RepeatedCompositeFieldContainer[MeshEnd]
+    data: bytes
+    def __init__(self, header: _Optional[_Union[ExportMeshHeader, _Mapping]] = ..., progress: _Optional[_Union[_types_pb2.Progress, _Mapping]] = ..., ends: _Optional[_Iterable[_Union[MeshEnd, _Mapping]]] = ..., data: _Optional[bytes] = ...) -> None: ...

@@ -1,0 +1,96 @@
+from voxgate.v1 import types_pb2 as _types_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SegmentOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SEGMENT_ORDER_UNSPECIFIED: _ClassVar[SegmentOrder]
+    SEGMENT_ORDER_ID: _ClassVar[SegmentOrder]
+    SEGMENT_ORDER_LARGEST_FIRST: _ClassVar[SegmentOrder]
+SEGMENT_ORDER_UNSPECIFIED: SegmentOrder
+SEGMENT_ORDER_ID: SegmentOrder
+SEGMENT_ORDER_LARGEST_FIRST: SegmentOrder
+
+class ListSegmentsRequest(_message.Message):
+    __slots__ = ("volume", "version", "scale_index", "scale_key", "box", "order", "page_size", "page_token", "label_view", "time_index")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SCALE_KEY_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    TIME_INDEX_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    version: str
+    scale_index: int
+    scale_key: str
+    box: _types_pb2.Box
+    order: SegmentOrder
+    page_size: int
+    page_token: str
+    label_view: _types_pb2.LabelView
+    time_index: int
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., box: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., order: _Optional[_Union[SegmentOrder, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., time_index: _Optional[int] = ...) -> None: ...
+
+class SegmentCount(_message.Message):
+    __slots__ = ("segment_id", "voxel_count")
+    SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    VOXEL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    segment_id: int
+    voxel_count: int
+    def __init__(self, segment_id: _Optional[int] = ..., voxel_count: _Optional[int] = ...) -> None: ...
+
+class ListSegmentsResponse(_message.Message):
+    __slots__ = ("segments", "next_page_token", "total_count", "resolved_version", "label_view", "support")
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    SUPPORT_FIELD_NUMBER: _ClassVar[int]
+    segments: _containers.RepeatedCompositeFieldContainer[SegmentCount]
+    next_page_token: str
+    total_count: int
+    resolved_version: str
+    label_view: _types_pb2.LabelView
+    support: _types_pb2.ServiceSupport
+    def __init__(self, segments: _Optional[_Iterable[_Union[SegmentCount, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., total_count: _Optional[int] = ..., resolved_version: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., support: _Optional[_Union[_types_pb2.ServiceSupport, str]] = ...) -> None: ...
+
+class LookupSegmentsRequest(_message.Message):
+    __slots__ = ("volume", "version", "scale_index", "scale_key", "points", "label_view", "time_index")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SCALE_KEY_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    TIME_INDEX_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    version: str
+    scale_index: int
+    scale_key: str
+    points: _containers.RepeatedCompositeFieldContainer[_types_pb2.Vec3]
+    label_view: _types_pb2.LabelView
+    time_index: int
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., points: _Optional[_Iterable[_Union[_types_pb2.Vec3, _Mapping]]] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., time_index: _Optional[int] = ...) -> None: ...
+
+class LookupSegmentsResponse(_message.Message):
+    __slots__ = ("segment_ids", "resolved_version", "label_view", "support")
+    SEGMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    SUPPORT_FIELD_NUMBER: _ClassVar[int]
+    segment_ids: _containers.RepeatedScalarFieldContainer[int]
+    resolved_version: str
+    label_view: _types_pb2.LabelView
+    support: _types_pb2.ServiceSupport
+    def __init__(self, segment_ids: _Optional[_Iterable[int]] = ..., resolved_version: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., support: _Optional[_Union[_types_pb2.ServiceSupport, str]] = ...) -> None: ...

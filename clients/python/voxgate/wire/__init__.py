@@ -1,0 +1,1 @@
+"""Between protobuf messages and the vocabulary, both ways, in one place."""

@@ -1,0 +1,1 @@
+"""Records and engine of long-running work."""

@@ -1,0 +1,1 @@
+"""Adapters for volume stores, their registry and their shipped conformance suite."""

@@ -1,0 +1,1 @@
+"""The Transfer and Job services."""

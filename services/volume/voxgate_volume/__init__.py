@@ -1,0 +1,1 @@
+"""The Volume and Segment services."""

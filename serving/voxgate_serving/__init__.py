@@ -1,0 +1,1 @@
+"""What every server shares: settings, build, bind, drain, errors, health, budgets, workers."""
