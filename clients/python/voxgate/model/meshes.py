@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from voxgate.model.errors import VoxgateError
+from voxgate.model.geometry import Box
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,3 +44,42 @@ class Mesh:
 
 MESH_FORMATS: tuple[str, ...] = ("obj", "ply", "stl", "glb", "precomputed")
 """Formats a mesh can be written in; all but "precomputed" are also the file's ending."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshRequest:
+    """Which surfaces to make.
+
+    Attributes:
+        segment_ids: none of them 0, none twice.
+        scale: index of the scale to mesh.
+        bounds: where, in voxels of the scale; None means the whole scale.
+        closed: whether surfaces are closed at the border of `bounds`, as if only background lay outside.
+        mesher: a mesher by name ("zmesh", "skimage"); empty means the default.
+    """
+
+    segment_ids: tuple[int, ...]
+    scale: int = 0
+    bounds: Box | None = None
+    closed: bool = True
+    mesher: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshFailure:
+    """Why one requested segment has no mesh."""
+
+    segment_id: int
+    error: VoxgateError
+
+
+MeshProgress = Callable[[str, int, int], None]
+"""Called with (phase, done bytes, total bytes); the total is 0 while unknown."""
+
+
+class MeshSource(Protocol):
+    """Can mesh the segments of a volume."""
+
+    def meshes(self, request: MeshRequest, *, progress: MeshProgress | None = None) -> Iterator[Mesh | MeshFailure]:
+        """Yield exactly one Mesh or MeshFailure for each requested id, in the order they get ready."""
+        ...

@@ -259,8 +259,11 @@ class SegmentCount:
 class SegmentIndex(Protocol):
     """Answers which segments are where, from a store's index or over the wire."""
 
-    def segments_in(self, box: Box, *, scale: int = 0) -> list[SegmentCount]:
-        """The segments in `box` with their voxel counts, by id; background (0) left out."""
+    def segments_in(self, box: Box, *, scale: int = 0, top: int | None = None) -> list[SegmentCount]:
+        """The segments in `box` with their voxel counts; background (0) left out.
+
+        By id; or with `top`, only that many of the largest, largest first (equal counts by id).
+        """
         ...
 
     def segments_at(self, points: Sequence[Vec3], *, scale: int = 0) -> list[int]:
