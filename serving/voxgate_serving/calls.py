@@ -1,0 +1,85 @@
+"""One running call: its context with our facts added, and the errors it ends with."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from typing import Any, NoReturn
+
+import grpc
+import structlog
+
+from voxgate.model.errors import Cancelled, InternalError, PermissionDenied, VoxgateError
+from voxgate.model.volumes import CallContext
+from voxgate.wire.errors import DETAILS_KEY, status_code, to_status
+from voxgate_serving.principal import ANONYMOUS
+
+VIA_KEY = "voxgate-via"
+REQUEST_ID_KEY = "x-request-id"
+_MAX_REQUEST_ID = 64
+
+
+class ServerCall:
+    """A grpc.ServicerContext with `principal`, `request_id` and `call` (deadline and stop event) added.
+
+    Everything else is the wrapped context's own.
+    """
+
+    def __init__(self, context: grpc.ServicerContext, default_deadline_s: float) -> None:
+        self._context = context
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        self.request_id = metadata.get(REQUEST_ID_KEY, "")[:_MAX_REQUEST_ID] or str(uuid.uuid4())
+        self.via = tuple(server for server in metadata.get(VIA_KEY, "").split(",") if server)
+        self.principal = ANONYMOUS
+        stop = threading.Event()
+        # False means that the call is over already.
+        if not context.add_callback(stop.set):
+            stop.set()
+        remaining = context.time_remaining()
+        patience = default_deadline_s if remaining is None else min(remaining, 10 * 365 * 86400.0)
+        self.call = CallContext(time.monotonic() + patience, stop)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def refuse_loop(self, server_id: str) -> None:
+        """Refuse a call that has passed through this server already.
+
+        Raises:
+            PermissionDenied: when it has.
+        """
+        if server_id in self.via:
+            raise PermissionDenied(
+                "the call came back to a server it already passed through", "remove the loop of remotes"
+            )
+
+    def fail(self, error: BaseException) -> NoReturn:
+        """End the call with a typed error; anything untyped is logged and told as an internal error.
+
+        Raises:
+            Exception: always; grpc's own signal that the call was aborted.
+        """
+        if not isinstance(error, VoxgateError):
+            structlog.get_logger().error(
+                "internal error", request_id=self.request_id, error=type(error).__name__, exc_info=error
+            )
+            error = InternalError(
+                "the server failed", f"report request id {self.request_id}", details={"request_id": self.request_id}
+            )
+        elif not isinstance(error, Cancelled):
+            structlog.get_logger().info(
+                "call refused", request_id=self.request_id, reason=error.reason, message=error.message
+            )
+        status = to_status(error)
+        self._context.set_trailing_metadata(
+            ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID_KEY, self.request_id))
+        )
+        self._context.abort(status_code(error), status.message)
+        raise error  # abort does not return; this is for readers and type checkers
+
+
+def call_context(context: grpc.ServicerContext) -> CallContext:
+    """The deadline and stop event of a running call."""
+    call = getattr(context, "call", None)
+    return call if isinstance(call, CallContext) else ServerCall(context, 3600.0).call

@@ -1,0 +1,68 @@
+"""Health on a port and thread of its own: it answers however busy the service is."""
+
+from __future__ import annotations
+
+from concurrent import futures
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from voxgate.model.errors import ConfigInvalid
+
+LIVE = "live"
+READY = "ready"
+
+
+class HealthServer:
+    """A gRPC server with nothing but grpc.health.v1.Health.
+
+    Service names: "" and "ready" (takes calls), "live" (the process works), and each served service's own.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        """Bind.
+
+        Raises:
+            ConfigInvalid: when the port is taken.
+        """
+        self.servicer = health.HealthServicer(experimental_non_blocking=True)
+        self._names: tuple[str, ...] = ()
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(2, thread_name_prefix="health"), options=[("grpc.so_reuseport", 0)]
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self.servicer, self._server)
+        self.port = bind(self._server, host, port)
+
+    def start(self, service_names: list[str]) -> None:
+        """Start to answer SERVING."""
+        self._names = ("", READY, *service_names)
+        for name in (LIVE, *self._names):
+            self.servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._server.start()
+
+    def drain(self) -> None:
+        """Answer NOT_SERVING for everything but "live": a draining process must not be restarted."""
+        for name in self._names:
+            self.servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    def stop(self) -> None:
+        """Stop answering."""
+        self._server.stop(0).wait()
+
+
+def bind(server: grpc.Server, host: str, port: int) -> int:
+    """Bind a server to an address; returns the port.
+
+    Raises:
+        ConfigInvalid: when the address cannot be had.
+    """
+    address = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    try:
+        bound = server.add_insecure_port(f"{address}:{port}")
+    except RuntimeError:
+        bound = 0
+    if bound == 0:
+        raise ConfigInvalid(
+            f"cannot listen on {host}:{port}", "another program has the port: stop it, or choose another with --port"
+        )
+    return bound

@@ -1,0 +1,138 @@
+"""Build, bind, run and drain a gRPC server."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from dataclasses import dataclass
+from types import FrameType
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from voxgate_serving.health import HealthServer, bind
+from voxgate_serving.interceptors import CallInterceptor
+from voxgate_serving.settings import ServerSettings
+
+_MIB = 1 << 20
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.so_reuseport", 0),  # a taken port is an error, not a share of somebody else's calls
+    ("grpc.max_receive_message_length", 4 * _MIB),
+    ("grpc.http2.max_frame_size", (1 << 24) - 1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
+
+
+def _nothing() -> None:
+    """Close nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRegistration:
+    """One gRPC service, ready to be added to any server.
+
+    Attributes:
+        full_name: as in "voxgate.v1.MeshService".
+        add: adds the servicer to a server.
+        drain: called when the server starts to stop: end long work, wake waiting calls.
+        close: called after the last call has ended.
+    """
+
+    full_name: str
+    add: Callable[[grpc.Server], None]
+    drain: Callable[[], None] = _nothing
+    close: Callable[[], None] = _nothing
+
+
+class RunningServer:
+    """A started server. `port` and `health_port` are the bound ones."""
+
+    def __init__(self, registrations: Sequence[ServiceRegistration], settings: ServerSettings, server_id: str) -> None:
+        """Bind and start.
+
+        Raises:
+            ConfigInvalid: when an address cannot be had.
+        """
+        self.server_id = server_id
+        self._registrations = tuple(registrations)
+        self._grace_s = settings.grace_s
+        self._stopped = threading.Event()
+        self._stopping = threading.Lock()
+        self._pool = futures.ThreadPoolExecutor(settings.workers, thread_name_prefix="call")
+        interceptor = CallInterceptor(server_id, settings.unary_deadline_s, settings.stream_deadline_s)
+        self._server = grpc.server(self._pool, interceptors=[interceptor], options=_OPTIONS)
+        self._health = HealthServer(settings.host, settings.health_port)
+        names = [registration.full_name for registration in self._registrations]
+        for registration in self._registrations:
+            registration.add(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, self._server)
+        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
+        self.port = bind(self._server, settings.host, settings.port)
+        self.health_port = self._health.port
+        self._health.start(names)
+        self._server.start()
+
+    @property
+    def address(self) -> str:
+        """Where to connect from this machine."""
+        return f"localhost:{self.port}"
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """Drain and stop: health says NOT_SERVING, new calls are refused, running ones get the grace. Idempotent."""
+        if not self._stopping.acquire(blocking=False):
+            self._stopped.wait()
+            return
+        self._health.drain()
+        for registration in self._registrations:
+            registration.drain()
+        self._server.stop(self._grace_s if grace_s is None else grace_s).wait()
+        for registration in self._registrations:
+            registration.close()
+        self._health.stop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._stopped.set()
+
+    def wait(self) -> None:
+        """Wait until the server has stopped."""
+        self._stopped.wait()
+
+
+def start_server(
+    registrations: Sequence[ServiceRegistration], settings: ServerSettings, server_id: str | None = None
+) -> RunningServer:
+    """Start serving; returns at once.
+
+    Raises:
+        ConfigInvalid: when an address cannot be had.
+    """
+    server = RunningServer(registrations, settings, server_id or new_server_id())
+    log = structlog.get_logger()
+    log.info("serving", host=settings.host, port=server.port, health_port=server.health_port)
+    if not settings.is_loopback:
+        if settings.writes_enabled:
+            log.warning("anyone who can reach this address can write", host=settings.host)
+        else:
+            log.warning("beyond loopback without authentication: serving reads only", host=settings.host)
+    return server
+
+
+def new_server_id() -> str:
+    """A name for this process, for loop detection and logs."""
+    return uuid.uuid4().hex[:16]
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` on SIGTERM and SIGINT, in a thread of its own so that the handler returns at once."""
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (signal's shape)
+        threading.Thread(target=stop, name="drain", daemon=True).start()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)

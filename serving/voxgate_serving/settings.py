@@ -1,0 +1,153 @@
+"""Settings of a server: read once, in its main program. Command line over environment over file over defaults."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from voxgate.model.errors import ConfigInvalid
+
+MIB = 1 << 20
+MAX_MESSAGE_BYTES = 2 * MIB
+"""The largest payload of one message: under gRPC's default limit of 4 MiB, so that no client needs an option."""
+
+
+class ServerSettings(BaseSettings):
+    """What every server can be told: `[server]` in voxgate.toml, or VOXGATE_<NAME> in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="VOXGATE_", extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="address to listen on; beyond loopback only reads are served")
+    port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 picks a free one")
+    health_port: int = Field(50052, ge=0, le=65535, description="gRPC health port; 0 picks a free one")
+    http_port: int = Field(8080, ge=0, le=65535, description="port of the HTTP gateway; 0 picks a free one")
+    workers: int = Field(16, ge=1, description="threads that run calls")
+    worker_processes: int = Field(
+        default_factory=lambda: min(8, os.cpu_count() or 1), ge=0, description="processes for meshing; 0 works inline"
+    )
+    unary_deadline_s: float = Field(120.0, gt=0, description="deadline of a unary call that brings none")
+    stream_deadline_s: float = Field(3600.0, gt=0, description="deadline of a stream that brings none")
+    grace_s: float = Field(10.0, ge=0, description="how long running calls may finish after SIGTERM")
+    memory_budget_bytes: int = Field(1024 * MIB, ge=16 * MIB, description="voxel bytes held by all calls together")
+    stream_budget_bytes: int = Field(64 * MIB, ge=4 * MIB, description="voxel bytes held by one stream")
+    max_cutout_bytes: int = Field(0, ge=0, description="largest cutout, raw bytes; 0 means no limit")
+    max_segment_count: int = Field(10_000, ge=1, description="most segment ids or points in one request")
+    max_scan_voxel_count: int = Field(4 * 1024**3, ge=1, description="most voxels one call may search")
+    mesh_address: str = Field("", description='where the Mesh service is; empty means "here"')
+    transfer_address: str = Field("", description='where the Transfer and Job services are; empty means "here"')
+    volume_address: str = Field("", description='where the Volume service is; empty means "here"')
+    allow_unauthenticated_writes: bool = Field(False, description="take writes beyond loopback; logged")
+    tune_allocator: bool = Field(True, description="keep freed memory in the process (see architecture)")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def writes_enabled(self) -> bool:
+        """Whether this server takes writes: on loopback, or where the operator insists."""
+        return self.is_loopback or self.allow_unauthenticated_writes
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that voxgate.toml says.
+
+    Attributes:
+        server: the settings, environment and command line included.
+        remotes: the `[remotes]` table as parsed, for voxgate_remotes.config.
+        base: the folder that relative paths in the file start from.
+    """
+
+    server: ServerSettings
+    remotes: Mapping[str, Any]
+    base: Path
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    match = difflib.get_close_matches(key, known, n=1)
+    return f'did you mean "{match[0]}"?' if match else f"known keys are {', '.join(sorted(known))}"
+
+
+def parse_server(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> ServerSettings:
+    """Settings from the `[server]` table, the environment and `overrides` (of the command line), the last strongest.
+
+    Raises:
+        ConfigInvalid: naming the key and what is wrong with it.
+    """
+
+    class FromFile(ServerSettings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the base's shape)
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the base's shape)
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (init_settings, env_settings, _TableSource(settings_cls, dict(table)))
+
+    known = list(ServerSettings.model_fields)
+    for key in table:
+        if key not in known:
+            raise ConfigInvalid(f'unknown key "server.{key}"', _nearest(key, known))
+    try:
+        return FromFile(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigInvalid(
+            f'"server.{".".join(map(str, first["loc"]))}": {first["msg"]}', "correct the value"
+        ) from None
+
+
+class _TableSource(PydanticBaseSettingsSource):
+    """Settings out of an already parsed table."""
+
+    def __init__(self, settings_cls: type[BaseSettings], table: dict[str, Any]) -> None:
+        super().__init__(settings_cls)
+        self._table = table
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002  (the base's shape)
+        return self._table.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return self._table
+
+
+def load_configuration(path: Path | None, overrides: Mapping[str, Any]) -> Configuration:
+    """Read voxgate.toml (None: defaults and environment only).
+
+    Raises:
+        ConfigInvalid: for a file that cannot be read, is not TOML, or has an unknown key.
+    """
+    document: dict[str, Any] = {}
+    base = Path.cwd()
+    if path is not None:
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigInvalid(f"cannot read {path}: {error.strerror}", "name an existing file") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigInvalid(f"{path} is not TOML: {error}", "correct the file") from None
+        base = path.resolve().parent
+    for key in document:
+        if key not in ("server", "remotes"):
+            raise ConfigInvalid(f'unknown key "{key}"', _nearest(key, ["server", "remotes"]))
+    server = parse_server(document.get("server", {}), {k: v for k, v in overrides.items() if v is not None})
+    return Configuration(server, document.get("remotes", {}), base)
