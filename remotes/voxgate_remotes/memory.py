@@ -1,0 +1,303 @@
+"""Volumes kept in this process's memory: for tests, for scratch, and as the simplest adapter there is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from voxgate.model.errors import (
+    AlreadyExists,
+    ConfigInvalid,
+    InvalidArgument,
+    ReadOnly,
+    UnknownVolume,
+    UnsupportedFormat,
+)
+from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
+from voxgate.model.volumes import (
+    RAW,
+    SUPPORTED_DTYPES,
+    CallContext,
+    Channel,
+    ChunkPresence,
+    ListEntry,
+    OpenOptions,
+    Scale,
+    ScaleSpec,
+    VolumeInfo,
+    VolumeKind,
+    VolumeSpec,
+    Voxels,
+    Writable,
+)
+from voxgate_remotes.checks import (
+    checked_box,
+    checked_channels,
+    checked_out,
+    checked_write,
+    path_under,
+    refuse_version_and_time,
+)
+from voxgate_remotes.config import RemoteConfig
+
+C = TypeVar("C")
+
+DEFAULT_CHUNK_SHAPE = Vec3(64, 64, 64)
+_ORIGIN = Vec3(0, 0, 0)
+
+
+@dataclass(slots=True)
+class _Store:
+    """The chunks of one volume, shared by every handle on it.
+
+    Chunks are never changed once stored: a write puts new ones in their place. So readers need no lock, and what
+    they see of one chunk is always the work of whole writes.
+    """
+
+    chunks: list[dict[Vec3, Voxels]]
+    writing: threading.Lock = field(default_factory=threading.Lock)
+
+
+class MemoryVolume:
+    """A volume in memory; a chunk that was never written is absent. Thread-safe."""
+
+    def __init__(self, info: VolumeInfo, store: _Store, context: CallContext) -> None:
+        self._info = info
+        self._store = store
+        self._context = context
+
+    @staticmethod
+    def create(spec: VolumeSpec) -> MemoryVolume:
+        """An empty, writable volume.
+
+        Raises:
+            UnsupportedFormat, InvalidArgument: for a spec that memory cannot hold exactly.
+        """
+        info = _info_of(spec)
+        return MemoryVolume(info, _Store([{} for _ in info.scales]), CallContext())
+
+    @staticmethod
+    def from_array(
+        voxels: npt.NDArray[Any],
+        *,
+        voxel_offset: Vec3 = _ORIGIN,
+        voxel_size_nm: VoxelSize | None = None,
+        kind: VolumeKind = VolumeKind.UNKNOWN,
+        chunk_shape: Vec3 = DEFAULT_CHUNK_SHAPE,
+    ) -> MemoryVolume:
+        """A writable volume of one scale that holds a copy of `voxels`.
+
+        Args:
+            voxels: array of shape (z, y, x), or (c, z, y, x) for a volume with a channel axis.
+            voxel_offset: global coordinates of the first voxel.
+            voxel_size_nm: nanometres; None means unknown.
+            kind: what the voxels mean.
+            chunk_shape: the stored chunk, and write granule, in voxels.
+
+        Raises:
+            InvalidArgument: for another number of axes, or no voxels.
+            UnsupportedFormat: for a dtype the contract does not have.
+        """
+        if voxels.ndim not in (3, 4):
+            raise InvalidArgument(f"an array of {voxels.ndim} axes is no volume", "give (z, y, x) or (c, z, y, x)")
+        shape = Vec3.from_zyx(cast("tuple[int, int, int]", voxels.shape[-3:]))
+        box = Box.at(voxel_offset, shape)
+        channels = tuple(Channel() for _ in range(voxels.shape[0])) if voxels.ndim == 4 else ()
+        dtype = voxels.dtype.newbyteorder("<")
+        spec = VolumeSpec(dtype, kind, (ScaleSpec(box, voxel_size_nm, chunk_shape),), channels)
+        volume = MemoryVolume.create(spec)
+        volume.write(box, voxels.reshape(-1, *shape.zyx).astype(dtype))
+        return volume
+
+    def bound(self, context: CallContext) -> MemoryVolume:
+        """The same voxels, for a caller with this patience."""
+        return MemoryVolume(self._info, self._store, context)
+
+    def read_only(self) -> MemoryVolume:
+        """The same voxels, for readers only."""
+        scales = tuple(replace(scale, writable=False) for scale in self._info.scales)
+        return MemoryVolume(replace(self._info, scales=scales), self._store, self._context)
+
+    @property
+    def info(self) -> VolumeInfo:
+        """The volume's description."""
+        return self._info
+
+    def read(
+        self, box: Box, *, scale: int = 0, channels: Sequence[int] | None = None, out: Voxels | None = None
+    ) -> Voxels:
+        """Read a box; see `voxgate.model.volumes.Volume.read`."""
+        level = checked_box(self._info, box, scale)
+        wanted = checked_channels(self._info, channels)
+        out = checked_out((len(wanted), *box.shape.zyx), self._info.dtype, out)
+        for cell in grid_cells(box, level.stored_chunk_shape, level.grid_origin):
+            self._context.check()
+            origin = _chunk_origin(level, cell)
+            chunk = self._store.chunks[scale].get(origin)
+            target = (slice(None), *cell.slices_zyx(box.start))
+            out[target] = self._info.fill_value if chunk is None else chunk[:, *cell.slices_zyx(origin)][wanted]
+        return out
+
+    def write(self, box: Box, voxels: Voxels, *, scale: int = 0) -> None:
+        """Write a box, cut granules merged; see `voxgate.model.volumes.Writable.write`."""
+        level = checked_write(self._info, box, voxels, scale)
+        chunks = self._store.chunks[scale]
+        with self._store.writing:
+            for cell in grid_cells(box, level.stored_chunk_shape, level.grid_origin):
+                self._context.check()
+                origin = _chunk_origin(level, cell)
+                stored = chunks.get(origin)
+                if stored is None:
+                    shape = (self._info.channel_count, *level.stored_chunk_shape.zyx)
+                    chunk = np.full(shape, self._info.fill_value, self._info.dtype)
+                else:
+                    chunk = stored.copy()
+                chunk[:, *cell.slices_zyx(origin)] = voxels[:, *cell.slices_zyx(box.start)]
+                chunks[origin] = chunk
+
+    def is_absent(self, box: Box, *, scale: int = 0) -> bool:
+        """Whether no chunk that overlaps `box` was ever written.
+
+        Raises:
+            UnknownScale, EmptyBox, OutOfBounds.
+        """
+        level = checked_box(self._info, box, scale)
+        cells = grid_cells(box, level.stored_chunk_shape, level.grid_origin)
+        return not any(_chunk_origin(level, cell) in self._store.chunks[scale] for cell in cells)
+
+    def capability(self, kind: type[C]) -> C | None:
+        """Writable where the volume takes writes, ChunkPresence always."""
+        has_it = kind is ChunkPresence or (kind is Writable and any(scale.writable for scale in self._info.scales))
+        return cast("C", self) if has_it else None
+
+
+def _chunk_origin(scale: Scale, cell: Box) -> Vec3:
+    """Where the stored chunk that `cell` is a part of starts."""
+    triples = zip(cell.start, scale.stored_chunk_shape, scale.grid_origin, strict=True)
+    return Vec3(*(origin + (start - origin) // size * size for start, size, origin in triples))
+
+
+def _info_of(spec: VolumeSpec) -> VolumeInfo:
+    """The description of a volume made by `spec`.
+
+    Raises:
+        UnsupportedFormat, InvalidArgument.
+    """
+    if spec.dtype not in SUPPORTED_DTYPES:
+        raise UnsupportedFormat(f"no volume holds {spec.dtype}", f"use one of {', '.join(map(str, SUPPORTED_DTYPES))}")
+    if spec.format not in ("", "memory"):
+        raise UnsupportedFormat(f"memory does not create {spec.format!r}", "leave the format out")
+    if not spec.scales:
+        raise InvalidArgument("a volume needs a scale", "state at least one")
+    return VolumeInfo(
+        name="",
+        dtype=spec.dtype.newbyteorder("<"),
+        kind=spec.kind,
+        scales=tuple(_scale_of(str(index), scale) for index, scale in enumerate(spec.scales)),
+        axes="czyx" if spec.channels else "zyx",
+        channels=spec.channels,
+        fill_value=_fill_value(spec),
+    )
+
+
+def _fill_value(spec: VolumeSpec) -> int | float:
+    """The spec's fill value as a number of its dtype.
+
+    Raises:
+        InvalidArgument: when an integer dtype does not have it.
+    """
+    if spec.dtype.kind == "f":
+        return float(spec.dtype.type(spec.fill_value))
+    limits = np.iinfo(spec.dtype)
+    if spec.fill_value != spec.fill_value or not limits.min <= spec.fill_value <= limits.max or spec.fill_value % 1:
+        raise InvalidArgument(f"the fill value {spec.fill_value} is no {spec.dtype}", "choose one that is")
+    return int(spec.fill_value)
+
+
+def _scale_of(key: str, spec: ScaleSpec) -> Scale:
+    chunk = spec.chunk_shape or DEFAULT_CHUNK_SHAPE
+    granule = spec.shard_shape or chunk
+    if spec.bounds.is_empty or min(chunk) < 1:
+        raise InvalidArgument(f"scale {key} has no voxels or empty chunks", "give bounds and chunks some extent")
+    if any(g < c or g % c for g, c in zip(granule, chunk, strict=True)):
+        raise InvalidArgument(f"the shards of scale {key} are not whole chunks", "make them multiples of the chunk")
+    if spec.encoding not in (None, RAW):
+        raise UnsupportedFormat("memory keeps voxels as they are", "leave the encoding out")
+    return Scale(
+        key=key,
+        bounds=spec.bounds,
+        stored_chunk_shape=chunk,
+        write_granule_shape=granule,
+        grid_origin=spec.bounds.start,
+        voxel_size_nm=spec.voxel_size_nm,
+        stored_encodings=(RAW,),
+        writable=True,
+    )
+
+
+class MemoryRemote:
+    """A store of MemoryVolumes, empty at first and gone with its process. Thread-safe.
+
+    The configuration takes no options and no statements about volumes: `create` states everything.
+    """
+
+    def __init__(self, config: RemoteConfig) -> None:
+        """Start empty.
+
+        Raises:
+            ConfigInvalid: for any option or volume statement.
+        """
+        for key in (*config.options, *config.volumes):
+            raise ConfigInvalid(f"a memory remote has no option or volume {key!r} to configure", "remove it")
+        self._uri = config.uri
+        self._writable = config.writable
+        self._volumes: dict[tuple[str, ...], tuple[VolumeSpec, MemoryVolume]] = {}
+        self._lock = threading.Lock()
+
+    def open(self, path: tuple[str, ...], options: OpenOptions) -> MemoryVolume:
+        """Open a volume that was created; see `voxgate.model.volumes.Remote.open`."""
+        with self._lock:
+            entry = self._volumes.get(path)
+        if entry is None:
+            raise UnknownVolume(f"there is no volume {'/'.join(path)!r}", "list the remote to see what it has")
+        refuse_version_and_time(options)
+        volume = entry[1].bound(options.context)
+        return volume if self._writable else volume.read_only()
+
+    def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
+        """The groups and volumes right under `parent`, sorted by name."""
+        depth = len(parent)
+        with self._lock:
+            below = [path for path in self._volumes if len(path) > depth and path[:depth] == parent]
+        if parent and not below:
+            raise UnknownVolume(f"there is no group {'/'.join(parent)!r}", "list the level above")
+        volumes = {path[depth] for path in below if len(path) == depth + 1}
+        return [ListEntry(segment, segment in volumes) for segment in sorted({path[depth] for path in below})]
+
+    def create(self, path: tuple[str, ...], spec: VolumeSpec) -> MemoryVolume:
+        """Create an empty volume; an existing one is answered where the spec is equal.
+
+        Raises:
+            ReadOnly, AlreadyExists, UnsupportedFormat, InvalidArgument.
+        """
+        if not self._writable:
+            raise ReadOnly("this remote takes no writes", "the operator sets `writable = true` for it")
+        if not path:
+            raise AlreadyExists("the remote itself is no volume", "name one below it")
+        with self._lock:
+            if path in self._volumes and self._volumes[path][0] == spec:
+                return self._volumes[path][1]
+            if any(known[: len(path)] == path[: len(known)] for known in self._volumes):
+                raise AlreadyExists(f"{'/'.join(path)!r} is taken, above or below too", "choose another name")
+            volume = MemoryVolume.create(spec)
+            self._volumes[path] = (spec, volume)
+            return volume
+
+    def resolve(self, uri: str) -> tuple[int, tuple[str, ...]] | None:
+        """If `uri` lies under this remote: the length of the matched prefix and the path below it."""
+        return path_under(self._uri, uri)
