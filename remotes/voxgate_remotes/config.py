@@ -1,0 +1,191 @@
+"""The operator's configuration of remotes: the `remotes` table of voxgate.toml, checked before anything opens.
+
+Only the operator names stores; a caller of a server never makes it open a URI of the caller's choosing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import quote, unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from voxgate.model.errors import ConfigInvalid, MalformedName
+from voxgate.model.names import VolumeName
+
+StoreFormat = Literal["", "precomputed", "zarr2", "zarr3"]
+"""A format of voxels on disk; empty leaves the choice to the remote, which creates "zarr3"."""
+
+_AXES = frozenset("tczyx")
+_FORMAT_PREFIXES = ("precomputed://", "zarr://", "zarr2://", "zarr3://")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=:)")
+_Nanometres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class VolumeOverrides(BaseModel):
+    """What the files of one volume do not say. A stated value that contradicts the store is an error at open.
+
+    Attributes:
+        kind: "image" or "segmentation".
+        axes: the axes of a bare Zarr array in its own order, e.g. "zyx", "czyx" or "xyz".
+        voxel_size_nm: nanometres of a voxel of the finest scale: x, y, z.
+        voxel_offset: global coordinates of the first voxel of the finest scale: x, y, z.
+        absent_chunks: "fill": an absent chunk has the fill value. "error": the volume is complete, a read of an absent
+            chunk fails.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["image", "segmentation"] | None = None
+    axes: str | None = None
+    voxel_size_nm: tuple[_Nanometres, _Nanometres, _Nanometres] | None = None
+    voxel_offset: tuple[int, int, int] | None = None
+    absent_chunks: Literal["fill", "error"] = "fill"
+
+    @field_validator("axes")
+    @classmethod
+    def _names_axes(cls, axes: str | None) -> str | None:
+        if axes is not None and (len(set(axes)) != len(axes) or not {"x", "y"} <= set(axes) <= _AXES):
+            raise ValueError("name each axis once, of t c z y x, with x and y among them")
+        return axes
+
+
+class RemoteConfig(BaseModel):
+    """One configured store.
+
+    Attributes:
+        uri: where it is; the scheme chooses the adapter: `file:///data/fib25`, `memory://`, `procedural://`.
+        writable: whether volumes can be written and created; without it the remote is read-only.
+        format: what new volumes are, where their creator leaves the choice.
+        options: options of the adapter; an unknown one is an error.
+        volumes: statements about single volumes by their path in the remote ("" is the remote's root).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    writable: bool = False
+    format: StoreFormat = ""
+    options: dict[str, str | int | float | bool] = {}
+    volumes: dict[str, VolumeOverrides] = {}
+
+    @field_validator("uri")
+    @classmethod
+    def _has_scheme(cls, uri: str) -> str:
+        if not _SCHEME.match(uri):
+            raise ValueError('state a scheme, e.g. "file:///data/fib25"')
+        return uri
+
+    @field_validator("volumes")
+    @classmethod
+    def _names_volumes(cls, volumes: dict[str, VolumeOverrides]) -> dict[str, VolumeOverrides]:
+        for path in volumes:
+            _segments(path)
+        return volumes
+
+    def overrides(self, path: tuple[str, ...]) -> VolumeOverrides:
+        """What the operator states about the volume at these decoded name segments."""
+        for key, stated in self.volumes.items():
+            if _segments(key) == path:
+                return stated
+        return VolumeOverrides()
+
+
+class RemotesConfig(BaseModel):
+    """All configured stores by name; a name is of a-z 0-9 -."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    remotes: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], RemoteConfig] = {}
+
+
+def parse_remotes(table: Mapping[str, object], base: Path) -> RemotesConfig:
+    """Check the `remotes` table of a configuration file.
+
+    Args:
+        table: remote name -> its keys, as TOML parses them.
+        base: the folder that relative paths in `uri` start from: the configuration file's.
+
+    Raises:
+        ConfigInvalid: names the path of the bad key, and the nearest known one for an unknown key.
+    """
+    prepared = {name: _with_canonical_uri(remote, base) for name, remote in table.items()}
+    try:
+        return RemotesConfig.model_validate({"remotes": prepared})
+    except ValidationError as error:
+        raise _explained(error) from None
+
+
+def remote_for_path(path_or_uri: str) -> tuple[str, RemoteConfig]:
+    """A read-only remote for a folder or URI of the command line, named after its last part.
+
+    Raises:
+        ConfigInvalid: when a local folder does not exist.
+    """
+    config = RemoteConfig(uri=canonical_uri(path_or_uri, Path.cwd()))
+    parts = urlsplit(config.uri)
+    if parts.scheme == "file" and not Path(unquote(parts.path)).is_dir():
+        raise ConfigInvalid(f"{path_or_uri} is not a folder", "name an existing folder, or a URI")
+    return _remote_name(unquote(parts.path) or parts.netloc or parts.scheme, parts.scheme), config
+
+
+def canonical_uri(text: str, base: Path) -> str:
+    """The URI of a store as adapters expect it: plain paths become `file:///…`, format prefixes are dropped.
+
+    A path is kept as it is written (symbolic links stay), made absolute from `base`.
+    """
+    for prefix in _FORMAT_PREFIXES:
+        text = text.removeprefix(prefix)
+    text = text.partition("|")[0]
+    scheme = _SCHEME.match(text)
+    if scheme and scheme.group() != "file":
+        return text
+    path = unquote(text.removeprefix("file:").removeprefix("//")) if scheme else text
+    absolute = (base / Path(path).expanduser()).absolute()
+    return "file://" + quote(str(absolute), safe="/~+")
+
+
+def _with_canonical_uri(remote: object, base: Path) -> object:
+    if isinstance(remote, Mapping) and isinstance(remote.get("uri"), str):
+        return {**remote, "uri": canonical_uri(remote["uri"], base)}
+    return remote
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    """The decoded segments of a key of `volumes`."""
+    if path in ("", "."):
+        return ()
+    try:
+        return VolumeName.parse(f"x/{path}").segments
+    except MalformedName as error:
+        raise ValueError(f"{path!r} is not the path of a volume: {error.remedy}") from None
+
+
+def _remote_name(path: str, otherwise: str) -> str:
+    """A valid remote name made from the last part of a path."""
+    last = path.rstrip("/").rpartition("/")[2].lower()
+    name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\.(ome\.)?zarr$|\.precomputed$", "", last)).strip("-")
+    return name or otherwise
+
+
+def _explained(error: ValidationError) -> ConfigInvalid:
+    """The first failure in the operator's words."""
+    first = error.errors(include_url=False)[0]
+    where = [str(part) for part in first["loc"] if part != "[key]"]
+    key = ".".join(where)
+    if first["type"] == "extra_forbidden":
+        model = VolumeOverrides if len(where) == 5 else RemoteConfig  # remotes.NAME.volumes.PATH.KEY
+        return ConfigInvalid(f"unknown key {key}", nearest(where[-1], model.model_fields))
+    what = first["msg"].removeprefix("Value error, ")
+    return ConfigInvalid(f"bad value at {key}: {what}", "correct the configuration")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A remedy for an unknown word: the nearest known one, or all of them."""
+    words = sorted(known)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(words) or 'none'}"

@@ -1,0 +1,100 @@
+"""The path guard: nothing outside a remote's root folder is opened, listed or created.
+
+It stands in front of every adapter of files, because the libraries behind them do not look: `..`, absolute segments
+and symbolic links would all be followed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from voxgate.model.errors import PathRefused, StoreUnavailable, UnknownVolume
+
+_FORBIDDEN = ("/", "\\", "\0")
+
+
+class PathGuard:
+    """Turns names below a root folder into paths that are certain to lie inside it. Immutable, thread-safe."""
+
+    def __init__(self, root: Path) -> None:
+        """Guard `root`, an absolute path; it may itself be a symbolic link and need not exist yet."""
+        self._root = root
+
+    @property
+    def root(self) -> Path:
+        """The root folder, links resolved now: a mount may have moved since the last call."""
+        return Path(os.path.realpath(self._root))
+
+    def resolve(self, segments: tuple[str, ...]) -> Path:
+        """The real path of decoded name segments below the root; it need not exist.
+
+        Raises:
+            PathRefused: for segments that are empty, absolute, dots or contain separators or NUL, and for symbolic
+                links that lead out of the root.
+        """
+        for segment in segments:
+            if segment in ("", ".", "..") or any(character in segment for character in _FORBIDDEN):
+                raise PathRefused("the path leads outside of its remote", "name volumes below the remote only")
+        return self._inside(self.root.joinpath(*segments))
+
+    def within(self, folder: Path, relative: str) -> Path:
+        """The real path of what metadata found in `folder` refers to, such as a scale's key.
+
+        Args:
+            folder: a path that `resolve` answered.
+            relative: segments separated by "/", taken from a file, so trusted no more than a caller.
+
+        Raises:
+            PathRefused: as `resolve` does.
+        """
+        inner = tuple(relative.strip("/").split("/")) if relative not in ("", ".") else ()
+        if relative.startswith("/"):
+            raise PathRefused("metadata refers to an absolute path", "move the data below the volume's folder")
+        return self.resolve((*folder.relative_to(self.root).parts, *inner))
+
+    def folders(self, folder: Path) -> Iterator[Path]:
+        """The folders right in `folder` by name: hidden ones, links out of the root and links upwards left out.
+
+        Raises:
+            UnknownVolume: when `folder` is not a folder.
+            StoreUnavailable: when it cannot be read.
+        """
+        try:
+            names = sorted(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            raise UnknownVolume("there is no such group", "list the level above") from None
+        except OSError as error:
+            raise StoreUnavailable(f"the store's folder cannot be read: {error.strerror}", "look at its host") from None
+        for name in names:
+            if name.startswith(".") or "\\" in name or not _is_utf8(name):
+                continue
+            entry = folder / name
+            real = Path(os.path.realpath(entry))
+            leads_upwards = folder.is_relative_to(real)  # would make a walk of the tree endless
+            if real.is_relative_to(self.root) and not leads_upwards and _is_folder(real):
+                yield entry
+
+    def _inside(self, path: Path) -> Path:
+        real = Path(os.path.realpath(path))
+        if not real.is_relative_to(self.root):
+            raise PathRefused("the path leads outside of its remote", "name volumes below the remote only")
+        return real
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether a file name can be said in a volume name at all."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return False
