@@ -130,7 +130,7 @@ def remote_for_path(path_or_uri: str) -> tuple[str, RemoteConfig]:
     parts = urlsplit(config.uri)
     if parts.scheme == "file" and not Path(unquote(parts.path)).is_dir():
         raise ConfigInvalid(f"{path_or_uri} is not a folder", "name an existing folder, or a URI")
-    return _remote_name(unquote(parts.path) or parts.netloc or parts.scheme, parts.scheme), config
+    return remote_name(unquote(parts.path) or parts.netloc or parts.scheme, parts.scheme), config
 
 
 def canonical_uri(text: str, base: Path) -> str:
@@ -149,6 +149,16 @@ def canonical_uri(text: str, base: Path) -> str:
     return "file://" + quote(str(absolute), safe="/~+")
 
 
+def caller_uri(text: str) -> str:
+    """The canonical URI of what a caller named; empty for a relative path, which means nothing to a server."""
+    bare = text.partition("|")[0]
+    for prefix in _FORMAT_PREFIXES:
+        bare = bare.removeprefix(prefix)
+    if not bare.startswith("/") and not _SCHEME.match(bare):
+        return ""
+    return canonical_uri(bare, Path("/"))
+
+
 def _with_canonical_uri(remote: object, base: Path) -> object:
     if isinstance(remote, Mapping) and isinstance(remote.get("uri"), str):
         return {**remote, "uri": canonical_uri(remote["uri"], base)}
@@ -165,8 +175,8 @@ def _segments(path: str) -> tuple[str, ...]:
         raise ValueError(f"{path!r} is not the path of a volume: {error.remedy}") from None
 
 
-def _remote_name(path: str, otherwise: str) -> str:
-    """A valid remote name made from the last part of a path."""
+def remote_name(path: str, otherwise: str) -> str:
+    """A valid remote name made from the last part of a path, or else `otherwise`."""
     last = path.rstrip("/").rpartition("/")[2].lower()
     name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\.(ome\.)?zarr$|\.precomputed$", "", last)).strip("-")
     return name or otherwise

@@ -1,0 +1,171 @@
+"""What the operator's configuration means for any remote, whatever its adapter: statements, completeness, read-only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from voxgate.model.errors import ChunkMissing, ConfigContradictsStore, ConfigInvalid, ReadOnly
+from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
+from voxgate.model.volumes import (
+    ChunkPresence,
+    ListEntry,
+    OpenOptions,
+    Remote,
+    Volume,
+    VolumeInfo,
+    VolumeKind,
+    VolumeSpec,
+    Voxels,
+    Writable,
+)
+from voxgate_remotes.config import RemoteConfig, VolumeOverrides
+
+C = TypeVar("C")
+
+
+class DescribedVolume:
+    """A volume under another description, without the powers that the description denies."""
+
+    def __init__(self, inner: Volume, info: VolumeInfo) -> None:
+        self._inner = inner
+        self._info = info
+
+    @property
+    def info(self) -> VolumeInfo:
+        """The volume's description."""
+        return self._info
+
+    def read(
+        self, box: Box, *, scale: int = 0, channels: Sequence[int] | None = None, out: Voxels | None = None
+    ) -> Voxels:
+        """Read a box; see `voxgate.model.volumes.Volume.read`."""
+        return self._inner.read(box, scale=scale, channels=channels, out=out)
+
+    def capability(self, kind: type[C]) -> C | None:
+        """What the inner volume can do; Writable only where a scale says that it is."""
+        if kind is Writable and not any(scale.writable for scale in self._info.scales):
+            return None
+        return self._inner.capability(kind)
+
+
+class CompleteVolume(DescribedVolume):
+    """A volume that its operator declared complete: an absent chunk is a loss, not background."""
+
+    def __init__(self, inner: Volume, info: VolumeInfo) -> None:
+        """Watch over `inner`.
+
+        Raises:
+            ConfigInvalid: when the store cannot tell stored chunks from absent ones.
+        """
+        super().__init__(inner, info)
+        presence = inner.capability(ChunkPresence)
+        if presence is None:
+            raise ConfigInvalid(
+                'absent_chunks = "error" is not possible here: the store does not tell absent chunks', "remove the key"
+            )
+        self._presence = presence
+
+    def read(
+        self, box: Box, *, scale: int = 0, channels: Sequence[int] | None = None, out: Voxels | None = None
+    ) -> Voxels:
+        """Read a box whose stored chunks are all there.
+
+        Raises:
+            ChunkMissing: when one is not.
+        """
+        if 0 <= scale < len(self._info.scales):  # else the inner read says what is wrong
+            level = self._info.scales[scale]
+            for cell in grid_cells(box.intersection(level.bounds), level.stored_chunk_shape, level.grid_origin):
+                if self._presence.is_absent(cell, scale=scale):
+                    raise ChunkMissing(
+                        f"the stored chunk with the voxels {cell} of scale {scale} is absent",
+                        'restore it; or the operator says absent_chunks = "fill" to read absent chunks as background',
+                    )
+        return super().read(box, scale=scale, channels=channels, out=out)
+
+
+class GovernedRemote:
+    """A remote under its operator's configuration."""
+
+    def __init__(self, inner: Remote, config: RemoteConfig) -> None:
+        self._inner = inner
+        self._config = config
+
+    def open(self, path: tuple[str, ...], options: OpenOptions) -> Volume:
+        """Open a volume and apply what the operator states about it.
+
+        Raises:
+            ConfigContradictsStore, ConfigInvalid: for a wrong statement; and whatever the adapter raises.
+        """
+        stated = self._config.overrides(path)
+        return self._governed(self._inner.open(path, options), stated)
+
+    def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
+        """The groups and volumes right under `parent`."""
+        return self._inner.list(parent)
+
+    def create(self, path: tuple[str, ...], spec: VolumeSpec) -> Volume:
+        """Create a volume.
+
+        Raises:
+            ReadOnly: unless the operator allows writes; and whatever the adapter raises.
+        """
+        if not self._config.writable:
+            raise ReadOnly("this remote takes no writes", "the operator sets `writable = true` for it")
+        return self._governed(self._inner.create(path, spec), self._config.overrides(path))
+
+    def resolve(self, uri: str) -> tuple[int, tuple[str, ...]] | None:
+        """If `uri` lies under this remote: the length of the matched prefix and the path below it."""
+        return self._inner.resolve(uri)
+
+    def _governed(self, volume: Volume, stated: VolumeOverrides) -> Volume:
+        info = stated_info(volume.info, stated)
+        if not self._config.writable:
+            info = replace(info, scales=tuple(replace(scale, writable=False) for scale in info.scales))
+        return (CompleteVolume if stated.absent_chunks == "error" else DescribedVolume)(volume, info)
+
+
+def stated_info(info: VolumeInfo, stated: VolumeOverrides) -> VolumeInfo:
+    """The description with the operator's statements filled in; what is stated is no longer inferred.
+
+    Raises:
+        ConfigContradictsStore: when the store says something else.
+        ConfigInvalid: for a statement that this store cannot follow.
+    """
+    kind = _stated_kind(info, stated)
+    scales = info.scales
+    if stated.voxel_size_nm is not None and scales:
+        size = VoxelSize(*stated.voxel_size_nm)
+        _check_same_size(scales[0].voxel_size_nm, size)
+        scales = (replace(scales[0], voxel_size_nm=scales[0].voxel_size_nm or size), *scales[1:])
+    if stated.voxel_offset is not None and scales and Vec3(*stated.voxel_offset) != scales[0].bounds.start:
+        if "voxel_offset" in info.inferred:
+            raise ConfigInvalid("voxel_offset cannot be stated for this store", "remove the key")
+        raise _contradiction("voxel_offset", str(list(scales[0].bounds.start)), str(list(stated.voxel_offset)))
+    if stated.axes is not None and set(stated.axes) | {"z"} != set(info.axes):
+        raise _contradiction("axes", info.axes, stated.axes)
+    said = {name for name in VolumeOverrides.model_fields if getattr(stated, name) is not None}
+    return replace(info, kind=kind, scales=scales, inferred=tuple(name for name in info.inferred if name not in said))
+
+
+def _stated_kind(info: VolumeInfo, stated: VolumeOverrides) -> VolumeKind:
+    if stated.kind is None:
+        return info.kind
+    kind = VolumeKind(stated.kind)
+    if info.kind not in (VolumeKind.UNKNOWN, kind) and "kind" not in info.inferred:
+        raise _contradiction("kind", info.kind.value, stated.kind)
+    return kind
+
+
+def _check_same_size(stored: VoxelSize | None, stated: VoxelSize) -> None:
+    if stored and not all(math.isclose(a, b, rel_tol=1e-6) for a, b in zip(stored, stated, strict=True)):
+        raise _contradiction("voxel_size_nm", str(list(stored)), str(list(stated)))
+
+
+def _contradiction(key: str, stored: str, stated: str) -> ConfigContradictsStore:
+    return ConfigContradictsStore(
+        f"the configuration states {key} {stated}, the store says {stored}", "remove the key, or correct the store"
+    )
