@@ -105,9 +105,8 @@ def cells(seed: int, z: Coordinates, y: Coordinates, x: Coordinates, dtype: np.d
     """A segmentation into a brick wall of cells: array of shape (len(z), len(y), len(x))."""
     layers, layer_of_z = np.unique(z // _CELL_Z, return_inverse=True)
     cz = layers[:, None]
-    y_shifted = y[None, :] + (_hash(seed, cz, np.zeros_like(cz), np.ones_like(cz)) % np.uint64(_CELL_Y)).astype(
-        np.int64
-    )
+    y_shift = (_hash(seed, cz, np.zeros_like(cz), np.ones_like(cz)) % np.uint64(_CELL_Y)).astype(np.int64)
+    y_shifted = y[None, :] + y_shift
     cy = y_shifted // _CELL_Y
     x_shift = (_hash(seed, cz, cy, np.full_like(cy, 2)) % np.uint64(_CELL_X)).astype(np.int64)
     x_shifted = x[None, None, :] + x_shift[:, :, None]
