@@ -1,0 +1,55 @@
+"""`python -m voxgate_gateway`: the HTTP gateway as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import signal
+import sys
+import threading
+
+import structlog
+
+from voxgate.model.errors import VoxgateError
+from voxgate_gateway.server import Gateway
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; the exit code is 0 after a clean stop and 2 for settings that cannot work."""
+    parser = argparse.ArgumentParser(prog="voxgate_gateway", description="HTTP in front of a voxgate volume server")
+    parser.add_argument("--backend", default="localhost:50051", help="gRPC address of the volume server")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--cors-origin", default="*", help="the one web origin whose pages may read, or *")
+    parser.add_argument("--grace-s", type=float, default=20.0, help="seconds that running requests get at the end")
+    options = parser.parse_args()
+    # stdout is for logs in a container; a person at a terminal reads the same lines.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    log = structlog.get_logger()
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        gateway = Gateway(options.backend, host=options.host, port=options.port, cors_origin=options.cors_origin)
+        gateway.start()
+    except VoxgateError as error:
+        print(f"voxgate_gateway: {error}", file=sys.stderr)
+        return 2
+    if not _is_loopback(options.host):
+        log.warning("listening beyond this machine without authentication; the gateway serves reads only")
+    log.info("ready", url=gateway.url, backend=options.backend)
+    ended.wait()
+    log.info("stopping", grace_s=options.grace_s)
+    gateway.stop(options.grace_s)
+    return 0
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The ASGI application: the routes of every dialect over one backend."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from voxgate.model.errors import VoxgateError
+from voxgate_gateway import health, home, precomputed, preview
+from voxgate_gateway.answers import CommonHeaders, common_headers, on_fault, on_http_error, on_voxgate_error
+from voxgate_gateway.backend import Backend
+
+DEFAULT_THREADS = 32
+_READY_THREADS = 2
+
+
+def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = DEFAULT_THREADS) -> Starlette:
+    """Build the gateway's application.
+
+    Args:
+        backend_address: "host:port" (or any gRPC target) of the volume server.
+        cors_origin: the one origin whose pages may read, or "*".
+        threads: how many requests are worked on at a time; each holds at most one chunk.
+    """
+    headers = common_headers(cors_origin)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        backend = Backend(backend_address)
+        app.state.backend = backend
+        app.state.ready_limiter = anyio.CapacityLimiter(_READY_THREADS)
+        # Starlette runs handlers that are plain functions in this pool.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = threads
+        try:
+            yield
+        finally:
+            backend.close()
+
+    app = Starlette(
+        routes=[*health.ROUTES, *home.ROUTES, *preview.ROUTES, *precomputed.ROUTES],
+        middleware=[Middleware(CommonHeaders, headers=headers)],
+        exception_handlers={VoxgateError: on_voxgate_error, HTTPException: on_http_error, Exception: on_fault},
+        lifespan=lifespan,
+    )
+    app.state.common_headers = headers
+    return app

@@ -1,0 +1,83 @@
+"""The gateway as a server: bound before it starts, run in a thread of its own, drained when it stops."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import uvicorn
+
+from voxgate.model.errors import ConfigInvalid, Unavailable
+from voxgate_gateway.app import create_app
+
+_START_PATIENCE_S = 15.0
+
+
+class Gateway:
+    """An HTTP server over one gRPC backend.
+
+    Args:
+        backend_address: "host:port" of the volume server.
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one.
+        cors_origin: the one origin whose pages may read, or "*".
+
+    Raises:
+        ConfigInvalid: when the address cannot be bound.
+    """
+
+    def __init__(
+        self, backend_address: str, *, host: str = "127.0.0.1", port: int = 8080, cors_origin: str = "*"
+    ) -> None:
+        self._socket = _bound(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        config = uvicorn.Config(
+            create_app(backend_address, cors_origin=cors_origin),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_keep_alive=30,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, name="gateway", daemon=True)
+
+    def start(self) -> None:
+        """Serve, and return once requests are accepted.
+
+        Raises:
+            Unavailable: when the server does not come up.
+        """
+        self._thread.start()
+        until = time.monotonic() + _START_PATIENCE_S
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > until:
+                raise Unavailable("the gateway did not start", "its log says why")
+            time.sleep(0.01)
+
+    def stop(self, grace_s: float = 10.0) -> None:
+        """Accept nothing new, finish what is under way for at most `grace_s` seconds, and close."""
+        self._server.config.timeout_graceful_shutdown = max(int(grace_s), 1)
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join(grace_s + 5.0)
+        self._socket.close()
+
+    def _serve(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigInvalid(
+            f"the gateway cannot listen on {host}:{port}: {error.strerror}", "choose another --port or --host"
+        ) from None
+    return listening
