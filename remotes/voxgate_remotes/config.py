@@ -102,6 +102,12 @@ class RemotesConfig(BaseModel):
 
     remotes: dict[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], RemoteConfig] = {}
 
+    def without_writes(self) -> RemotesConfig:
+        """The same stores, none of them writable: what a server serves that takes no writes at all."""
+        return RemotesConfig(
+            remotes={name: remote.model_copy(update={"writable": False}) for name, remote in self.remotes.items()}
+        )
+
 
 def parse_remotes(table: Mapping[str, object], base: Path) -> RemotesConfig:
     """Check the `remotes` table of a configuration file.

@@ -173,3 +173,25 @@ def covered_once(whole: Box, parts: list[Box]) -> bool:
             return False
         counts[cells] = 1
     return bool(counts.all())
+
+
+def merged(boxes: list[Box]) -> list[Box]:
+    """Disjoint boxes joined where they make one box: along x, then y, then z. Covers the same voxels."""
+    for axis in range(3):
+        others = [i for i in range(3) if i != axis]
+        runs: dict[tuple[int, ...], list[Box]] = {}
+        for box in boxes:
+            start, stop = tuple(box.start), tuple(box.stop)
+            runs.setdefault(tuple(end for i in others for end in (start[i], stop[i])), []).append(box)
+        boxes = []
+        for run in runs.values():
+            run.sort(key=lambda box: tuple(box.start)[axis])
+            joined = run[0]
+            for box in run[1:]:
+                if tuple(box.start)[axis] == tuple(joined.stop)[axis]:
+                    joined = Box(joined.start, box.stop)
+                else:
+                    boxes.append(joined)
+                    joined = box
+            boxes.append(joined)
+    return sorted(boxes, key=lambda box: box.start.zyx)

@@ -65,6 +65,7 @@ _SUPPORTS = {
     pb.SERVICE_SUPPORT_SURROGATE: "surrogate",
     pb.SERVICE_SUPPORT_UNAVAILABLE: "unavailable",
 }
+_CAPABILITIES = {"read": pb.CAPABILITY_READ, "write": pb.CAPABILITY_WRITE}
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -231,8 +232,8 @@ def scale_from_proto(message: pb.Scale) -> Scale:
     )
 
 
-def volume_to_proto(info: VolumeInfo, capabilities: Iterable[pb.Capability]) -> pb.Volume:
-    """A volume's description."""
+def volume_to_proto(info: VolumeInfo, powers: Iterable[str]) -> pb.Volume:
+    """A volume's description; `powers` are of "read" and "write"."""
     return pb.Volume(
         name=info.name,
         resolved_version=info.resolved_version,
@@ -245,7 +246,7 @@ def volume_to_proto(info: VolumeInfo, capabilities: Iterable[pb.Capability]) -> 
         scales=[scale_to_proto(scale) for scale in info.scales],
         fill_value=fill_to_bytes(info.fill_value, info.dtype),
         inferred=info.inferred,
-        capabilities=capabilities,
+        capabilities=[_CAPABILITIES[power] for power in powers],
         services=[
             pb.ServiceOffer(name=offer.name, support=_number_of(_SUPPORTS, offer.support, "support"), why=offer.why)
             for offer in info.services

@@ -1,0 +1,61 @@
+"""Plans: how a box is read or written piece by piece, on the store's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from voxgate.model.geometry import Box, Vec3, grid_cells
+from voxgate.model.volumes import Scale
+
+
+def block_cell(granule: Vec3, box: Box, *, voxel_bytes: int, block_bytes: int) -> Vec3:
+    """Whole granules joined to a block of at most about `block_bytes`, grown along x, then y, then z.
+
+    A granule that is larger than the budget stays whole: the store decodes it at once anyway.
+
+    Args:
+        granule: the stored chunk's shape.
+        box: what will be read; a block need not be larger.
+        voxel_bytes: bytes of one voxel, all channels.
+        block_bytes: the budget.
+    """
+    cell = list(granule)
+    wanted = list(box.shape)
+    for axis in range(3):
+        room = block_bytes // max(1, Vec3(*cell).product * voxel_bytes)
+        # One granule more than the box spans, because its start need not be aligned.
+        useful = -(-wanted[axis] // cell[axis]) + 1
+        cell[axis] *= max(1, min(room, useful))
+    return Vec3(*cell)
+
+
+def plan_blocks(scale: Scale, box: Box, *, voxel_bytes: int, block_bytes: int) -> Iterator[Box]:
+    """Cut `box` into blocks on the grid of stored chunks: each stored chunk lies in exactly one block.
+
+    Args:
+        scale: whose grid is used.
+        box: what to read, inside the scale's bounds.
+        voxel_bytes: bytes of one voxel, all channels.
+        block_bytes: about how many bytes a block may have.
+
+    Yields:
+        Boxes in order x fastest, then y, z; together exactly `box`, disjoint.
+    """
+    cell = block_cell(scale.stored_chunk_shape, box, voxel_bytes=voxel_bytes, block_bytes=block_bytes)
+    yield from grid_cells(box, cell, scale.grid_origin)
+
+
+def slabs(box: Box, *, voxel_bytes: int, slab_bytes: int) -> Iterator[Box]:
+    """Cut a box into pieces of at most `slab_bytes`, whole in x: along z, and where one plane is too large along y.
+
+    Where even one row is too large, rows are cut too. Together exactly `box`, disjoint, in order.
+    """
+    shape = box.shape
+    row = shape.x * voxel_bytes
+    if row > slab_bytes:
+        cell = Vec3(max(1, slab_bytes // voxel_bytes), 1, 1)
+    elif row * shape.y > slab_bytes:
+        cell = Vec3(shape.x, max(1, slab_bytes // row), 1)
+    else:
+        cell = Vec3(shape.x, shape.y, max(1, slab_bytes // (row * shape.y)))
+    yield from grid_cells(box, cell, box.start)

@@ -1,0 +1,57 @@
+"""What a server says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from voxgate.v1 import volume_pb2 as pb
+from voxgate.wire import encodings
+from voxgate.wire.volumes import encoding_to_proto
+from voxgate_serving.settings import MAX_MESSAGE_BYTES, ServerSettings
+
+SERVICES = (
+    ("voxgate.v1.VolumeService", "volume_address"),
+    ("voxgate.v1.SegmentService", "volume_address"),
+    ("voxgate.v1.MeshService", "mesh_address"),
+    ("voxgate.v1.TransferService", "transfer_address"),
+    ("voxgate.v1.JobService", "transfer_address"),
+)
+"""Each service of the contract, and the setting that says where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """A server's identity, limits and sister services.
+
+    Attributes:
+        server_id: this process.
+        settings: limits and addresses.
+        here: full names of the services in this process; others are named where an address is configured.
+    """
+
+    server_id: str
+    settings: ServerSettings
+    here: frozenset[str]
+
+    def to_proto(self) -> pb.GetServerInfoResponse:
+        """The answer of GetServerInfo."""
+        addresses = {name: getattr(self.settings, setting) for name, setting in SERVICES}
+        return pb.GetServerInfoResponse(
+            server_id=self.server_id,
+            server_version=version("voxgate"),
+            services=[
+                pb.ServiceEndpoint(service=name, address="" if name in self.here else address)
+                for name, address in addresses.items()
+                if name in self.here or address
+            ],
+            limits=pb.Limits(
+                max_cutout_bytes=self.settings.max_cutout_bytes,
+                max_chunk_bytes=MAX_MESSAGE_BYTES,
+                max_message_bytes=MAX_MESSAGE_BYTES,
+                max_segment_count=self.settings.max_segment_count,
+                max_scan_voxel_count=self.settings.max_scan_voxel_count,
+            ),
+            encodings=[encoding_to_proto(encoding) for encoding in encodings.available_encodings()],
+            writes_enabled=self.settings.writes_enabled,
+        )

@@ -1,0 +1,32 @@
+"""The Volume and Segment services, ready for any server."""
+
+from __future__ import annotations
+
+from voxgate.v1 import segment_pb2_grpc, volume_pb2_grpc
+from voxgate_remotes.registry import Registry
+from voxgate_serving.budget import ByteBudget
+from voxgate_serving.server import ServiceRegistration
+from voxgate_serving.settings import ServerSettings
+from voxgate_volume.catalog import Catalog
+from voxgate_volume.segment_servicer import SegmentServicer
+from voxgate_volume.server_info import ServerFacts
+from voxgate_volume.volume_servicer import VolumeServicer
+
+VOLUME = "voxgate.v1.VolumeService"
+SEGMENT = "voxgate.v1.SegmentService"
+
+
+def registrations(
+    registry: Registry, settings: ServerSettings, *, server_id: str, beside: frozenset[str] = frozenset()
+) -> list[ServiceRegistration]:
+    """The services; `beside` names the other services of the same server."""
+    facts = ServerFacts(server_id, settings, beside | {VOLUME, SEGMENT})
+    catalog = Catalog(registry)
+    volume = VolumeServicer(catalog, facts, ByteBudget(settings.memory_budget_bytes))
+    segment = SegmentServicer(catalog, settings)
+    return [
+        ServiceRegistration(VOLUME, lambda server: volume_pb2_grpc.add_VolumeServiceServicer_to_server(volume, server)),
+        ServiceRegistration(
+            SEGMENT, lambda server: segment_pb2_grpc.add_SegmentServiceServicer_to_server(segment, server)
+        ),
+    ]
