@@ -1,0 +1,113 @@
+"""What arrays answer about segments, through the capabilities of the volume they wrap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from voxgate.model.errors import IncompleteAnswer, InvalidSegmentId, MissingCapability
+from voxgate.model.meshes import Mesh, MeshProgress, MeshRequest, MeshSource
+from voxgate.model.volumes import C, SegmentCount, Volume, VolumeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Segments(Sequence[SegmentCount]):
+    """Segments and their voxel counts, as listed: a sequence of SegmentCount.
+
+    Attributes:
+        counts: one for each segment.
+    """
+
+    counts: tuple[SegmentCount, ...]
+
+    @property
+    def ids(self) -> list[int]:
+        """The segment ids."""
+        return [count.segment_id for count in self.counts]
+
+    @property
+    def voxel_counts(self) -> list[int]:
+        """The number of voxels of each segment in the box that was searched."""
+        return [count.voxel_count for count in self.counts]
+
+    @overload
+    def __getitem__(self, index: int) -> SegmentCount: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Segments: ...
+
+    def __getitem__(self, index: int | slice) -> SegmentCount | Segments:
+        return Segments(self.counts[index]) if isinstance(index, slice) else self.counts[index]
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def __iter__(self) -> Iterator[SegmentCount]:
+        return iter(self.counts)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{count.segment_id}: {count.voxel_count}" for count in self.counts[:6])
+        return f"<{len(self)} segments, voxels {{{shown}{', …' if len(self) > 6 else ''}}}>"
+
+
+def require(volume: Volume, kind: type[C], what: str) -> C:
+    """The capability `kind` of a volume.
+
+    Raises:
+        MissingCapability: when it has none; says what to do.
+    """
+    found = volume.capability(kind)
+    if found is not None:
+        return found
+    info = volume.info
+    name = info.name or "this volume"
+    if info.kind is VolumeKind.IMAGE:
+        message, remedy = f"{name} is an image and {what} needs a segmentation", "ask a segmentation"
+    else:
+        message = f"{name} offers no {what}"
+        remedy = "ask a voxgate server for it: client = voxgate.connect(), or voxgate.open(path) with voxgate[server]"
+    raise MissingCapability(message, remedy, details={"capability": kind.__name__})
+
+
+def mesh_segments(volume: Volume, request: MeshRequest, *, progress: MeshProgress | None) -> list[Mesh]:
+    """Mesh segments and answer in the order asked for.
+
+    Args:
+        volume: a segmentation that can be meshed.
+        request: which segments; an id asked for twice is meshed once and answered twice.
+        progress: called with (phase, done bytes, total bytes).
+
+    Raises:
+        InvalidSegmentId: for 0, or what is not an unsigned 64 bit number.
+        SegmentNotFound: for an absent segment; any other failure of a single segment as its own error.
+        MissingCapability: when nothing meshes this volume.
+        IncompleteAnswer: when the source left an id out.
+    """
+    source = require(volume, MeshSource, "meshing")
+    answers = {answer.segment_id: answer for answer in source.meshes(request, progress=progress)}
+    meshes = []
+    for segment_id in request.segment_ids:
+        answer = answers.get(segment_id)
+        if answer is None:
+            raise IncompleteAnswer(f"segment {segment_id} was not answered", "ask again")
+        if not isinstance(answer, Mesh):
+            raise answer.error
+        meshes.append(answer)
+    return meshes
+
+
+def checked_segment_id(segment_id: object) -> int:
+    """An id as a Python int: numpy integers and decimal strings included, never a float.
+
+    Raises:
+        InvalidSegmentId: for 0 or what is not an unsigned 64 bit number.
+    """
+    try:
+        number = int(segment_id) if isinstance(segment_id, str) else segment_id.__index__()  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, ValueError):
+        raise InvalidSegmentId(f"{segment_id!r} is not a segment id", "give a whole number, never a float") from None
+    if not 0 < number < 1 << 64:
+        what = "0 is background, not a segment" if number == 0 else f"{number} is not an unsigned 64 bit number"
+        raise InvalidSegmentId(what, "give an id that segments() or at() answered")
+    return int(number)
