@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-import numpy as np
-
 from voxgate.model.errors import ConfigInvalid, InvalidArgument, InvalidSegmentId, LimitExceeded, MissingCapability
 from voxgate.model.geometry import Vec3, VoxelSize
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.requests import check_box, scale_of
-from voxgate.model.volumes import Scale, VolumeInfo, VolumeKind
+from voxgate.model.volumes import LabelView, OpenOptions, Scale, VolumeInfo, VolumeKind
 from voxgate_mesh.blocks import BlockPlan, block_shape_for
 
 
@@ -64,6 +62,24 @@ def plan_request(
     return BlockPlan(region, shape, scale.grid_origin, request.closed), known_voxel_size(info, scale)
 
 
+def check_opened(info: VolumeInfo, options: OpenOptions) -> None:
+    """Refuse a volume that was opened without saying which of its times, or with a label view that it does not have.
+
+    Raises:
+        InvalidArgument, MissingCapability.
+    """
+    if info.time_count > 1 and options.time_index is None:
+        raise InvalidArgument(
+            f"the volume has {info.time_count} time points and none was picked",
+            "set time_index: there is no default frame",
+            details={"field": "time_index"},
+        )
+    if options.label_view is LabelView.SUPERVOXELS:
+        raise MissingCapability(
+            "the volume does not tell supervoxels from bodies", "ask for bodies", details={"capability": "SUPERVOXELS"}
+        )
+
+
 def check_segment_ids(segment_ids: tuple[int, ...], limits: MeshLimits) -> None:
     """Refuse no ids, background, doubles, what is no uint64, and too many.
 
@@ -94,20 +110,16 @@ def check_segmentation(info: VolumeInfo) -> None:
     """Refuse what has no segments.
 
     Raises:
-        MissingCapability: for images, unknown kinds, floats and volumes of several channels.
+        MissingCapability: for images, voxels that are not unsigned integers, and volumes of several channels.
     """
     details = {"capability": "segmentation"}
     if info.kind is VolumeKind.IMAGE:
         raise MissingCapability("the volume is an image: it has no segments", "name a segmentation", details=details)
-    if info.kind is VolumeKind.UNKNOWN:
+    if info.dtype.kind != "u":
         raise MissingCapability(
-            "nobody says whether the volume is an image or a segmentation",
-            f'the operator adds kind = "segmentation" under {_table(info)}',
+            f"segment ids are unsigned integers, and the voxels are {info.dtype}",
+            "name a segmentation",
             details=details,
-        )
-    if not np.issubdtype(info.dtype, np.integer):
-        raise MissingCapability(
-            f"voxels of type {info.dtype} are not segment ids", "name a segmentation", details=details
         )
     if info.channel_count != 1:
         raise MissingCapability(

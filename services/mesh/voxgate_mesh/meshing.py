@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import ParamSpec, Protocol, TypeVar
@@ -79,7 +79,7 @@ class MeshingSettings:
 
 def mesh_segments(
     volume: Volume, request: MeshRequest, *, workers: Workers, context: CallContext, settings: MeshingSettings
-) -> Iterator[MeshEvent]:
+) -> Generator[MeshEvent]:
     """Mesh segments: everything that can be refused is refused by this call, before a voxel is read.
 
     Args:
@@ -122,7 +122,7 @@ class _Run:
         self._done_bytes = 0
         self._layer = plan.region.start.z
 
-    def events(self, workers: Workers, context: CallContext, ahead: ReadAhead) -> Iterator[MeshEvent]:
+    def events(self, workers: Workers, context: CallContext, ahead: ReadAhead) -> Generator[MeshEvent]:
         """Read, mesh, join."""
         tasks: deque[_Task] = deque()
         halos = HaloAssembler(self._plan)

@@ -1,0 +1,59 @@
+"""Meshes from a Mesh service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import grpc
+
+from voxgate.model.meshes import Mesh, MeshFailure, MeshProgress, MeshRequest
+from voxgate.model.volumes import OpenOptions
+from voxgate.v1 import mesh_pb2, mesh_pb2_grpc
+from voxgate.wire.errors import from_rpc_error
+from voxgate.wire.meshes import MeshAssembler, mesh_spec_to_proto
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcMeshSource:
+    """Meshes of one volume through a Mesh service: a `MeshSource`.
+
+    Attributes:
+        stub: of the Mesh service.
+        volume: the volume's name, "remote/path".
+        options: the (resolved) version, time and label view that the volume is bound to; and how long to wait.
+        address: of the server, for messages to people.
+    """
+
+    stub: mesh_pb2_grpc.MeshServiceStub
+    volume: str
+    options: OpenOptions = field(default_factory=OpenOptions)
+    address: str = "the server"
+
+    def meshes(self, request: MeshRequest, *, progress: MeshProgress | None = None) -> Iterator[Mesh | MeshFailure]:
+        """Yield exactly one Mesh or MeshFailure for each requested id, as they get ready.
+
+        Raises:
+            IncompleteAnswer: when the stream broke the contract or ended early.
+            VoxgateError: whatever the server refuses or fails with.
+        """
+        context = self.options.context
+        context.check()
+        timeout = None if context.deadline is None else max(0.0, context.deadline - time.monotonic())
+        message = mesh_pb2.GetMeshesRequest(spec=mesh_spec_to_proto(self.volume, self.options, request))
+        assembler = MeshAssembler(request.segment_ids)
+        call = self.stub.GetMeshes(message, timeout=timeout)
+        try:
+            for response in call:
+                context.check()
+                if progress is not None and response.HasField("progress"):
+                    told = response.progress
+                    progress(told.phase, told.done_bytes, told.total_bytes)
+                yield from assembler.add(response)
+            assembler.finish()
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.address) from None
+        finally:
+            # Whoever stops iterating stops the server's work too.
+            call.cancel()

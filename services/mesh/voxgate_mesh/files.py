@@ -1,0 +1,59 @@
+"""The stream of ExportMesh: meshes made whole, written as a file, sent as its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from voxgate.model.mesh_files import encode_meshes, mesh_file_type
+from voxgate.model.meshes import Mesh, MeshFailure
+from voxgate.model.volumes import CallContext
+from voxgate.v1 import mesh_pb2 as pb
+from voxgate.wire.meshes import MeshFacts, mesh_end_to_proto
+from voxgate_mesh.collecting import MeshCollector
+from voxgate_mesh.meshing import MeshEvent, ScanProgress
+from voxgate_mesh.messages import Pace, progress_to_proto
+from voxgate_mesh.reading import awaited
+from voxgate_serving.settings import MAX_MESSAGE_BYTES
+
+
+def file_messages(
+    events: Iterator[MeshEvent], collector: MeshCollector, fmt: str, *, facts: MeshFacts, context: CallContext
+) -> Iterator[pb.ExportMeshResponse]:
+    """Yield progress while the meshes are made, then the header, the file's bytes, and the ends.
+
+    Raises:
+        VoxgateError: the failure of the first segment when none has a mesh: there is no file of nothing.
+    """
+    pace = Pace()
+    answers: list[Mesh | MeshFailure] = []
+    progress = ScanProgress("meshing", 0, 0)
+    for event in events:
+        answers.extend(collector.add(event))
+        if isinstance(event, ScanProgress):
+            progress = event
+        if pace.is_due():
+            pace.told()
+            yield pb.ExportMeshResponse(progress=progress_to_proto(progress))
+    meshes = [answer for answer in answers if isinstance(answer, Mesh)]
+    failures = [answer for answer in answers if isinstance(answer, MeshFailure)]
+    if not meshes:
+        raise failures[0].error
+    executor = ThreadPoolExecutor(1, thread_name_prefix="mesh-file")
+    try:
+        writing = executor.submit(encode_meshes, meshes, fmt)
+        for _ in awaited(writing, context):
+            if pace.is_due():
+                pace.told()
+                told = ScanProgress("writing", progress.done_bytes, progress.total_bytes)
+                yield pb.ExportMeshResponse(progress=progress_to_proto(told))
+        data = memoryview(writing.result())
+    finally:
+        executor.shutdown(wait=False)
+    kind = mesh_file_type(fmt)
+    yield pb.ExportMeshResponse(header=pb.ExportMeshHeader(media_type=kind.media_type, file_extension=kind.extension))
+    for start in range(0, len(data), MAX_MESSAGE_BYTES):
+        yield pb.ExportMeshResponse(data=bytes(data[start : start + MAX_MESSAGE_BYTES]))
+    ends = [mesh_end_to_proto(mesh.segment_id, (len(mesh.vertices), len(mesh.faces)), None, facts) for mesh in meshes]
+    ends += [mesh_end_to_proto(failure.segment_id, (0, 0), failure.error, facts) for failure in failures]
+    yield pb.ExportMeshResponse(ends=ends)

@@ -1,0 +1,95 @@
+"""The MeshService on the wire: only translates."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import grpc
+
+from voxgate.model.errors import InvalidArgument
+from voxgate.model.mesh_files import check_mesh_file
+from voxgate.model.meshes import MeshRequest
+from voxgate.model.requests import raw_size
+from voxgate.model.volumes import CallContext
+from voxgate.v1 import mesh_pb2 as pb
+from voxgate.v1 import mesh_pb2_grpc
+from voxgate.wire.meshes import MeshFacts, mesh_format_from_proto, mesh_request_from_proto
+from voxgate.wire.requests import open_options, scale_index
+from voxgate_mesh.checks import check_opened
+from voxgate_mesh.collecting import MeshCollector
+from voxgate_mesh.files import file_messages
+from voxgate_mesh.meshers import find_mesher
+from voxgate_mesh.meshing import MeshEvent, MeshingSettings, Workers, mesh_segments
+from voxgate_mesh.messages import MeshMessages
+from voxgate_remotes.registry import Registry
+from voxgate_serving.budget import ByteBudget
+from voxgate_serving.calls import call_context
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A request, opened and under way."""
+
+    request: MeshRequest
+    facts: MeshFacts
+    events: Generator[MeshEvent]
+
+
+class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
+    """Meshes segments of the volumes of a registry."""
+
+    def __init__(self, registry: Registry, workers: Workers, settings: MeshingSettings, budget: ByteBudget) -> None:
+        """Serve a registry.
+
+        Args:
+            registry: the volumes.
+            workers: where blocks are meshed.
+            settings: limits of the server.
+            budget: the bytes that all calls read ahead together.
+        """
+        self._registry = registry
+        self._workers = workers
+        self._settings = settings
+        self._budget = budget
+
+    def GetMeshes(self, request: pb.GetMeshesRequest, context: grpc.ServicerContext) -> Iterator[pb.GetMeshesResponse]:
+        """Stream the surfaces of segments."""
+        with self._started(request.spec, call_context(context)) as work:
+            yield from MeshMessages(work.facts).stream(work.events)
+
+    def ExportMesh(
+        self, request: pb.ExportMeshRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ExportMeshResponse]:
+        """Stream the surfaces of segments as one file."""
+        fmt = mesh_format_from_proto(request.format)
+        if request.spec.segment_ids:
+            check_mesh_file(len(request.spec.segment_ids), fmt)
+        call = call_context(context)
+        with self._started(request.spec, call) as work:
+            limit = self._settings.limits.max_file_bytes
+            collector = MeshCollector(work.request, work.facts.resolved_version, limit)
+            yield from file_messages(work.events, collector, fmt, facts=work.facts, context=call)
+
+    @contextmanager
+    def _started(self, spec: pb.MeshSpec, call: CallContext) -> Iterator[_Work]:
+        """Open the volume, refuse what must be refused, and hold a share of the budget while the work runs."""
+        if not spec.volume:
+            raise InvalidArgument("the request names no volume", "set spec.volume", details={"field": "spec.volume"})
+        options = open_options(spec, call)
+        volume = self._registry.open(spec.volume, options)
+        check_opened(volume.info, options)
+        request = mesh_request_from_proto(spec, scale_index(volume.info, spec))
+        facts = MeshFacts(request.scale, volume.info.resolved_version, find_mesher(request.mesher)[0])
+        region = request.bounds or volume.info.scales[request.scale].bounds
+        ahead = self._settings.ahead
+        # A box that will be refused has no size to speak of.
+        wanted = min(ahead.max_bytes, max(1, raw_size(volume.info, region)))
+        with self._budget.share(wanted, call) as share:
+            settings = replace(self._settings, ahead=replace(ahead, max_bytes=share))
+            events = mesh_segments(volume, request, workers=self._workers, context=call, settings=settings)
+            try:
+                yield _Work(request, facts, events)
+            finally:
+                events.close()
