@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from support.standin_volumes import StandIn, image, segmentation, served, two_channels
+from voxgate_gateway.server import Gateway
+
+
+@pytest.fixture
+def stand_in():
+    volumes = {info.name: (info, arrays) for info, arrays in (image(), segmentation(), two_channels())}
+    return StandIn(volumes)
+
+
+@pytest.fixture
+def backend_address(stand_in):
+    with served(stand_in) as address:
+        yield address
+
+
+@pytest.fixture
+def gateway(backend_address):
+    gateway = Gateway(backend_address, port=0)
+    gateway.start()
+    yield gateway
+    gateway.stop(1)
+
+
+@pytest.fixture
+def http(gateway):
+    with httpx.Client(base_url=gateway.url, timeout=20) as client:
+        yield client
