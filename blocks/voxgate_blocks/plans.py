@@ -43,19 +43,3 @@ def plan_blocks(scale: Scale, box: Box, *, voxel_bytes: int, block_bytes: int) -
     """
     cell = block_cell(scale.stored_chunk_shape, box, voxel_bytes=voxel_bytes, block_bytes=block_bytes)
     yield from grid_cells(box, cell, scale.grid_origin)
-
-
-def slabs(box: Box, *, voxel_bytes: int, slab_bytes: int) -> Iterator[Box]:
-    """Cut a box into pieces of at most `slab_bytes`, whole in x: along z, and where one plane is too large along y.
-
-    Where even one row is too large, rows are cut too. Together exactly `box`, disjoint, in order.
-    """
-    shape = box.shape
-    row = shape.x * voxel_bytes
-    if row > slab_bytes:
-        cell = Vec3(max(1, slab_bytes // voxel_bytes), 1, 1)
-    elif row * shape.y > slab_bytes:
-        cell = Vec3(shape.x, max(1, slab_bytes // row), 1)
-    else:
-        cell = Vec3(shape.x, shape.y, max(1, slab_bytes // (row * shape.y)))
-    yield from grid_cells(box, cell, box.start)

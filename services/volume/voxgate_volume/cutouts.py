@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from voxgate.model.geometry import Box, grid_cells
+from voxgate.model.geometry import Box, grid_cells, slabs
 from voxgate.model.requests import check_box, check_channels, is_fill
 from voxgate.model.volumes import CallContext, ChunkPresence, Scale, Volume, Voxels
-from voxgate_blocks.plans import plan_blocks, slabs
+from voxgate_blocks.plans import plan_blocks
 from voxgate_blocks.readahead import ReadAhead, Selection, read_blocks
 
 _BLOCK_BYTES = 8 << 20

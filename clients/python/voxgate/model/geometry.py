@@ -151,6 +151,22 @@ def grid_cells(box: Box, cell: Vec3, origin: Vec3) -> Iterator[Box]:
         yield Box.at(Vec3(x, y, z), cell).intersection(box)
 
 
+def slabs(box: Box, *, voxel_bytes: int, slab_bytes: int) -> Iterator[Box]:
+    """Cut a box into pieces of at most `slab_bytes`, whole in x: along z, and where one plane is too large along y.
+
+    Where even one row is too large, rows are cut too. Together exactly `box`, disjoint, in order.
+    """
+    shape = box.shape
+    row = shape.x * voxel_bytes
+    if row > slab_bytes:
+        cell = Vec3(max(1, slab_bytes // voxel_bytes), 1, 1)
+    elif row * shape.y > slab_bytes:
+        cell = Vec3(shape.x, max(1, slab_bytes // row), 1)
+    else:
+        cell = Vec3(shape.x, shape.y, max(1, slab_bytes // (row * shape.y)))
+    yield from grid_cells(box, cell, box.start)
+
+
 def covered_once(whole: Box, parts: list[Box]) -> bool:
     """Whether `parts` cover every voxel of `whole` exactly once and nothing outside of it.
 

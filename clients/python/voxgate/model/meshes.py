@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +42,21 @@ class Mesh:
     def bounds_nm(self) -> npt.NDArray[Any]:
         """Array of shape (2, 3): the least and the greatest x, y, z of the vertices, nanometres."""
         return np.stack([self.vertices.min(axis=0), self.vertices.max(axis=0)])
+
+    def save(self, path: str | os.PathLike[str], *, format: str = "") -> None:  # noqa: A002  (np.save's users expect it)
+        """Write the mesh to a file, in place of one that is there.
+
+        Args:
+            path: where to; its ending says the format: .obj, .ply, .stl or .glb.
+            format: one of MESH_FORMATS; needed for "precomputed", which has no ending.
+
+        Raises:
+            InvalidArgument: when neither names a format.
+            OSError: when the file cannot be written.
+        """
+        from voxgate.model.mesh_files import encode_meshes  # noqa: PLC0415  (that module imports this one)
+
+        Path(path).write_bytes(encode_meshes([self], format or Path(path).suffix.lstrip(".").lower()))
 
 
 MESH_FORMATS: tuple[str, ...] = ("obj", "ply", "stl", "glb", "precomputed")

@@ -1,0 +1,262 @@
+"""Connecting: where the server is, and everything that starts from there."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any
+
+import grpc
+
+from voxgate.client.array import VolumeArray
+from voxgate.client.channels import Credentials, Stubs
+from voxgate.client.jobs import JobHandle
+from voxgate.client.profile import load_profile
+from voxgate.client.remote_volume import UNARY_TIMEOUT_S, RemoteVolume
+from voxgate.model.jobs import TransferSpec
+from voxgate.model.names import VolumeName, split_version
+from voxgate.model.volumes import LabelView, OpenOptions, Volume, VolumeSpec
+from voxgate.v1 import job_pb2, transfer_pb2, types_pb2, volume_pb2
+from voxgate.wire.errors import from_rpc_error
+from voxgate.wire.jobs import job_from_proto, transfer_spec_to_proto
+from voxgate.wire.volumes import spec_to_proto, volume_from_proto
+
+DEFAULT_ADDRESS = "localhost:50051"
+_CONNECT_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """A server's description of itself.
+
+    Attributes:
+        server_id: identifies the process.
+        server_version: the release that runs.
+        services: full service name -> address; empty means the address that was connected to.
+        limits: what the server refuses, by name; 0 means no limit.
+        writes_enabled: whether it takes writes at all.
+    """
+
+    server_id: str
+    server_version: str
+    services: dict[str, str]
+    limits: dict[str, int]
+    writes_enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeEntry:
+    """One entry of a listing: its full name, and whether it is a volume (else a group)."""
+
+    name: str
+    is_volume: bool
+
+
+def connect(
+    address: str | None = None,
+    *,
+    mesh: str | None = None,
+    transfer: str | None = None,
+    jobs: str | None = None,
+    token: str | None = None,
+    tls: bool | str | None = None,
+) -> Client:
+    """Connect to a server and ask it where its sister services are.
+
+    Args:
+        address: "host:port" of the Volume service; else VOXGATE_SERVER, else the profile that `voxgate login` wrote,
+            else localhost:50051.
+        mesh: address of the Mesh service, where the server does not know it.
+        transfer: address of the Transfer service, likewise.
+        jobs: address of the Job service, likewise.
+        token: proves who you are; else VOXGATE_TOKEN, else the profile's (only for the profile's own server).
+        tls: True for the system's authorities, or a PEM file; else none.
+
+    Raises:
+        ServerUnreachable: when nothing answers there.
+    """
+    profile = load_profile()
+    chosen = address or os.environ.get("VOXGATE_SERVER") or (profile.address if profile else "") or DEFAULT_ADDRESS
+    # A token goes to no server but the one it was given for.
+    own = profile if profile and profile.address == chosen else None
+    credentials = Credentials(
+        token or os.environ.get("VOXGATE_TOKEN") or (own.token if own else "") or "",
+        tls or False,
+    )
+    first = Stubs(chosen, credentials, {})
+    try:
+        info = _server_info(first, chosen)
+    finally:
+        first.close()
+    told = {name.rpartition(".")[2].removesuffix("Service").lower(): where for name, where in info.services.items()}
+    elsewhere = {
+        "mesh": mesh or told.get("mesh", ""),
+        "transfer": transfer or told.get("transfer", ""),
+        "job": jobs or told.get("job", ""),
+    }
+    return Client(Stubs(chosen, credentials, elsewhere), info)
+
+
+def _server_info(stubs: Stubs, address: str) -> ServerInfo:
+    try:
+        answer = stubs.volume.GetServerInfo(volume_pb2.GetServerInfoRequest(), timeout=_CONNECT_TIMEOUT_S)
+    except grpc.RpcError as error:
+        raise from_rpc_error(error, address) from None
+    return ServerInfo(
+        answer.server_id,
+        answer.server_version,
+        {endpoint.service: endpoint.address for endpoint in answer.services},
+        {field.name: int(getattr(answer.limits, field.name)) for field in answer.limits.DESCRIPTOR.fields},
+        answer.writes_enabled,
+    )
+
+
+class Client:
+    """A connection to a suite of voxgate services. Thread-safe; close it, or use it in a with-block.
+
+    Attributes:
+        stubs: the raw generated stubs, for whatever this class does not wrap.
+    """
+
+    def __init__(self, stubs: Stubs, info: ServerInfo) -> None:
+        self.stubs = stubs
+        self._info = info
+
+    def __repr__(self) -> str:
+        return f"<voxgate.Client {self.stubs.addresses['volume']}>"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; arrays made from it can no longer be read."""
+        self.stubs.close()
+
+    def server_info(self) -> ServerInfo:
+        """What the server says of itself, asked anew."""
+        return _server_info(self.stubs, self.stubs.addresses["volume"])
+
+    def _call(self, method: Any, request: Any, service: str = "volume", timeout_s: float = UNARY_TIMEOUT_S) -> Any:
+        try:
+            return method(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.stubs.addresses[service]) from None
+
+    def volumes(self, parent: str = "") -> list[VolumeEntry]:
+        """The groups and volumes right under a name; without one, the remotes.
+
+        Raises:
+            UnknownRemote, UnknownVolume: when there is no such group.
+        """
+        entries: list[VolumeEntry] = []
+        token = ""
+        while True:
+            request = volume_pb2.ListVolumesRequest(parent=parent, page_token=token)
+            page = self._call(self.stubs.volume.ListVolumes, request)
+            entries.extend(VolumeEntry(e.name, e.kind == volume_pb2.ENTRY_KIND_VOLUME) for e in page.entries)
+            token = page.next_page_token
+            if not token:
+                return entries
+
+    def open(self, name: str, options: OpenOptions | None = None) -> Volume:
+        """Open a volume as the small `Volume` Protocol: what meshers, planners and other plain code take.
+
+        Raises:
+            MalformedName, UnknownRemote, UnknownVolume, UnknownVersion.
+        """
+        chosen = options or OpenOptions()
+        VolumeName.parse(name)
+        request = volume_pb2.GetVolumeRequest(volume=name, version=chosen.version)
+        volume = self._call(self.stubs.volume.GetVolume, request).volume
+        writable = types_pb2.CAPABILITY_WRITE in volume.capabilities
+        return RemoteVolume(self.stubs, volume_from_proto(volume), chosen, writable=writable)
+
+    def volume(
+        self, name: str, *, version: str = "", time: int | None = None, label_view: LabelView = LabelView.BODIES
+    ) -> VolumeArray:
+        """Open a volume as an array.
+
+        Args:
+            name: "remote/path", or "remote/path@version".
+            version: empty means the store's current one.
+            time: the time point, for a volume with several; without it the array has the axis "t".
+            label_view: what segment ids mean.
+
+        Raises:
+            MalformedName, UnknownRemote, UnknownVolume, UnknownVersion.
+        """
+        plain, said = split_version(name)
+        options = OpenOptions(version=version or said, time_index=time, label_view=label_view)
+        volume = self.open(plain, options)
+        if "t" not in volume.info.axes or time is not None:
+            return VolumeArray(volume)
+        bound = replace(options, version=volume.info.resolved_version)
+        return VolumeArray(volume, reopen=lambda index: self.open(plain, replace(bound, time_index=index)))
+
+    def resolve(self, uri: str) -> str:
+        """The name under which a store's own URI is served.
+
+        Raises:
+            UnknownRemote: when it lies under no configured remote.
+        """
+        request = volume_pb2.ResolveVolumeRequest(uri=uri)
+        return str(self._call(self.stubs.volume.ResolveVolume, request).volume)
+
+    def create(self, name: str, spec: VolumeSpec) -> VolumeArray:
+        """Create a volume; with an equal spec, an existing one is answered.
+
+        Raises:
+            ReadOnly, AlreadyExists, UnsupportedFormat.
+        """
+        request = volume_pb2.CreateVolumeRequest(volume=name, spec=spec_to_proto(spec))
+        self._call(self.stubs.volume.CreateVolume, request)
+        return self.volume(name)
+
+    def transfer(
+        self, source: str, destination: str, *, spec: VolumeSpec | None = None, request_id: str | None = None
+    ) -> JobHandle:
+        """Start copying a volume, all scales of it, into a new one.
+
+        Args:
+            source: "remote/path", or "remote/path@version".
+            destination: "remote/path"; must not exist.
+            spec: what to create; None makes the like of the source in the destination's default format.
+            request_id: a UUID; repeating a call with the same one answers the same job.
+
+        Raises:
+            UnknownVolume, AlreadyExists, ReadOnly, UnsupportedFormat.
+        """
+        name, version = split_version(source)
+        request = transfer_pb2.CreateTransferRequest(
+            request_id=request_id or str(uuid.uuid4()),
+            spec=transfer_spec_to_proto(TransferSpec(name, destination, version, spec)),
+        )
+        answer = self._call(self.stubs.transfer.CreateTransfer, request, "transfer")
+        return JobHandle(self.stubs.job, job_from_proto(answer.job))
+
+    def job(self, name: str) -> JobHandle:
+        """A job by its name, "jobs/ID".
+
+        Raises:
+            UnknownJob: when there is none.
+        """
+        return JobHandle.named(self.stubs.job, name)
+
+    def jobs(self) -> Iterator[JobHandle]:
+        """Your jobs, newest first."""
+        token = ""
+        while True:
+            page = self._call(self.stubs.job.ListJobs, job_pb2.ListJobsRequest(page_token=token), "job")
+            for job in page.jobs:
+                yield JobHandle(self.stubs.job, job_from_proto(job))
+            token = page.next_page_token
+            if not token:
+                return
