@@ -9,7 +9,7 @@ import grpc
 
 from voxgate_serving.calls import ServerCall
 
-_Handler = grpc.RpcMethodHandler[Any, Any]
+_Handler = Any  # grpc.RpcMethodHandler, which cannot be subscripted at run time
 _Behavior = Callable[[Any, ServerCall], Any]
 
 
