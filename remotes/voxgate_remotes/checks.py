@@ -107,8 +107,9 @@ def path_under(prefix: str, uri: str) -> tuple[int, tuple[str, ...]] | None:
     base = urlsplit(prefix)
     root = f"{base.scheme}://{base.netloc}{base.path.rstrip('/')}"
     rest = uri.removeprefix(root)
-    below = rest if root.endswith("//") else rest.removeprefix("/")
-    if not uri.startswith(root) or "?" in rest or "#" in rest or (rest and rest == below and not root.endswith("//")):
+    below = rest.removeprefix("/")
+    ends_name = not rest or rest != below or root.endswith("//")
+    if not uri.startswith(root) or not ends_name or "?" in rest or "#" in rest:
         return None
     segments = tuple(unquote(segment) for segment in below.rstrip("/").split("/")) if below else ()
     if any(segment in ("", ".", "..") or "/" in segment for segment in segments):

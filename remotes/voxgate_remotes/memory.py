@@ -241,19 +241,16 @@ def _scale_of(key: str, spec: ScaleSpec) -> Scale:
 
 
 class MemoryRemote:
-    """A store of MemoryVolumes, empty at first and gone with its process. Thread-safe.
-
-    The configuration takes no options, no format and no statements about volumes: `create` states everything.
-    """
+    """A store of MemoryVolumes, empty at first and gone with its process. Thread-safe. It has no options."""
 
     def __init__(self, config: RemoteConfig) -> None:
         """Start empty.
 
         Raises:
-            ConfigInvalid: for any of these.
+            ConfigInvalid: for any option or format.
         """
-        for key in (*config.options, *config.volumes, *filter(None, [config.format])):
-            raise ConfigInvalid(f"a memory remote has no option, volume or format {key!r} to configure", "remove it")
+        for key in (*config.options, *filter(None, [config.format])):
+            raise ConfigInvalid(f"a memory remote has no option or format {key!r}", "remove it")
         self._uri = config.uri
         self._writable = config.writable
         self._volumes: dict[tuple[str, ...], tuple[VolumeSpec, MemoryVolume]] = {}

@@ -236,10 +236,10 @@ class ProceduralRemote:
         """Check the options.
 
         Raises:
-            ConfigInvalid: for a bad option, one stated twice, or a statement about a volume.
+            ConfigInvalid: for a bad option, one stated twice, or a format.
         """
-        for name in config.volumes:
-            raise ConfigInvalid(f"a procedural remote has no volume {name!r} to configure", "remove it; use options")
+        if config.format:
+            raise ConfigInvalid(f"a procedural remote has no format {config.format!r}", "remove it")
         stated = parse_qsl(urlsplit(config.uri).query, keep_blank_values=True, strict_parsing=False)
         keys = [*config.options, *(key for key, _ in stated)]
         for key in keys:

@@ -169,9 +169,9 @@ def test_a_bad_option_is_refused_by_name(key, value):
         remote(**{key: value})
 
 
-def test_a_statement_about_a_volume_is_refused():
-    with pytest.raises(ConfigInvalid, match="em"):
-        ProceduralRemote(RemoteConfig(uri="procedural://", volumes={"em": {"kind": "image"}}))
+def test_a_format_is_refused():
+    with pytest.raises(ConfigInvalid, match="zarr3"):
+        ProceduralRemote(RemoteConfig(uri="procedural://", format="zarr3"))
 
 
 @pytest.mark.parametrize("path", [(), ("EM",), ("em", "x"), ("em-",), ("em-complex64",), ("seg-int64",), ("nn-uint8",)])
