@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from voxgate.model.errors import NotFound, UnknownScale, UnsupportedFormat
+from voxgate.model.names import VolumeName
 from voxgate.model.volumes import VolumeInfo, VolumeKind
 from voxgate_gateway.answers import body_answer, json_answer, length_answer
 from voxgate_gateway.backend import Backend
@@ -50,8 +51,14 @@ def refuse_unsupported(info: VolumeInfo) -> None:
     if any(scale.voxel_size_nm is None for scale in info.scales):
         raise UnsupportedFormat(
             f"the voxel size of {name} is unknown, and precomputed must state it",
-            "state voxel_size_nm = [x, y, z] (nanometres) for this volume in the server's configuration",
+            f"state it in voxgate.toml: {_override(name)} voxel_size_nm = [x, y, z] in nanometres",
         )
+
+
+def _override(name: str) -> str:
+    """The table of voxgate.toml that speaks of one volume."""
+    parsed = VolumeName.parse(name)
+    return f'[remotes.{parsed.remote}.volumes."{"/".join(parsed.segments)}"]'
 
 
 def scale_keys(info: VolumeInfo) -> list[str]:

@@ -190,7 +190,7 @@ def test_an_unknown_voxel_size_is_refused_with_what_to_configure_and_never_taken
     scale = one_scale("0", Vec3(0, 0, 0), Vec3(5, 4, 3), Vec3(5, 4, 3), None)
     stand_in.volumes["lab/bare"] = changed("lab/bare", scales=(scale,))
     problem = http.get("/ng/lab/bare/info").json()["error"]
-    assert "voxel_size_nm" in problem["remedy"]
+    assert '[remotes.lab.volumes."bare"] voxel_size_nm = ' in problem["remedy"]
 
 
 @pytest.mark.parametrize(
