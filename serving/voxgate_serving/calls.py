@@ -8,11 +8,11 @@ import uuid
 from typing import Any, NoReturn
 
 import grpc
-import structlog
 
 from voxgate.model.errors import Cancelled, InternalError, PermissionDenied, VoxgateError
 from voxgate.model.volumes import CallContext
 from voxgate.wire.errors import DETAILS_KEY, status_code, to_status
+from voxgate_serving.logs import logger
 from voxgate_serving.principal import ANONYMOUS
 
 VIA_KEY = "voxgate-via"
@@ -61,16 +61,12 @@ class ServerCall:
             Exception: always; grpc's own signal that the call was aborted.
         """
         if not isinstance(error, VoxgateError):
-            structlog.get_logger().error(
-                "internal error", request_id=self.request_id, error=type(error).__name__, exc_info=error
-            )
+            logger().error("internal error", request_id=self.request_id, error=type(error).__name__, exc_info=error)
             error = InternalError(
                 "the server failed", f"report request id {self.request_id}", details={"request_id": self.request_id}
             )
         elif not isinstance(error, Cancelled):
-            structlog.get_logger().info(
-                "call refused", request_id=self.request_id, reason=error.reason, message=error.message
-            )
+            logger().info("call refused", request_id=self.request_id, reason=error.reason, message=error.message)
         status = to_status(error)
         self._context.set_trailing_metadata(
             ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID_KEY, self.request_id))

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import structlog
-
 from voxgate.model.errors import VoxgateError
 from voxgate_serving.allocator import tune_allocator
+from voxgate_serving.logs import log_to_stderr
 from voxgate_serving.server import ServiceRegistration, new_server_id, start_server, stop_on_signals
 from voxgate_serving.settings import Configuration, load_configuration
 
 EXIT_CONFIG = 2
-
-
-def configure_logging() -> None:
-    """One JSON object a line on standard error."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 def parse_arguments(program: str, arguments: Sequence[str] | None = None) -> Configuration:
@@ -59,7 +42,7 @@ def serve_command(
     `build` makes the services from the configuration and the server's id; worker processes start inside it, before
     the server does.
     """
-    configure_logging()
+    log_to_stderr()
     try:
         configuration = parse_arguments(program, arguments)
         if configuration.server.tune_allocator:

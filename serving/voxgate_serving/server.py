@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from types import FrameType
 
 import grpc
-import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from voxgate_serving.health import HealthServer, bind
 from voxgate_serving.interceptors import CallInterceptor
+from voxgate_serving.logs import logger
 from voxgate_serving.settings import ServerSettings
 
 _MIB = 1 << 20
@@ -113,7 +113,7 @@ def start_server(
         ConfigInvalid: when an address cannot be had.
     """
     server = RunningServer(registrations, settings, server_id or new_server_id())
-    log = structlog.get_logger()
+    log = logger()
     log.info("serving", host=settings.host, port=server.port, health_port=server.health_port)
     if not settings.is_loopback:
         if settings.writes_enabled:

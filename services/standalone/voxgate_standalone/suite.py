@@ -1,0 +1,68 @@
+"""The whole suite in one process: every service on one gRPC port, the gateway on one HTTP port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voxgate_gateway.server import Gateway
+from voxgate_mesh.service import registrations as mesh_registrations
+from voxgate_remotes.config import RemotesConfig
+from voxgate_remotes.registry import Registry
+from voxgate_serving.allocator import tune_allocator
+from voxgate_serving.server import RunningServer, new_server_id, start_server
+from voxgate_serving.settings import ServerSettings
+from voxgate_serving.workers import WorkerPool
+from voxgate_transfer.service import registrations as transfer_registrations
+from voxgate_volume.service import registrations as volume_registrations
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A running suite.
+
+    Attributes:
+        server: the gRPC server with every service.
+        gateway: the HTTP gateway, or None.
+    """
+
+    server: RunningServer
+    gateway: Gateway | None
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """Drain and stop everything, the gateway first: it lives off the server."""
+        if self.gateway is not None:
+            self.gateway.stop(1.0 if grace_s is None else min(grace_s, 1.0))
+        self.server.stop(grace_s)
+
+
+def start_suite(remotes: RemotesConfig, settings: ServerSettings, *, http: bool = True) -> Suite:
+    """Start every service over one registry.
+
+    Raises:
+        ConfigInvalid, UnknownScheme: for remotes that cannot be made, or an address that cannot be had.
+    """
+    if settings.tune_allocator:
+        tune_allocator()
+    workers = WorkerPool(settings.worker_processes)
+    try:
+        registry = Registry.from_config(remotes if settings.writes_enabled else remotes.without_writes())
+        others = [
+            *mesh_registrations(registry, settings, workers=workers),
+            *transfer_registrations(registry, settings),
+        ]
+        server_id = new_server_id()
+        beside = frozenset(other.full_name for other in others)
+        volume = volume_registrations(registry, settings, server_id=server_id, beside=beside)
+        server = start_server([*volume, *others], settings, server_id)
+    except BaseException:
+        workers.close()
+        raise
+    if not http:
+        return Suite(server, None)
+    try:
+        gateway = Gateway(server.address, host=settings.host, port=settings.http_port)
+        gateway.start()
+    except BaseException:
+        server.stop(0)
+        raise
+    return Suite(server, gateway)
