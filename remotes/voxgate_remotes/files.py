@@ -1,0 +1,170 @@
+"""A folder of volumes: precomputed and Zarr, at any depth, found by what lies in each folder."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from voxgate.model.errors import (
+    AlreadyExists,
+    ConfigInvalid,
+    ReadOnly,
+    StoreUnavailable,
+    UnknownVolume,
+    UnsupportedFormat,
+)
+from voxgate.model.volumes import ListEntry, OpenOptions, Volume, VolumeInfo, VolumeSpec
+from voxgate_remotes import precomputed, zarr
+from voxgate_remotes.checks import path_under
+from voxgate_remotes.config import RemoteConfig, VolumeOverrides, canonical_uri, nearest
+from voxgate_remotes.creation import checked_spec, write_documents
+from voxgate_remotes.guard import PathGuard
+from voxgate_remotes.metadata import Stamp, stamp
+from voxgate_remotes.tensorstores import OpenedStore, Tuning
+
+_KEPT_OPEN = 256
+_CLAIMS: dict[str, Callable[[Path], bool]] = {
+    "precomputed": precomputed.claims,
+    "zarr v3": zarr.claims_v3,
+    "zarr v2": zarr.claims_v2,
+}
+_FORMATS = {"precomputed": "precomputed", "zarr3": "zarr v3", "zarr2": "zarr v2"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An opened volume and what its metadata files looked like before they were read."""
+
+    files: tuple[Path, ...]
+    stamp: Stamp
+    store: OpenedStore
+
+
+class FilesRemote:
+    """The volumes below one root folder; the root itself may be one, then its path is empty. Thread-safe.
+
+    Options: `fsync` (default true): written chunks are durable before a write is answered; `cache_bytes` (default 0):
+    decoded chunks kept in memory for each open volume.
+    """
+
+    def __init__(self, config: RemoteConfig) -> None:
+        """Take a folder.
+
+        Raises:
+            ConfigInvalid: for a URI that is not a local folder's, or a bad option.
+        """
+        parts = urlsplit(config.uri)
+        if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+            raise ConfigInvalid(f"{config.uri!r} does not name a local folder", "write file:///absolute/path")
+        self._config = config
+        self._tuning = _tuning(config)
+        self._guard = PathGuard(Path(unquote(parts.path)))
+        self._kept: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+        self._creating = threading.Lock()
+
+    def open(self, path: tuple[str, ...], options: OpenOptions) -> Volume:
+        """Open the volume in a folder; cheap while its metadata files stay as they are.
+
+        Raises:
+            UnknownVolume, UnknownVersion, OutOfBounds, MetadataInvalid, UnsupportedFormat, ConfigContradictsStore,
+            PathRefused, StoreUnavailable.
+        """
+        store = self._opened(path)
+        return store.bind(self._allowed(store.info), options)
+
+    def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
+        """The groups and volumes right under a folder, by name; a volume has nothing under it.
+
+        Raises:
+            UnknownVolume, PathRefused, StoreUnavailable.
+        """
+        folder = self._guard.resolve(parent)
+        if _formats(folder):
+            return []
+        return [ListEntry(entry.name, bool(_formats(entry))) for entry in self._guard.folders(folder)]
+
+    def create(self, path: tuple[str, ...], spec: VolumeSpec) -> Volume:
+        """Create a volume in a folder that does not exist yet or is empty.
+
+        Raises:
+            ReadOnly, AlreadyExists, UnsupportedFormat, InvalidArgument, PathRefused, StoreUnavailable.
+        """
+        if not self._config.writable:
+            raise ReadOnly("this remote takes no writes", "the operator sets `writable = true` for it")
+        folder = self._guard.resolve(path)
+        name, documents = checked_spec(spec, self._config.format)
+        with self._creating:
+            if any(_formats(self._guard.resolve(path[:depth])) for depth in range(len(path))):
+                raise AlreadyExists("the name lies inside of another volume", "choose another name")
+            if not set(_formats(folder)) <= {_FORMATS[name]}:
+                raise AlreadyExists("a volume of another format has this name", "choose another name")
+            write_documents(folder, self._guard, documents)
+        return self.open(path, OpenOptions())
+
+    def resolve(self, uri: str) -> tuple[int, tuple[str, ...]] | None:
+        """If `uri` (canonical, see `voxgate_remotes.config`) lies under the root, as written or with links resolved."""
+        roots = {self._config.uri, canonical_uri(str(self._guard.root), Path("/"))}
+        return max(filter(None, (path_under(root, uri) for root in roots)), default=None)
+
+    def _allowed(self, info: VolumeInfo) -> VolumeInfo:
+        if self._config.writable:
+            return info
+        return replace(info, scales=tuple(replace(scale, writable=False) for scale in info.scales))
+
+    def _opened(self, path: tuple[str, ...]) -> OpenedStore:
+        """The volume's opened store: the kept one, unless its metadata changed since."""
+        folder = self._guard.resolve(path)
+        with self._lock:
+            kept = self._kept.get(path)
+        if kept is None or not kept.files[0].is_relative_to(folder) or stamp(kept.files) != kept.stamp:
+            kept = self._open(folder, path)
+        with self._lock:
+            self._kept[path] = kept
+            self._kept.move_to_end(path)
+            while len(self._kept) > _KEPT_OPEN:
+                self._kept.popitem(last=False)
+        return kept.store
+
+    def _open(self, folder: Path, path: tuple[str, ...]) -> _Kept:
+        formats = _formats(folder)
+        if not formats:
+            if not self._guard.root.is_dir():
+                raise StoreUnavailable("the remote's folder is not there", "the operator checks its `uri` and mounts")
+            raise UnknownVolume(f"there is no volume {'/'.join(path)!r} in this remote", "list the remote")
+        if len(formats) > 1:
+            raise UnsupportedFormat(
+                f"the folder is {' and '.join(formats)} at once", "remove the metadata of all but one format"
+            )
+        overrides = self._config.overrides(path)
+        files = tuple(_metadata_files(formats[0], folder))
+        before = stamp(files)
+        return _Kept(files, before, self._open_store(formats[0], folder, overrides))
+
+    def _open_store(self, name: str, folder: Path, overrides: VolumeOverrides) -> OpenedStore:
+        if name == "precomputed":
+            return precomputed.open_store(folder, self._guard, self._tuning)
+        return zarr.open_store(folder, self._guard, self._tuning, overrides)
+
+
+def _formats(folder: Path) -> list[str]:
+    """The formats that claim a folder: none for a group, several for a contradiction."""
+    return [name for name, claims in _CLAIMS.items() if claims(folder)]
+
+
+def _metadata_files(name: str, folder: Path) -> list[Path]:
+    return precomputed.metadata_files(folder) if name == "precomputed" else zarr.metadata_files(folder)
+
+
+def _tuning(config: RemoteConfig) -> Tuning:
+    known = {"fsync": bool, "cache_bytes": int}
+    for key, value in config.options.items():
+        if key not in known:
+            raise ConfigInvalid(f"a file remote has no option {key!r}", nearest(key, known))
+        if type(value) is not known[key] or (key == "cache_bytes" and value < 0):  # type: ignore[operator]
+            raise ConfigInvalid(f"the option {key!r} cannot be {value!r}", f"give a {known[key].__name__}")
+    return Tuning(bool(config.options.get("fsync", True)), int(config.options.get("cache_bytes", 0)))

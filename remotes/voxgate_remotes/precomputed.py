@@ -1,0 +1,203 @@
+"""Neuroglancer precomputed volumes in folders, read and written through tensorstore.
+
+Format: github.com/google/neuroglancer, src/datasource/precomputed/volume.md. `info` lists the scales; the chunk of a
+grid cell is the file `{key}/{x0}-{x1}_{y0}-{y1}_{z0}-{z1}`, global coordinates, clipped to the bounds, little-endian
+and x-fastest; a sharded scale has its chunks in shard files instead.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxgate.model.errors import MetadataInvalid, ReadOnly, UnsupportedFormat, VoxgateError
+from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.volumes import (
+    ArrayCodec,
+    ByteCodec,
+    Channel,
+    Encoding,
+    OpenOptions,
+    Scale,
+    VolumeInfo,
+    VolumeKind,
+    Voxels,
+)
+from voxgate_remotes.checks import checked_box, checked_write
+from voxgate_remotes.chunk_files import ChunkFiles, ShardedChunks
+from voxgate_remotes.guard import PathGuard
+from voxgate_remotes.metadata import is_file, read_json
+from voxgate_remotes.tensorstores import (
+    STORE_ERRORS,
+    TensorStoreVolume,
+    Tuning,
+    View,
+    bounds_of,
+    checked_dtype,
+    file_store,
+    global_view,
+    grids_of,
+    open_arrays,
+    store_error,
+)
+
+TYPE = "neuroglancer_multiscale_volume"
+_ENCODINGS = {
+    "raw": ArrayCodec.RAW,
+    "compressed_segmentation": ArrayCodec.COMPRESSED_SEGMENTATION,
+    "jpeg": ArrayCodec.JPEG,
+    "png": ArrayCodec.PNG,
+}
+_REMEDY = "compare `info` with the precomputed format's description"
+
+
+def claims(folder: Path) -> bool:
+    """Whether a folder is a precomputed volume, be it a broken one; `info` of meshes and properties is none."""
+    path = folder / "info"
+    if not is_file(path):
+        return False
+    try:
+        info = read_json(path)
+    except VoxgateError:
+        return True
+    return "scales" in info or "redirect" in info or info.get("@type") == TYPE
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPrecomputed:
+    """An opened volume, to be bound to callers."""
+
+    info: VolumeInfo
+    views: tuple[View, ...]
+    chunks: tuple[ChunkFiles | ShardedChunks, ...]
+
+    def bind(self, info: VolumeInfo, options: OpenOptions) -> PrecomputedVolume:
+        """A volume for one caller."""
+        return PrecomputedVolume(info, self, options)
+
+
+class PrecomputedVolume(TensorStoreVolume):
+    """A precomputed volume. Chunks that cloud-volume stored as `NAME.gz` are read; over them nothing is written."""
+
+    def __init__(self, info: VolumeInfo, opened: OpenedPrecomputed, options: OpenOptions) -> None:
+        super().__init__(info, opened.views, options)
+        self._chunks = opened.chunks
+
+    def _fill(self, box: Box, scale: int, channels: list[int] | None, out: Voxels) -> None:
+        files = self._chunks[scale]
+        if isinstance(files, ChunkFiles) and files.compressed_in(box):
+            files.fill(box, channels, out, self._context)
+        else:
+            super()._fill(box, scale, channels, out)
+
+    def write(self, box: Box, voxels: Voxels, *, scale: int = 0) -> None:
+        """Write a box; see `voxgate.model.volumes.Writable.write`.
+
+        Raises:
+            ReadOnly: over chunks with a compression suffix: readers would go on preferring those files.
+        """
+        checked_write(self._info, box, voxels, scale)
+        files = self._chunks[scale]
+        if isinstance(files, ChunkFiles) and files.compressed_in(box):
+            raise ReadOnly("some chunks there are stored with a compression suffix (.gz)", "write to a new volume")
+        super().write(box, voxels, scale=scale)
+
+    def is_absent(self, box: Box, *, scale: int = 0) -> bool:
+        """Whether no stored chunk overlaps `box`; see `voxgate.model.volumes.ChunkPresence`."""
+        checked_box(self._info, box, scale)
+        self._context.check()
+        try:
+            return not self._chunks[scale].any_in(box)
+        except STORE_ERRORS as error:
+            raise store_error(error, f"looking for the stored chunks of {box}") from error
+
+
+def metadata_files(folder: Path) -> list[Path]:
+    """The files whose change makes an opened volume stale."""
+    return [folder / "info"]
+
+
+def open_store(folder: Path, guard: PathGuard, tuning: Tuning) -> OpenedPrecomputed:
+    """Open and describe the volume in a folder.
+
+    Raises:
+        MetadataInvalid, UnsupportedFormat, PathRefused, StoreUnavailable.
+    """
+    metadata = read_json(folder / "info")
+    _check(metadata)
+    scales = metadata["scales"]
+    folders = [guard.within(folder, scale["key"]) for scale in scales]
+    specs = [
+        {"driver": "neuroglancer_precomputed", "kvstore": file_store(folder), "scale_index": index}
+        for index in range(len(scales))
+    ]
+    stores = open_arrays(specs, tuning)
+    views = tuple(global_view(store, "xyzc", Vec3(*store.domain.inclusive_min[:3])) for store in stores)
+    dtype = checked_dtype(np.dtype(stores[0].dtype.numpy_dtype))
+    chunks: list[ChunkFiles | ShardedChunks] = []
+    described: list[Scale] = []
+    for scale, view, where in zip(scales, views, folders, strict=True):
+        chunk, granule, origin = grids_of(view)
+        grid = (bounds_of(view), chunk, origin)
+        sharding = scale.get("sharding")
+        files = ShardedChunks(where, sharding, *grid) if sharding else ChunkFiles(where, metadata, scale, *grid)
+        chunks.append(files)
+        described.append(
+            Scale(
+                key=scale["key"],
+                bounds=bounds_of(view),
+                stored_chunk_shape=chunk,
+                write_granule_shape=granule,
+                grid_origin=origin,
+                voxel_size_nm=VoxelSize(*map(float, scale["resolution"])),
+                stored_encodings=_encodings(scale, files),
+                # A shard is only sanely written whole and once; gzip files would go on hiding what is written.
+                writable=isinstance(files, ChunkFiles) and not files.looks_compressed,
+            )
+        )
+    channel_count = int(stores[0].shape[3])
+    info = VolumeInfo(
+        name="",
+        dtype=dtype,
+        kind=VolumeKind(metadata["type"]),
+        scales=tuple(described),
+        axes="czyx" if channel_count > 1 else "zyx",
+        channels=tuple(Channel() for _ in range(channel_count)) if channel_count > 1 else (),
+    )
+    return OpenedPrecomputed(info, views, tuple(chunks))
+
+
+def _check(info: dict[str, Any]) -> None:
+    """Refuse what cannot be read, in words that help more than a driver's.
+
+    Raises:
+        MetadataInvalid, UnsupportedFormat.
+    """
+    if "redirect" in info:
+        raise UnsupportedFormat("`info` redirects to another place", "configure that place itself as a remote")
+    if info.get("@type", TYPE) != TYPE:
+        raise UnsupportedFormat(f"`info` describes a {json.dumps(info['@type'])}, not a volume", "open a volume")
+    scales = info.get("scales")
+    if not isinstance(scales, list) or not scales or info.get("type") not in ("image", "segmentation"):
+        raise MetadataInvalid("`info` lacks its type or its scales", _REMEDY)
+    if info.get("data_type") in ("int64", "float64"):  # cloud-volume writes them; no other reader has them
+        raise UnsupportedFormat(f"voxels of type {info['data_type']} are not part of this format", "convert the volume")
+    for scale in scales:
+        if not isinstance(scale, dict) or not isinstance(scale.get("key"), str) or "resolution" not in scale:
+            raise MetadataInvalid("a scale of `info` lacks its key or its resolution", _REMEDY)
+        if scale.get("encoding") not in _ENCODINGS:
+            raise UnsupportedFormat(
+                f"the encoding {json.dumps(scale.get('encoding'))} is not supported", f"known: {', '.join(_ENCODINGS)}"
+            )
+
+
+def _encodings(scale: dict[str, Any], files: ChunkFiles | ShardedChunks) -> tuple[Encoding, ...]:
+    array = _ENCODINGS[scale["encoding"]]
+    block = None
+    if array is ArrayCodec.COMPRESSED_SEGMENTATION:
+        block = Vec3(*scale["compressed_segmentation_block_size"])
+    return (Encoding(array, ByteCodec.GZIP if files.looks_compressed else ByteCodec.NONE, block),)

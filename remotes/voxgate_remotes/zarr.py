@@ -1,0 +1,328 @@
+"""Zarr v2 and v3 in folders, bare arrays and OME-NGFF multiscales, read and written through tensorstore.
+
+Formats: zarr-specs.readthedocs.io (v2, v3, sharding_indexed); `voxgate_remotes.ome` for multiscales. A bare array has
+the axes that its v3 `dimension_names`, its xarray `_ARRAY_DIMENSIONS` or the operator name; three unnamed ones are
+taken for z, y, x and reported as inferred; any other unnamed axis is refused, never sliced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxgate.model.errors import ConfigContradictsStore, MetadataInvalid, UnsupportedFormat, VoxgateError
+from voxgate.model.geometry import Vec3, VoxelSize
+from voxgate.model.volumes import ByteCodec, Channel, Encoding, OpenOptions, Scale, VolumeInfo, VolumeKind
+from voxgate_remotes import ome
+from voxgate_remotes.config import VolumeOverrides
+from voxgate_remotes.guard import PathGuard
+from voxgate_remotes.metadata import is_file, read_json
+from voxgate_remotes.tensorstores import (
+    TensorStoreVolume,
+    Tuning,
+    View,
+    bounds_of,
+    checked_dtype,
+    file_store,
+    global_view,
+    grids_of,
+    open_arrays,
+)
+
+ATTRIBUTE = "voxgate"
+"""An array's attribute: {"kind", "voxel_offset": [x, y, z], "voxel_size_nm": [x, y, z]}: what Zarr has no place for."""
+
+_V3, _V2_ARRAY, _V2_ATTRIBUTES = "zarr.json", ".zarray", ".zattrs"
+_BYTE_CODECS = {"gzip": ByteCodec.GZIP, "zstd": ByteCodec.ZSTD, "blosc": ByteCodec.BLOSC}
+
+
+def claims_v3(folder: Path) -> bool:
+    """Whether a folder is a Zarr v3 array or multiscale group, be it a broken one."""
+    if not is_file(folder / _V3):
+        return False
+    try:
+        metadata = read_json(folder / _V3)
+    except VoxgateError:
+        return True
+    attributes = metadata.get("attributes")
+    return metadata.get("node_type") != "group" or (
+        isinstance(attributes, dict) and ome.multiscales_of(attributes) is not None
+    )
+
+
+def claims_v2(folder: Path) -> bool:
+    """Whether a folder is a Zarr v2 array or multiscale group, be it a broken one."""
+    if is_file(folder / _V2_ARRAY):
+        return True
+    if not is_file(folder / _V2_ATTRIBUTES):
+        return False
+    try:
+        return ome.multiscales_of(read_json(folder / _V2_ATTRIBUTES)) is not None
+    except VoxgateError:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedZarr:
+    """An opened volume, to be bound to callers."""
+
+    info: VolumeInfo
+    views: tuple[View, ...]
+
+    def bind(self, info: VolumeInfo, options: OpenOptions) -> TensorStoreVolume:
+        """A volume for one caller."""
+        return TensorStoreVolume(info, self.views, options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Array:
+    """The metadata of one array: its own document, its attributes, and which version it is."""
+
+    folder: Path
+    document: dict[str, Any]
+    attributes: dict[str, Any]
+    version: int
+
+    @property
+    def ours(self) -> dict[str, Any]:
+        """The `voxgate` attribute."""
+        found = self.attributes.get(ATTRIBUTE)
+        return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Geometry:
+    """Where the levels of a volume lie, and what of that was inferred."""
+
+    axes: str
+    sizes: list[VoxelSize | None]
+    offsets: list[Vec3]
+    inferred: tuple[str, ...]
+    channel_names: tuple[str, ...] = ()
+
+
+def metadata_files(folder: Path) -> list[Path]:
+    """The files whose change makes an opened volume stale."""
+    names = (_V3, _V2_ARRAY, _V2_ATTRIBUTES)
+    levels: list[Path] = []
+    try:
+        multiscales = ome.multiscales_of(_group_attributes(folder)) or []
+        levels = [folder / dataset["path"] for dataset in multiscales[0]["datasets"]] if multiscales else []
+    except (VoxgateError, KeyError, TypeError):
+        pass  # opening says what is wrong; the files that are known suffice to see it mended
+    return [where / name for where in (folder, *levels) for name in names]
+
+
+def open_store(folder: Path, guard: PathGuard, tuning: Tuning, overrides: VolumeOverrides) -> OpenedZarr:
+    """Open and describe the array or multiscale group in a folder.
+
+    Raises:
+        MetadataInvalid, UnsupportedFormat, ConfigContradictsStore, PathRefused, StoreUnavailable.
+    """
+    attributes = _group_attributes(folder)
+    multiscale = ome.parse(attributes, overrides.axes) if ome.multiscales_of(attributes) is not None else None
+    folders = [guard.within(folder, path) for path in multiscale.paths] if multiscale else [folder]
+    arrays = [_read_array(where) for where in folders]
+    dtype = _common_dtype(arrays)
+    geometry = _of_multiscale(multiscale, arrays, overrides) if multiscale else _of_array(arrays[0], overrides)
+    drivers = {2: "zarr", 3: "zarr3"}
+    specs = [{"driver": drivers[a.version], "kvstore": file_store(a.folder)} for a in arrays]
+    stores = open_arrays(specs, tuning)
+    if any(store.rank != len(geometry.axes) for store in stores):
+        raise UnsupportedFormat(
+            f"the array has {stores[0].rank} axes, {len(geometry.axes)} are named ({geometry.axes})",
+            "name each of them in `axes`, in the array's order",
+        )
+    views = tuple(global_view(s, geometry.axes, o) for s, o in zip(stores, geometry.offsets, strict=True))
+    keys = multiscale.paths if multiscale else ("0",)
+    info = VolumeInfo(
+        name="",
+        dtype=dtype,
+        kind=_kind(arrays[0], attributes),
+        scales=tuple(map(_scale, keys, arrays, views, geometry.sizes, [geometry.axes] * len(keys))),
+        axes="".join(axis for axis in "tczyx" if axis in geometry.axes or axis == "z"),
+        channels=_channels(views, geometry),
+        time_count=_common_extent(views, 0),
+        fill_value=_fill_value(stores[0]),
+        inferred=geometry.inferred,
+    )
+    return OpenedZarr(info, views)
+
+
+def _group_attributes(folder: Path) -> dict[str, Any]:
+    """The attributes of the group or array in a folder."""
+    if is_file(folder / _V3):
+        attributes = read_json(folder / _V3).get("attributes", {})
+    elif is_file(folder / _V2_ATTRIBUTES):
+        attributes = read_json(folder / _V2_ATTRIBUTES)
+    else:
+        attributes = {}
+    if not isinstance(attributes, dict):
+        raise MetadataInvalid("the attributes are not a JSON object", "restore them from the volume's source")
+    return attributes
+
+
+def _read_array(folder: Path) -> _Array:
+    if is_file(folder / _V3):
+        return _Array(folder, read_json(folder / _V3), _group_attributes(folder), 3)
+    return _Array(folder, read_json(folder / _V2_ARRAY), _group_attributes(folder), 2)
+
+
+def _common_dtype(arrays: list[_Array]) -> np.dtype[Any]:
+    """The dtype that all levels have.
+
+    Raises:
+        UnsupportedFormat.
+    """
+    found: set[np.dtype[Any]] = set()
+    for array in arrays:
+        name = array.document.get("dtype" if array.version == 2 else "data_type")
+        try:
+            found.add(checked_dtype(np.dtype(name if isinstance(name, str) else None)))
+        except TypeError:
+            found.clear()
+        if not isinstance(name, str) or not found:
+            raise UnsupportedFormat(f"voxels of type {str(name)[:60]!r} are not supported", "convert the volume")
+    if len(found) != 1:
+        raise UnsupportedFormat("the levels have different voxel types", "convert the volume")
+    return found.pop()
+
+
+def _of_multiscale(multiscale: ome.Multiscale, arrays: list[_Array], overrides: VolumeOverrides) -> _Geometry:
+    ours = [_triple(array.ours, "voxel_offset") for array in arrays]
+    if all(offset is not None for offset in ours):
+        offsets, guessed = [Vec3(*map(int, offset)) for offset in ours if offset is not None], False
+    else:
+        offsets, guessed = ome.voxel_offsets(multiscale, overrides)
+    sizes = ome.voxel_sizes(multiscale, overrides.voxel_size_nm)
+    inferred = ("voxel_offset",) if guessed else ()
+    return _Geometry(multiscale.axes, sizes, offsets, inferred, multiscale.channel_names)
+
+
+def _of_array(array: _Array, overrides: VolumeOverrides) -> _Geometry:
+    inferred = []
+    axes = _array_axes(array, overrides)
+    if axes is None:
+        axes = "zyx"
+        inferred.append("axes")
+    size = _triple(array.ours, "voxel_size_nm") or overrides.voxel_size_nm
+    offset = _triple(array.ours, "voxel_offset")
+    if offset is None and overrides.voxel_offset is None:
+        inferred.append("voxel_offset")
+    start = Vec3(*map(int, offset or overrides.voxel_offset or (0, 0, 0)))
+    return _Geometry(axes, [VoxelSize(*size) if size else None], [start], tuple(inferred))
+
+
+def _array_axes(array: _Array, overrides: VolumeOverrides) -> str | None:
+    """The axes that the array or the operator names; None for three unnamed ones.
+
+    Raises:
+        UnsupportedFormat: when an axis is not named.
+        ConfigContradictsStore: when both name them, and differently.
+    """
+    names = array.document.get("dimension_names") or array.attributes.get("_ARRAY_DIMENSIONS")
+    if isinstance(names, list) and names and None not in names:
+        axes = ome.axes_from_names(names)
+        if overrides.axes not in (None, axes):
+            raise ConfigContradictsStore(
+                f"the configuration states axes {overrides.axes}, the store says {axes}", "remove the key"
+            )
+        return axes
+    shape = array.document.get("shape")
+    if overrides.axes is not None or not isinstance(shape, list):
+        return overrides.axes
+    if len(shape) != 3:
+        raise UnsupportedFormat(
+            f"the array has {len(shape)} axes without names", 'state `axes` for it in the configuration, e.g. "czyx"'
+        )
+    return None
+
+
+def _triple(ours: Mapping[str, Any], key: str) -> tuple[float, float, float] | None:
+    """Three numbers of our attribute; None where it does not have them.
+
+    Raises:
+        MetadataInvalid: when they are something else.
+    """
+    found = ours.get(key)
+    if found is None:
+        return None
+    if not isinstance(found, list) or len(found) != 3 or not all(type(number) in (int, float) for number in found):
+        raise MetadataInvalid(f"the attribute {ATTRIBUTE}.{key} is not three numbers", "correct or remove it")
+    return (found[0], found[1], found[2])
+
+
+def _kind(array: _Array, group_attributes: dict[str, Any]) -> VolumeKind:
+    """What the voxels mean, where our attribute or OME's `image-label` says it."""
+    stated = array.ours.get("kind")
+    if stated in ("image", "segmentation"):
+        return VolumeKind(stated)
+    holder = group_attributes.get("ome", group_attributes)
+    is_label = isinstance(holder, dict) and "image-label" in holder
+    return VolumeKind.SEGMENTATION if is_label else VolumeKind.UNKNOWN
+
+
+def _scale(key: str, array: _Array, view: View, size: VoxelSize | None, axes: str) -> Scale:
+    chunk, granule, origin = grids_of(view)
+    return Scale(
+        key=key,
+        bounds=bounds_of(view),
+        stored_chunk_shape=chunk,
+        write_granule_shape=granule,
+        grid_origin=origin,
+        voxel_size_nm=size,
+        stored_encodings=_encodings(array) if axes in ("zyx", "czyx") else (),
+        writable=True,
+    )
+
+
+def _encodings(array: _Array) -> tuple[Encoding, ...]:
+    """How chunks are stored, where our words can say it: C-order, little-endian, at most one codec of bytes."""
+    document = array.document
+    if array.version == 2:
+        plain = document.get("order") == "C" and not document.get("filters") and document["dtype"][0] in "<|"
+        compressor = document.get("compressor")
+        return _encoding([compressor["id"]] if compressor else []) if plain else ()
+    codecs = document["codecs"]
+    if codecs[0]["name"] == "sharding_indexed":
+        codecs = codecs[0]["configuration"]["codecs"]
+    first, *rest = codecs
+    big_endian = first.get("configuration", {}).get("endian") == "big"
+    return _encoding([codec["name"] for codec in rest]) if first["name"] == "bytes" and not big_endian else ()
+
+
+def _encoding(names: list[str]) -> tuple[Encoding, ...]:
+    if not names:
+        return (Encoding(),)
+    return (Encoding(bytes=_BYTE_CODECS[names[0]]),) if len(names) == 1 and names[0] in _BYTE_CODECS else ()
+
+
+def _channels(views: tuple[View, ...], geometry: _Geometry) -> tuple[Channel, ...]:
+    if "c" not in geometry.axes:
+        return ()
+    count = _common_extent(views, 1)
+    names = geometry.channel_names if len(geometry.channel_names) == count else ("",) * count
+    return tuple(Channel(name) for name in names)
+
+
+def _common_extent(views: tuple[View, ...], axis: int) -> int:
+    """The extent that all levels have along t or c.
+
+    Raises:
+        UnsupportedFormat: when they differ.
+    """
+    extents = {int(view.shape[axis]) for view in views}
+    if len(extents) != 1:
+        raise UnsupportedFormat(f"the levels differ in their number of {'tc'[axis]}", "convert the volume")
+    return extents.pop()
+
+
+def _fill_value(store: Any) -> int | float:
+    """What absent voxels read as; Zarr v2's null is 0, as every reader takes it."""
+    value = store.fill_value
+    number: int | float = 0 if value is None else np.asarray(value).item()
+    return number
