@@ -16,9 +16,10 @@ from voxgate_serving.workers import WorkerPool
 
 OFFSET = Vec3(-7, 12, 100)
 SIZE = VoxelSize(4.0, 6.0, 40.0)
+CHUNK = Vec3(6, 5, 4)
 
 
-def segmentation(labels, *, offset=OFFSET, size=SIZE, chunk=Vec3(6, 5, 4), kind=VolumeKind.SEGMENTATION):
+def segmentation(labels, *, offset=OFFSET, size=SIZE, chunk=CHUNK, kind=VolumeKind.SEGMENTATION):
     return MemoryVolume.from_array(labels, voxel_offset=offset, voxel_size_nm=size, kind=kind, chunk_shape=chunk)
 
 
@@ -55,10 +56,11 @@ def blobs(seed, shape=(17, 22, 27), ids=(3, 2**53 + 1, 2**63 + 9)):
 
 
 class CountingVolume:
-    """Wraps a volume; counts its reads, and can make each wait until it is let go."""
+    """Wraps a volume; counts its reads, and can make each wait until it is let go, or fail."""
 
-    def __init__(self, volume, *, blocked=False):
+    def __init__(self, volume, *, blocked=False, error=None):
         self._volume = volume
+        self._error = error
         self.info = volume.info
         self.boxes: list[Box] = []
         self.started = threading.Event()
@@ -70,6 +72,8 @@ class CountingVolume:
         self.boxes.append(box)
         self.started.set()
         assert self.go.wait(30)
+        if self._error:
+            raise self._error
         return self._volume.read(box, scale=scale, channels=channels, out=out)
 
     def capability(self, kind):

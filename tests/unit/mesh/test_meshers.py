@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from support.mesh_volumes import blobs
 
+from support.mesh_volumes import blobs
 from voxgate.model.errors import InvalidArgument
 from voxgate_mesh.meshers import find_mesher, skimage_surfaces, zmesh_surfaces
 

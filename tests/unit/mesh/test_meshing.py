@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.mesh_volumes import OFFSET, SIZE, CountingVolume, as_trimesh, blobs, meshed, segmentation, triangles
 
+from support.mesh_volumes import OFFSET, SIZE, CountingVolume, as_trimesh, blobs, meshed, segmentation, triangles
 from voxgate.model.errors import SegmentNotFound
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.meshes import Mesh, MeshFailure
@@ -106,7 +106,9 @@ def test_open_boxes_that_overlap_by_one_voxel_join_to_the_whole(axis):
     boxes = [Box(whole.start, Vec3(*low)), Box(Vec3(*high), whole.stop)]
     parts = [meshed(volume, ids, bounds=box, closed=False) for box in boxes]
     for segment_id, mesh in meshed(volume, ids, closed=False).items():
-        joined = sum((triangles(p[segment_id]) for p in parts if isinstance(p[segment_id], Mesh)), start=type(triangles(mesh))())
+        joined = sum(
+            (triangles(p[segment_id]) for p in parts if isinstance(p[segment_id], Mesh)), start=type(triangles(mesh))()
+        )
         assert joined == triangles(mesh)
 
 
