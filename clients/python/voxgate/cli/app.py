@@ -1,0 +1,93 @@
+"""The voxgate command: what it consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version as release
+from typing import Annotated, Any
+
+import typer
+
+from voxgate.cli import browse, login, meshing, reading, segments, transfers
+from voxgate.cli.plugins import add_plugins
+from voxgate.cli.session import Connect, Session
+
+# Command, and examples for the end of its help.
+_COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
+    (browse.ls, ("voxgate ls", "voxgate ls -l fib25", "voxgate ls -r --json")),
+    (browse.info, ("voxgate info fib25/em", "voxgate info flyem/segmentation@3fa:master --json")),
+    (
+        segments.segments,
+        ("voxgate segments fib25/seg --top 3", "voxgate segments fib25/seg --scale 1 --box :,:,100:120"),
+    ),
+    (segments.at, ("voxgate at fib25/seg 120,45,310", "voxgate at fib25/seg 120,45,310 -7,12,0 --json")),
+    (
+        reading.read,
+        (
+            "voxgate read fib25/em --box 10:60,5:77,100:231 -o crop.npy",
+            "voxgate read fib25/seg --box :,:,150 -o slice.png",
+            "voxgate read fib25/em --scale 1 --start-nm 0,0,400 --stop-nm 800,800,1200 -o crop.tif",
+        ),
+    ),
+    (
+        meshing.mesh,
+        ("voxgate mesh fib25/seg 8675309 -o body.obj", "voxgate mesh fib25/seg 12 34 --scale 1 -o two.glb"),
+    ),
+    (transfers.transfer, ("voxgate transfer fib25/seg scratch/seg --format zarr3 --watch",)),
+    (transfers.jobs, ("voxgate jobs", "voxgate jobs jobs/0b9f --watch")),
+    (transfers.cancel, ("voxgate cancel jobs/0b9f",)),
+    (login.login, ("voxgate login brains.example:50051", "voxgate login brains.example:50051 --token < token.txt")),
+)
+_FIRST_STEPS = (
+    "voxgate serve  (the sample, on localhost:50051)",
+    "voxgate ls -l fib25",
+    "voxgate read fib25/em --box 10:60,5:77,20 -o slice.png",
+)
+
+
+def build_app(connect: Connect | None = None, *, arguments: Sequence[str] = ()) -> typer.Typer:
+    """Put the commands together.
+
+    Args:
+        connect: connects to a server; `voxgate.connect` when not given.
+        arguments: the command line. Plug-ins are loaded unless it begins with one of our own commands: the server's
+            take longer to import than most commands to run.
+    """
+    app = typer.Typer(
+        name="voxgate",
+        help="One door to every connectomics volume store: list, read, mesh and move volumes.",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+        rich_markup_mode=None,
+    )
+
+    @app.callback(invoke_without_command=True, epilog=_examples(_FIRST_STEPS))
+    def root(
+        context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the release.")] = False
+    ) -> None:
+        if version:
+            print(f"voxgate {release('voxgate')}")
+            raise typer.Exit
+        if context.invoked_subcommand is None:
+            print(context.get_help())
+        context.obj = Session(connect or _connect)
+
+    for command, examples in _COMMANDS:
+        # A point may begin with a minus sign, which is no option.
+        settings = {"ignore_unknown_options": True} if command is segments.at else {}
+        app.command(command.__name__, epilog=_examples(examples), context_settings=settings)(command)
+    own = {command.__name__ for command, _ in _COMMANDS}
+    if not arguments or arguments[0] not in own:
+        add_plugins(app)
+    return app
+
+
+def _connect(address: str | None = None, *, token: str | None = None) -> Any:
+    from voxgate.client.connection import connect  # noqa: PLC0415  (grpc is slow to import, and `serve` may need none)
+
+    return connect(address, token=token)
+
+
+def _examples(lines: Sequence[str]) -> str:
+    r"""An epilog that keeps its lines (\b is click's mark for that)."""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))

@@ -1,0 +1,130 @@
+"""What commands print: one JSON document, or plain tables that survive a pipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.jobs import Job
+from voxgate.model.meshes import Mesh
+from voxgate.model.volumes import Encoding, Scale, VolumeInfo
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print the one JSON document of a command. Segment ids in it must be strings already."""
+    print(json.dumps(document, indent=2 if sys.stdout.isatty() else None, allow_nan=False))
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print aligned columns; the header on a terminal only, so that what is piped is data."""
+    lines = [tuple(row) for row in rows]
+    if sys.stdout.isatty():
+        lines.insert(0, tuple(header))
+    widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(header))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """Print names and values, one a line."""
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        print(f"{name.ljust(width)}  {value}".rstrip())
+
+
+def vec3_document(vec: Vec3 | VoxelSize) -> dict[str, Any]:
+    """The JSON of a point, an extent or a voxel size."""
+    return {"x": vec.x, "y": vec.y, "z": vec.z}
+
+
+def box_document(box: Box) -> dict[str, Any]:
+    """The JSON of a box: half-open, named axes."""
+    return {"start": vec3_document(box.start), "stop": vec3_document(box.stop)}
+
+
+def scale_document(scale: Scale) -> dict[str, Any]:
+    """The JSON of a scale."""
+    return {
+        "key": scale.key,
+        "bounds": box_document(scale.bounds),
+        "voxel_size_nm": vec3_document(scale.voxel_size_nm) if scale.voxel_size_nm else None,
+        "stored_chunk_shape": vec3_document(scale.stored_chunk_shape),
+        "stored_encodings": [encoding_text(encoding) for encoding in scale.stored_encodings],
+        "writable": scale.writable,
+    }
+
+
+def volume_document(info: VolumeInfo, capabilities: Sequence[str]) -> dict[str, Any]:
+    """The JSON of a volume's description. The fill value is a string: it may be above 2**53."""
+    return {
+        "name": info.name,
+        "version": info.resolved_version,
+        "immutable": info.immutable,
+        "kind": info.kind.value,
+        "dtype": info.dtype.name,
+        "axes": info.axes,
+        "channels": [channel.name for channel in info.channels],
+        "time_count": info.time_count,
+        "fill_value": str(info.fill_value),
+        "inferred": list(info.inferred),
+        "capabilities": list(capabilities),
+        "services": [{"name": each.name, "support": each.support, "why": each.why} for each in info.services],
+        "scales": [scale_document(scale) for scale in info.scales],
+    }
+
+
+def mesh_document(mesh: Mesh) -> dict[str, Any]:
+    """The JSON of a mesh: all but its surface."""
+    low, high = mesh.bounds_nm.tolist() if len(mesh.vertices) else (None, None)
+    return {
+        "segment_id": str(mesh.segment_id),
+        "vertex_count": len(mesh.vertices),
+        "face_count": len(mesh.faces),
+        "bounds_nm": {"start": low, "stop": high},
+        "origin": mesh.origin,
+        "mesher": mesh.mesher,
+        "scale": mesh.scale,
+    }
+
+
+def job_document(job: Job) -> dict[str, Any]:
+    """The JSON of a job."""
+    progress, error, result = job.progress, job.error, job.result
+    return {
+        "name": job.name,
+        "state": job.state.value,
+        "source": job.spec.source,
+        "destination": job.spec.destination,
+        "progress": {
+            "phase": progress.phase,
+            "done_bytes": progress.done_bytes,
+            "total_bytes": progress.total_bytes,
+            "failed_block_count": progress.failed_block_count,
+        },
+        "error": {"reason": error.reason, "message": error.message} if error else None,
+        "result": {"verified_bytes": result.verified_bytes, "checksum": result.checksum} if result else None,
+        "create_time": job.create_time.isoformat(),
+        "end_time": job.end_time.isoformat() if job.end_time else None,
+    }
+
+
+def encoding_text(encoding: Encoding) -> str:
+    """An encoding in one word: "jpeg", "raw+gzip"."""
+    return encoding.array.value if encoding.bytes.value == "none" else f"{encoding.array.value}+{encoding.bytes.value}"
+
+
+def bytes_text(count: float) -> str:
+    """A number of bytes for people, in powers of 1024."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} PiB"
+
+
+def extent_text(shape: Iterable[float]) -> str:
+    """An extent for people: "250 x 131 x 64"."""
+    return " x ".join(f"{number:g}" if isinstance(number, float) else str(number) for number in shape)
