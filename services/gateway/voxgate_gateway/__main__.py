@@ -8,10 +8,9 @@ import signal
 import sys
 import threading
 
-import structlog
-
 from voxgate.model.errors import VoxgateError
 from voxgate_gateway.server import Gateway
+from voxgate_serving.logs import log_to_stderr, logger
 
 
 def main() -> int:
@@ -23,9 +22,8 @@ def main() -> int:
     parser.add_argument("--cors-origin", default="*", help="the one web origin whose pages may read, or *")
     parser.add_argument("--grace-s", type=float, default=20.0, help="seconds that running requests get at the end")
     options = parser.parse_args()
-    # stdout is for logs in a container; a person at a terminal reads the same lines.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    log = structlog.get_logger()
+    log_to_stderr()
+    log = logger()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -24,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voxgate.model import errors
 from voxgate.model.errors import VoxgateError
+from voxgate_serving.logs import logger
 
 REQUEST_ID = "x-request-id"
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -101,7 +101,7 @@ async def on_voxgate_error(request: Request, error: Exception) -> Response:
         raise error
     answer = error_answer(error, _request_id(request))
     if answer.status_code >= 500:
-        structlog.get_logger().warning(
+        logger().warning(
             "request failed",
             path=request.url.path,
             reason=error.reason,
@@ -124,7 +124,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 async def on_fault(request: Request, error: Exception) -> Response:
     """The answer to a fault of the gateway's own: says nothing but the request id; the server's log has the rest."""
     request_id = _request_id(request)
-    structlog.get_logger().error("internal error", request_id=request_id, path=request.url.path, exc_info=error)
+    logger().error("internal error", request_id=request_id, path=request.url.path, exc_info=error)
     fault = errors.InternalError("the gateway failed", f"report request id {request_id}")
     answer = error_answer(fault, request_id)
     answer.status_code = 500

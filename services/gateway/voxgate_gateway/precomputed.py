@@ -58,7 +58,7 @@ def refuse_unsupported(info: VolumeInfo) -> None:
 def _override(name: str) -> str:
     """The table of voxgate.toml that speaks of one volume."""
     parsed = VolumeName.parse(name)
-    return f'[remotes.{parsed.remote}.volumes."{"/".join(parsed.segments)}"]'
+    return f'[remotes.{parsed.remote}.volumes."{parsed.path}"]'
 
 
 def scale_keys(info: VolumeInfo) -> list[str]:
