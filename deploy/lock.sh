@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Cut requirements.lock into what each image needs: the same releases and hashes, no tools. Run after `make lock`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+members=(voxgate voxgate-{remotes,blocks,serving,jobs,volume,mesh,transfer,gateway,standalone})
+for list in deploy/requirements/*.in; do
+  uv pip compile "$list" --quiet -c requirements.lock -c constraints.in --python-version 3.11 --python-platform linux \
+    --generate-hashes --no-emit-index-url --no-header --no-annotate "${members[@]/#/--no-emit-package=}" \
+    -o "${list%.in}.lock"
+done
