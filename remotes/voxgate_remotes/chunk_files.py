@@ -19,7 +19,7 @@ import numpy as np
 import tensorstore as ts
 
 from voxgate.model.errors import ChunkCorrupt, StoreUnavailable, UnsupportedFormat
-from voxgate.model.geometry import Box, Vec3, grid_cells
+from voxgate.model.geometry import Box, Vec3, aligned_outward, grid_cells
 from voxgate.model.volumes import CallContext, Voxels
 from voxgate_remotes.tensorstores import STORE_ERRORS, View, fill, global_view, store_error
 
@@ -145,9 +145,7 @@ class ChunkFiles:
 
     def _cells(self, box: Box) -> list[Box]:
         """The whole stored chunks that overlap `box`, clipped to the bounds as their files are."""
-        start = [o + (a - o) // c * c for a, c, o in zip(box.start, self.chunk_shape, self.grid_origin, strict=True)]
-        stop = [o - (o - b) // c * c for b, c, o in zip(box.stop, self.chunk_shape, self.grid_origin, strict=True)]
-        whole = Box(Vec3(*start), Vec3(*stop)).intersection(self.bounds)
+        whole = aligned_outward(box, self.chunk_shape, self.grid_origin).intersection(self.bounds)
         return list(grid_cells(whole, self.chunk_shape, self.grid_origin))
 
     def _path(self, cell: Box) -> str:

@@ -6,6 +6,7 @@ and symbolic links would all be followed.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -64,9 +65,9 @@ class PathGuard:
         """
         try:
             names = sorted(os.listdir(folder))
-        except (FileNotFoundError, NotADirectoryError):
-            raise UnknownVolume("there is no such group", "list the level above") from None
         except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+                raise UnknownVolume("there is no such group", "list the level above") from None
             raise StoreUnavailable(f"the store's folder cannot be read: {error.strerror}", "look at its host") from None
         for name in names:
             if name.startswith(".") or "\\" in name or not _is_utf8(name):

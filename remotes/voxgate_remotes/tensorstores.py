@@ -11,6 +11,7 @@ again. So writers to one granule lose nothing, in threads and in processes of on
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,8 +134,8 @@ class TensorStoreVolume:
     def _corrupt_chunk(self, box: Box, scale: int) -> VoxgateError | None:
         """Which stored chunk of a failed read cannot be decoded, if one can be named with bounded effort."""
         level = self._info.scales[scale]
-        cells = list(grid_cells(box, level.stored_chunk_shape, level.grid_origin))
-        for cell in cells[:_SEARCHED_CELLS] if len(cells) > 1 else ():
+        cells = grid_cells(box, level.stored_chunk_shape, level.grid_origin)
+        for cell in itertools.islice(cells, _SEARCHED_CELLS):
             out = np.empty((self._info.channel_count, *cell.shape.zyx), self._info.dtype)
             try:
                 fill(self._cut(scale, cell), None, out, self._context)
