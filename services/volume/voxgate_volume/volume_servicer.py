@@ -6,7 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import grpc
 
-from voxgate.model.errors import DataTypeMismatch, InvalidArgument, LimitExceeded, VoxgateError
+from voxgate.model.errors import (
+    ChunkCorrupt,
+    DataTypeMismatch,
+    InvalidArgument,
+    LimitExceeded,
+    ShapeMismatch,
+    VoxgateError,
+)
 from voxgate.model.geometry import merged
 from voxgate.model.volumes import Encoding, Volume
 from voxgate.v1 import volume_pb2 as pb
@@ -149,7 +156,12 @@ def _take_chunks(
             box = box_from_proto(chunk.box)
             writer.check(box)
             shape = (info.channel_count, *box.shape.zyx)
-            writer.add(box, encodings.decode(chunk.data, accepted[chunk.encoding_index], shape, info.dtype))
+            try:
+                voxels = encodings.decode(chunk.data, accepted[chunk.encoding_index], shape, info.dtype)
+            except ChunkCorrupt as error:
+                # On the way in, bytes that do not fit their box are the caller's doing.
+                raise ShapeMismatch(error.message, f"the chunk {box} needs voxels of {info.dtype}") from None
+            writer.add(box, voxels)
 
 
 def _write_response(report: WriteReport, version: str) -> pb.WriteCutoutResponse:
