@@ -16,7 +16,7 @@ import tensorstore
 import trimesh
 
 from support.mesh_volumes import CountingVolume, as_trimesh, blobs, meshed, segmentation
-from support.servers import OneVolume, settings
+from support.servers import OneVolume, health, server_process, settings
 from voxgate.client.meshes import GrpcMeshSource
 from voxgate.model import errors
 from voxgate.model.geometry import Box, Vec3, VoxelSize
@@ -323,3 +323,17 @@ def test_the_sample_meshes_to_the_numbers_written_beside_it():
         solid = as_trimesh(mesh)
         assert solid.is_watertight
         assert solid.volume == pytest.approx(segment["voxel_count"] * 4 * 4 * 40, rel=0.15)
+
+
+def test_the_service_runs_as_a_process_of_its_own_with_workers_and_ends_on_sigterm(tmp_path):
+    config = tmp_path / "voxgate.toml"
+    config.write_text(f'[server]\nworker_processes = 2\n[remotes.samples]\nuri = "{SAMPLES}"\n')
+    expected = json.loads((SAMPLES / "aniso" / "EXPECTED.json").read_text())["segments"][0]
+    with server_process("voxgate_mesh", config, tmp_path / "log") as server:
+        assert health(server.health_port, MESH) == "SERVING"
+        with grpc.insecure_channel(server.address) as channel:
+            source = GrpcMeshSource(mesh_pb2_grpc.MeshServiceStub(channel), "samples/aniso/seg")
+            (mesh,) = source.meshes(MeshRequest((int(expected["segment_id"]),)))
+        assert mesh.bounds_nm.tolist() == [expected["start_nm"], expected["stop_nm"]]
+        server.process.terminate()
+        assert server.process.wait(30) == 0

@@ -17,7 +17,8 @@ from voxgate_serving.workers import WorkerPool
 def build(configuration: Configuration, server_id: str) -> Sequence[ServiceRegistration]:  # noqa: ARG001  (the shape)
     """The services of this process."""
     remotes = parse_remotes(configuration.remotes, configuration.base)
-    registry = Registry.from_config(remotes, writes_enabled=configuration.server.writes_enabled)
+    # Nothing is written here: what the policy says of writes does not matter.
+    registry = Registry.from_config(remotes)
     workers = WorkerPool(configuration.server.worker_processes)
     return registrations(registry, configuration.server, workers=workers)
 
