@@ -100,7 +100,9 @@ class JobStore(Protocol):
         ...
 
     def wait_for_change(self, name: str, after_sequence: int, timeout_s: float) -> Job:
-        """The job as it stands once its sequence exceeds `after_sequence`, or after `timeout_s` seconds regardless.
+        """The job as it stands, once its sequence exceeds `after_sequence` or it has ended.
+
+        After `timeout_s` seconds it is answered regardless.
 
         Raises:
             UnknownJob: when there is none.
@@ -183,7 +185,7 @@ class InMemoryJobStore:
     def wait_for_change(self, name: str, after_sequence: int, timeout_s: float) -> Job:
         """See JobStore."""
         with self._changed:
-            self._changed.wait_for(lambda: self._entry(name, None)[1].sequence > after_sequence, timeout_s)
+            self._changed.wait_for(lambda: self._is_news(name, after_sequence), timeout_s)
             return self._entry(name, None)[1]
 
     def list(self, query: JobQuery) -> JobPage:
@@ -203,6 +205,10 @@ class InMemoryJobStore:
         page = hits[: query.page_size]
         token = str(page[-1][0]) if len(hits) > len(page) else ""
         return JobPage(tuple(job for _, job in page), token)
+
+    def _is_news(self, name: str, after_sequence: int) -> bool:
+        job = self._entry(name, None)[1]
+        return job.sequence > after_sequence or job.state.is_terminal
 
     def _entry(self, name: str, owner: str | None) -> tuple[int, Job]:
         entry = self._jobs.get(name)

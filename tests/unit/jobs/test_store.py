@@ -150,6 +150,13 @@ def test_waiting_wakes_on_the_change_and_not_on_those_of_other_jobs():
     assert [(one.name, one.sequence) for one in seen] == [(job.name, 2)]
 
 
+def test_waiting_for_a_job_that_has_ended_is_over_at_once():
+    store = InMemoryJobStore()
+    job = store.create(request())
+    ended = store.update(job.name, to(JobState.CANCELLED))
+    assert store.wait_for_change(job.name, ended.sequence, 60.0) == ended
+
+
 def test_waiting_in_vain_answers_the_job_as_it_stands():
     store = InMemoryJobStore()
     job = store.create(request())
