@@ -23,7 +23,8 @@ def login(
 ) -> None:
     """Remember a server and a token for it.
 
-    Every later command, and voxgate.connect(), uses them. They are kept in a file that only you can read; the token is shown nowhere.
+    Every later command, and voxgate.connect(), uses them. They are kept in a file that only you can read; the token
+    is shown nowhere.
     """
     secret = _ask_token() if token else ""
     session: Session = context.obj

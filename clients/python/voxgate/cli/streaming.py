@@ -20,7 +20,7 @@ PIECE_BYTES = 32 << 20
 """About how much is read at a time: often enough to show progress, large enough to keep the server's chunks whole."""
 
 
-def pieces(scale: Scale, box: Box, voxel_bytes: int, *, piece_bytes: int = PIECE_BYTES) -> Iterator[Box]:
+def pieces(scale: Scale, box: Box, voxel_bytes: int, *, piece_bytes: int) -> Iterator[Box]:
     """Cut a box along the grid of stored chunks, so that no chunk is fetched twice.
 
     Args:
@@ -53,7 +53,7 @@ def stream(array: VolumeArray, box: Box, target: npt.NDArray[Any], meter: Meter)
     level = array.scales[array.scale_index]
     meter("read", 0, target.nbytes)
     done = 0
-    for piece in pieces(level, box, others * array.dtype.itemsize):
+    for piece in pieces(level, box, others * array.dtype.itemsize, piece_bytes=PIECE_BYTES):
         z, y, x = piece.slices_zyx(box.start)
         cuts = {"z": z, "y": y, "x": x}
         part = target[tuple(cuts.get(axis, slice(None)) for axis in array.axes)]

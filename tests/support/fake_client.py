@@ -1,0 +1,105 @@
+"""A client without a server, for tests of the command line: two volumes in memory, jobs that end at once."""
+
+from dataclasses import replace
+
+from support.array_volume import image, multichannel, segmentation
+from voxgate.client.array import VolumeArray
+from voxgate.client.connection import ServerInfo, VolumeEntry
+from voxgate.model.errors import JobFailed, UnknownJob, UnknownVolume
+from voxgate.model.jobs import Job, JobError, JobProgress, JobState, TransferResult, TransferSpec
+
+LISTING = {
+    "": [VolumeEntry("lab", False), VolumeEntry("solo", True)],
+    "lab": [VolumeEntry("lab/deep", False), VolumeEntry("lab/em", True)],
+    "lab/deep": [VolumeEntry("lab/deep/seg", True)],
+}
+
+
+class FakeHandle:
+    def __init__(self, job, steps=()):
+        self.job = job
+        self.steps = steps
+
+    @property
+    def name(self):
+        return self.job.name
+
+    def watch(self):
+        for step in self.steps:
+            if isinstance(step, BaseException):
+                raise step
+            self.job = step
+            yield step
+
+    def result(self):
+        if self.job.state is JobState.FAILED:
+            raise JobFailed(f"{self.name} failed: {self.job.error.message}", "look at the server's log")
+        return self.job.result
+
+    def cancel(self):
+        self.job = replace(self.job, state=JobState.CANCELLING)
+        return self.job
+
+
+class FakeClient:
+    """Stands where voxgate.connect would: call it to connect."""
+
+    def __init__(self):
+        self.connected_to = None
+        self.closed = False
+        self.arrays = {
+            "solo": VolumeArray(image()),
+            "lab/em": VolumeArray(image((6, 7, 8))),
+            "lab/dyes": VolumeArray(multichannel()),
+            "lab/deep/seg": VolumeArray(segmentation()),
+        }
+        self.opened = []
+        self.transfers = []
+        self.ends_in = JobState.SUCCEEDED
+        self.interrupt = None
+
+    def __call__(self, address=None, *, token=None):
+        self.connected_to = (address, token)
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.closed = True
+
+    def server_info(self):
+        return ServerInfo("id", "9.9", {}, {}, False)
+
+    def volumes(self, parent=""):
+        if parent not in LISTING:
+            raise UnknownVolume(f"there is no group {parent!r}", "list its parent")
+        return LISTING[parent]
+
+    def volume(self, name):
+        self.opened.append(name)
+        if name not in self.arrays:
+            raise UnknownVolume(f"there is no volume {name!r}", "list them with voxgate ls")
+        return self.arrays[name]
+
+    def job_record(self, state=JobState.PENDING):
+        job = Job("jobs/7", "me", "id", TransferSpec("lab/em", "lab/copy"), state)
+        if state is JobState.SUCCEEDED:
+            job = replace(job, result=TransferResult("lab/copy", 3 << 20, "abc"))
+        if state is JobState.FAILED:
+            job = replace(job, error=JobError("STORE_UNAVAILABLE", "UNAVAILABLE", "the disk went away"))
+        return replace(job, progress=JobProgress("copying", 1 << 20, 3 << 20))
+
+    def transfer(self, source, destination, *, spec=None):
+        self.transfers.append((source, destination, spec))
+        end = self.interrupt or self.job_record(self.ends_in)
+        return FakeHandle(self.job_record(), [self.job_record(JobState.RUNNING), end])
+
+    def jobs(self):
+        yield FakeHandle(self.job_record(self.ends_in))
+
+    def job(self, name):
+        if name != "jobs/7":
+            raise UnknownJob(f"there is no job {name!r}")
+        end = self.job_record(self.ends_in)
+        return FakeHandle(end, [end])
