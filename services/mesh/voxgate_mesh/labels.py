@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from voxgate.model.volumes import Voxels
 
+_FEW = 8  # one comparison for each id is cheaper than looking up every voxel
+
 
 class LabelTable:
     """Between segment ids and the labels 1, 2, … of one request."""
@@ -37,12 +39,23 @@ class LabelTable:
             Array of shape (z, y, x) and dtype `self.dtype`, or None where nothing asked for occurs; and the segment
             ids that occur.
         """
-        if not self._wanted:
+        labels = self._by_comparing(voxels[0]) if len(self._labels) <= _FEW else self._by_mapping(voxels[0])
+        if labels is None:
             return None, set()
-        masked = fastremap.mask_except(voxels[0], self._wanted)
+        return labels, {self.segment_id(int(label)) for label in fastremap.unique(labels) if label}
+
+    def _by_comparing(self, voxels: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        labels = None
+        for segment_id, label in self._labels.items():
+            mask = voxels == voxels.dtype.type(segment_id)
+            if mask.any():
+                labels = np.zeros(voxels.shape, self.dtype) if labels is None else labels
+                labels[mask] = label
+        return labels
+
+    def _by_mapping(self, voxels: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        masked = fastremap.mask_except(voxels, self._wanted)
         if not masked.any():
-            return None, set()
-        found = {int(value) for value in fastremap.unique(masked) if value}
-        # Exact whatever the id: keys are looked up as integers of the volume's own dtype.
-        table = {segment_id: self._labels[segment_id] for segment_id in found} | {0: 0}
-        return fastremap.remap(masked, table, in_place=True).astype(self.dtype), found
+            return None
+        labels: npt.NDArray[Any] = fastremap.remap(masked, self._labels | {0: 0}, in_place=True).astype(self.dtype)
+        return labels
