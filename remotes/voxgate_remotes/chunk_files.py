@@ -1,8 +1,9 @@
 """The chunks of a precomputed scale as files: which are there, and those that carry a compression suffix.
 
-cloud-volume stores the chunk NAME as `NAME.gz` when it writes to file:// with its default compression, and prefers
-that file when both are there (cloud-files, interfaces.py, FileInterface.get_encoded_file_path). tensorstore looks for
-NAME only and would answer the fill value, so every read looks for suffixes first.
+cloud-volume stores the chunk NAME as `NAME.gz` when it writes to file:// with its default compression; tensorstore
+looks for NAME only and would answer the fill value, so every read looks for suffixes first. Where both are there,
+cloud-volume takes the one whose suffix it saw last (cloud-files, interfaces.py, EXT_TEST_SEQUENCE) and tensorstore
+the plain one: readers disagree, so that is an error.
 """
 
 from __future__ import annotations
@@ -125,14 +126,20 @@ class ChunkFiles:
         path = self._path(cell)
         itemsize = np.dtype(self.info["data_type"]).itemsize
         limit = _DECODED_SLACK * cell.voxel_count * itemsize * int(self.info.get("num_channels", 1)) + 65536
+        plain, compressed = os.path.lexists(path), os.path.lexists(f"{path}.gz")
+        if plain and compressed:
+            raise ChunkCorrupt(
+                f"the stored chunk with the voxels {cell} is there twice, with and without .gz", "remove the older file"
+            )
+        if not plain and not compressed:
+            return None
+        data: bytes | None
         try:
-            try:
+            if plain:
+                data = Path(path).read_bytes()
+            else:
                 with gzip.open(f"{path}.gz") as file:
                     data = file.read(limit + 1)
-            except FileNotFoundError:
-                data = Path(path).read_bytes()
-        except FileNotFoundError:
-            return None
         except (gzip.BadGzipFile, EOFError, zlib.error):
             data = None
         except OSError as error:
