@@ -1,6 +1,6 @@
-// Saves a cutout (cutout.raw) and a mesh (mesh.ngf), made from the protos alone; requests are protobuf text:
-//   voxgate_client HOST:PORT 'volume: "fib25/em" box { start { x: 9 } stop { x: 20 y: 7 z: 5 } }' 'spec { ... }'
-#include <google/protobuf/text_format.h>
+// Saves a cutout (cutout.raw) and a mesh (mesh.ngf), made from the protos alone; requests are protobuf JSON:
+//   voxgate_client HOST:PORT '{"volume": "fib25/em", "box": {"start": {"x": 9}, "stop": {...}}}' '{"spec": {...}}'
+#include <google/protobuf/util/json_util.h>
 #include <grpcpp/grpcpp.h>
 #include <fstream>
 #include <iostream>
@@ -75,8 +75,8 @@ void SaveMesh(grpc::ClientReader<GetMeshesResponse>* stream) {
 int main(int argc, char** argv) {
   ReadCutoutRequest read;
   GetMeshesRequest mesh;
-  auto parse = google::protobuf::TextFormat::ParseFromString;
-  if (argc != 4 || !parse(argv[2], &read) || !parse(argv[3], &mesh)) return 2;
+  using google::protobuf::util::JsonStringToMessage;
+  if (argc != 4 || !JsonStringToMessage(argv[2], &read).ok() || !JsonStringToMessage(argv[3], &mesh).ok()) return 2;
   auto channel = grpc::CreateChannel(argv[1], grpc::InsecureChannelCredentials());
   grpc::ClientContext one, two;
   for (auto* context : {&one, &two}) context->set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(2));

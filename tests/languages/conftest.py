@@ -1,16 +1,25 @@
-"""The suite under test: what `voxgate serve` starts, over the samples."""
+"""The suite under test (what `voxgate serve` starts, over the samples) and the clients, built from the tarball."""
 
 from __future__ import annotations
 
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 
 import pytest
+
+from support.house import ROOT
+
+TOOLS = {
+    "cpp": ("protoc", "grpc_cpp_plugin", "g++", "make", "pkg-config"),
+    "typescript": ("node", "npm"),
+}
 
 
 @pytest.fixture(scope="package")
@@ -41,3 +50,43 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+
+
+def missing_tools(language: str) -> list[str]:
+    missing = [tool for tool in TOOLS[language] if shutil.which(tool) is None]
+    if (
+        language == "cpp"
+        and not missing
+        and subprocess.run(["pkg-config", "--exists", "grpc++"], check=False).returncode
+    ):
+        missing.append("libgrpc++-dev")
+    return missing
+
+
+def run(*command: str, cwd: pathlib.Path) -> None:
+    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"  # buf
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, "PATH": path}, check=False, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "warning:" not in done.stderr
+
+
+@pytest.fixture(scope="package", params=sorted(TOOLS))
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command of one client, built in an empty folder from its own files and the tarball."""
+    language: str = request.param
+    if missing := missing_tools(language):
+        pytest.skip(f"{language} client not built, missing: {', '.join(missing)} (see clients/{language}/README.md)")
+    folder = tmp_path_factory.mktemp(language)
+    built = shutil.ignore_patterns("build", "gen", "node_modules", "voxgate-protos")
+    shutil.copytree(ROOT / "clients" / language, folder, ignore=built, dirs_exist_ok=True)
+    subprocess.run([sys.executable, ROOT / "tools/protos_dist.py", folder], check=True, timeout=60)
+    with tarfile.open(folder / "voxgate-protos.tar.gz") as tar:
+        tar.extractall(folder, filter="data")
+    if language == "cpp":
+        run("make", cwd=folder)
+        return [str(folder / "build/voxgate_client")]
+    run("npm", "ci", "--silent", cwd=folder)
+    run("npm", "run", "build", cwd=folder)
+    return ["node", str(folder / "build/voxgate_client.js")]
