@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import pathlib
+import re
+import tomllib
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +13,7 @@ from google.protobuf import descriptor
 from google.protobuf.descriptor_pb2 import FieldOptions
 
 from voxgate.model import errors
-from voxgate.v1 import job_pb2, mesh_pb2, segment_pb2, transfer_pb2, types_pb2, volume_pb2
+from voxgate.v1 import job_pb2, mesh_pb2, segment_pb2, transfer_pb2, types_pb2, volume_pb2, volume_pb2_grpc
 
 FILES = [module.DESCRIPTOR for module in (types_pb2, volume_pb2, segment_pb2, mesh_pb2, transfer_pb2, job_pb2)]
 THE_CLIENTS_OWN = {"INCOMPLETE_ANSWER", "PARTIAL_WRITE", "SERVER_UNREACHABLE", "JOB_FAILED", "UNAUTHENTICATED"}
@@ -130,10 +133,6 @@ def test_payloads_are_the_last_field_number_15() -> None:
         assert field.containing_type.fields[-1].name == "data"
 
 
-def test_field_numbers_stay_in_one_byte_tags() -> None:
-    assert [field.full_name for field in fields() if field.number > 15] == []
-
-
 def test_enums_start_unspecified_and_carry_their_name() -> None:
     for file in FILES:
         for enum in file.enum_types_by_name.values():
@@ -182,3 +181,14 @@ def test_large_ids_survive_json_as_decimal_strings(segment_id: int) -> None:
     text = json_format.MessageToJson(sent)
     assert f'"{segment_id}"' in text
     assert json_format.Parse(text, mesh_pb2.MeshEnd()).segment_id == segment_id
+
+
+def test_the_sdk_demands_runtimes_that_can_load_its_stubs() -> None:
+    stub, grpc_stub = volume_pb2.__file__, volume_pb2_grpc.__file__
+    protobuf = re.search(r"Protobuf Python Version: ([\d.]+)", pathlib.Path(stub).read_text())
+    grpcio = re.search(r"GRPC_GENERATED_VERSION = '(\d+\.\d+)", pathlib.Path(grpc_stub).read_text())
+    sdk = tomllib.loads((pathlib.Path(stub).parents[2] / "pyproject.toml").read_text())
+    lowest = dict(re.match(r"([a-z-]+)>=([\d.]+)", demand).groups() for demand in sdk["project"]["dependencies"])
+    assert protobuf is not None
+    assert grpcio is not None
+    assert (lowest["protobuf"], lowest["grpcio"]) == (protobuf[1], grpcio[1])
