@@ -8,3 +8,5 @@ for list in deploy/requirements/*.in; do
     --generate-hashes --no-emit-index-url --no-header --no-annotate "${members[@]/#/--no-emit-package=}" \
     -o "${list%.in}.lock"
 done
+uv pip compile deploy/tools.in --quiet --python-version 3.11 --python-platform linux \
+  --generate-hashes --no-emit-index-url --no-header --no-annotate -o deploy/tools.lock
