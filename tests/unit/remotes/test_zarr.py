@@ -1,0 +1,482 @@
+import json
+
+import numpy as np
+import pytest
+import tensorstore as ts
+import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from support.stores import open_at, remote_at
+from voxgate.model.errors import (
+    ChunkCorrupt,
+    ConfigContradictsStore,
+    InvalidArgument,
+    MetadataInvalid,
+    OutOfBounds,
+    PathRefused,
+    UnsupportedFormat,
+)
+from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.volumes import ByteCodec, ChunkPresence, Encoding, OpenOptions, VolumeKind
+from voxgate_remotes.config import VolumeOverrides
+
+SHAPE = (11, 14, 19)  # z, y, x
+BOX = Box.of(x=(3, 18), y=(1, 13), z=(2, 9))
+"""Inside of an array of SHAPE at offset 0; cuts chunks on every side."""
+
+
+def ids(shape, dtype="uint64"):
+    """Distinct numbers that fill the dtype's range from the top: a swap of axes or bytes shows."""
+    count = int(np.prod(shape))
+    top = np.iinfo(dtype).max
+    numbers = top - np.arange(count, dtype=np.uint64) % np.uint64(top)
+    return numbers.astype(dtype).reshape(shape)
+
+
+def cut(array, box=BOX):
+    return array[(..., *box.slices_zyx(Vec3(0, 0, 0)))]
+
+
+def bare(folder, array, **options):
+    options = {"chunks": (4, 5, 6), "zarr_format": 3, **options}
+    store = zarr.create_array(folder, shape=array.shape, dtype=array.dtype, **options)
+    store[...] = array
+    return store
+
+
+def multiscale(folder, levels, axes="zyx", *, version="0.5", unit="nanometer", **more):
+    """An OME-NGFF group as zarr-python writes it: `levels` are (array, scale, translation or None)."""
+    group = zarr.open_group(folder, mode="w", zarr_format=3 if version == "0.5" else 2)
+    types = {"c": "channel", "t": "time"}
+    described = [{"name": name, "type": types.get(name, "space")} for name in axes]
+    for axis in described:
+        if axis["type"] == "space" and unit:
+            axis["unit"] = unit
+    datasets = []
+    for index, (array, scale, translation) in enumerate(levels):
+        chunks = tuple(min(n, c) for n, c in zip(array.shape, (1, 2, 4, 5, 6)[-array.ndim :], strict=True))
+        group.create_array(str(index), shape=array.shape, dtype=array.dtype, chunks=chunks)[...] = array
+        transforms = [{"type": "scale", "scale": list(scale)}]
+        if translation is not None:
+            transforms.append({"type": "translation", "translation": list(map(float, translation))})
+        datasets.append({"path": str(index), "coordinateTransformations": transforms})
+    image = {"axes": described, "datasets": datasets}
+    if version == "0.5":
+        group.attrs["ome"] = {"version": version, "multiscales": [image], **more}
+    else:
+        group.attrs["multiscales"] = [{"version": version, **image}]
+        for key, value in more.items():
+            group.attrs[key] = value
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    "dtype", ["u1", "i1", "<u2", ">u2", "<i4", "<u4", ">u4", "<i8", ">i8", "<u8", ">u8", "<f4", ">f4", "<f8"]
+)
+def test_voxels_of_every_type_and_byte_order_are_served_little_endian(tmp_path, version, dtype):
+    array = ids(SHAPE, np.dtype(dtype).newbyteorder("=").name if dtype[-2] != "f" else "int32").astype(dtype)
+    bare(tmp_path / "a", array, zarr_format=version)
+    volume = open_at(tmp_path / "a")
+    read = volume.read(BOX)
+    assert volume.info.dtype == np.dtype(dtype).newbyteorder("<")
+    assert read.dtype == volume.info.dtype
+    assert np.array_equal(read[0], cut(array))
+    assert np.array_equal(read[0], zarr.open_array(tmp_path / "a", mode="r")[cut_slices()])
+
+
+def cut_slices():
+    return BOX.slices_zyx(Vec3(0, 0, 0))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("dtype", ["bool", "float16", "complex64", "<M8[s]"])
+def test_types_outside_of_the_contract_are_refused_by_name(tmp_path, version, dtype):
+    zarr.create_array(tmp_path / "a", shape=SHAPE, dtype=dtype, chunks=(4, 5, 6), zarr_format=version)
+    with pytest.raises(UnsupportedFormat) as caught:
+        open_at(tmp_path / "a")
+    name = np.dtype(dtype).name
+    assert name in caught.value.message or name.split("[")[0] in caught.value.message or dtype in caught.value.message
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("separator", [".", "/"])
+@pytest.mark.parametrize("compressor", [None, "gzip", "blosc", "zstd", "zlib"])
+def test_v2_arrays_of_any_order_separator_and_compressor_are_read(tmp_path, order, separator, compressor):
+    compressors = {
+        None: None,
+        "gzip": {"id": "gzip", "level": 1},
+        "zlib": {"id": "zlib", "level": 1},
+        "zstd": {"id": "zstd", "level": 1},
+        "blosc": {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0},
+    }
+    array = ids(SHAPE, "uint32")
+    store = zarr_v2(tmp_path, array, order=order, separator=separator, compressor=compressors[compressor], fill=None)
+    volume = open_at(tmp_path)
+    assert np.array_equal(volume.read(BOX)[0], store[cut_slices()].read().result())
+    assert np.array_equal(volume.read(BOX)[0], cut(array))
+    plain = order == "C" and compressor != "zlib"
+    codec = ByteCodec(compressor or "none") if compressor != "zlib" else ByteCodec.NONE
+    assert volume.info.scales[0].stored_encodings == ((Encoding(bytes=codec),) if plain else ())
+
+
+def zarr_v2(folder, array, *, order, separator, compressor, fill):
+    metadata = {
+        "shape": list(array.shape),
+        "chunks": [4, 5, 6],
+        "dtype": array.dtype.str,
+        "order": order,
+        "compressor": compressor,
+        "filters": None,
+        "fill_value": fill,
+        "dimension_separator": separator,
+    }
+    kvstore = {"driver": "file", "path": f"{folder}/"}
+    store = ts.open({"driver": "zarr", "kvstore": kvstore, "metadata": metadata, "create": True}).result()
+    store.write(array).result()
+    return store
+
+
+@pytest.mark.parametrize(("fill", "value"), [(None, 0), (7, 7), (2**63 + 1, 2**63 + 1)])
+def test_absent_chunks_have_the_stores_fill_value_and_null_means_zero(tmp_path, fill, value):
+    array = np.zeros(SHAPE, "<u8")
+    store = zarr_v2(tmp_path, array, order="C", separator="/", compressor=None, fill=fill)
+    for chunk in tmp_path.rglob("[0-9]*/[0-9]*/[0-9]*"):
+        chunk.unlink()
+    store[4:8, 5:10, 6:12].write(np.full((4, 5, 6), 3, "<u8")).result()
+    volume = open_at(tmp_path)
+    assert volume.info.fill_value == value
+    stored = Box.of(x=(6, 12), y=(5, 10), z=(4, 8))
+    presence = volume.capability(ChunkPresence)
+    assert (volume.read(stored) == 3).all()
+    assert not presence.is_absent(stored)
+    beside = Box(stored.start - Vec3(1, 0, 0), stored.start + Vec3(0, 5, 4))
+    assert (volume.read(beside) == value).all()
+    assert presence.is_absent(beside)
+
+
+@pytest.mark.parametrize("serializer", ["plain", "crc", "transposed", "big"])
+@pytest.mark.parametrize("sharded", [False, True])
+def test_v3_codecs_and_shards_are_read_and_only_plain_ones_are_described_as_encodings(tmp_path, serializer, sharded):
+    array = ids(SHAPE, "uint16")
+    options = {
+        "plain": {"compressors": [zarr.codecs.ZstdCodec(level=1)]},
+        "crc": {"compressors": [zarr.codecs.GzipCodec(level=1), zarr.codecs.Crc32cCodec()]},
+        "transposed": {"filters": [zarr.codecs.TransposeCodec(order=(2, 0, 1))], "compressors": None},
+        "big": {"serializer": zarr.codecs.BytesCodec(endian="big"), "compressors": None},
+    }[serializer]
+    bare(tmp_path / "a", array, shards=(8, 10, 12) if sharded else None, **options)
+    volume = open_at(tmp_path / "a")
+    assert np.array_equal(volume.read(BOX)[0], cut(array))
+    (scale,) = volume.info.scales
+    assert scale.stored_chunk_shape == Vec3(6, 5, 4)
+    assert scale.write_granule_shape == (Vec3(12, 10, 8) if sharded else Vec3(6, 5, 4))
+    assert scale.stored_encodings == ((Encoding(bytes=ByteCodec.ZSTD),) if serializer == "plain" else ())
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(corners=st.tuples(*[st.lists(st.integers(0, n), min_size=2, max_size=2, unique=True) for n in SHAPE]))
+def test_any_box_is_the_same_part_of_the_whole(tmp_path_factory, sharded, corners):
+    folder = tmp_path_factory.getbasetemp() / f"any-zarr-{sharded}"
+    if not folder.exists():
+        bare(folder, ids(SHAPE), shards=(8, 10, 12) if sharded else None)
+    z, y, x = (tuple(sorted(pair)) for pair in corners)
+    box = Box.of(x=x, y=y, z=z)
+    assert np.array_equal(open_at(folder).read(box)[0], cut(ids(SHAPE), box))
+
+
+def test_a_bare_array_of_three_axes_is_taken_for_zyx_and_says_that_this_was_inferred(tmp_path):
+    bare(tmp_path / "a", ids(SHAPE, "uint32"))
+    info = open_at(tmp_path / "a").info
+    assert info.axes == "zyx"
+    assert info.inferred == ("axes", "voxel_offset")
+    assert info.kind is VolumeKind.UNKNOWN
+    assert info.scales[0].voxel_size_nm is None
+
+
+def test_the_operator_says_what_a_bare_uint32_array_does_not(tmp_path):
+    array = ids(SHAPE, "uint32")
+    bare(tmp_path / "a", array)
+    stated = {"axes": "zyx", "voxel_size_nm": (4, 4, 40), "voxel_offset": (-7, 100, 3)}
+    volume = open_at(tmp_path / "a", **stated)
+    assert volume.info.inferred == ()
+    assert volume.info.scales[0].voxel_size_nm == VoxelSize(4, 4, 40)
+    assert volume.info.scales[0].bounds == Box.at(Vec3(-7, 100, 3), Vec3(19, 14, 11))
+    assert volume.info.scales[0].grid_origin == Vec3(-7, 100, 3)
+    assert np.array_equal(volume.read(BOX.shifted(Vec3(-7, 100, 3)))[0], cut(array))
+    with pytest.raises(OutOfBounds):
+        volume.read(BOX)
+
+
+def test_an_array_whose_axes_are_said_to_be_xyz_is_turned(tmp_path):
+    array = ids(SHAPE, "uint16")
+    bare(tmp_path / "stated", array.transpose(2, 1, 0), chunks=(6, 5, 4))
+    bare(tmp_path / "named", array.transpose(2, 1, 0), chunks=(6, 5, 4), dimension_names=["x", "y", "z"])
+    for volume in (open_at(tmp_path / "stated", axes="xyz"), open_at(tmp_path / "named")):
+        assert volume.info.axes == "zyx"
+        assert volume.info.scales[0].stored_chunk_shape == Vec3(6, 5, 4)
+        assert np.array_equal(volume.read(BOX)[0], cut(array))
+        assert "axes" not in volume.info.inferred
+
+
+def test_dimension_names_are_believed_and_a_contradicting_statement_is_an_error(tmp_path):
+    array = ids((2, *SHAPE), "uint16")
+    bare(tmp_path / "a", array, chunks=(1, 4, 5, 6), dimension_names=["channel", "Z", "y", "x"])
+    volume = open_at(tmp_path / "a")
+    assert volume.info.axes == "czyx"
+    assert np.array_equal(volume.read(BOX), cut(array))
+    with pytest.raises(ConfigContradictsStore):
+        open_at(tmp_path / "a", axes="tzyx")
+    xarray = bare(tmp_path / "x", array, chunks=(1, 4, 5, 6), zarr_format=2)
+    xarray.attrs["_ARRAY_DIMENSIONS"] = ["time", "z", "y", "x"]
+    assert open_at(tmp_path / "x").info.time_count == 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((5,), {}),
+        ((5, 6), {}),
+        ((2, 3, 4, 5), {}),
+        ((2, 2, 3, 4, 5), {}),
+        ((3, 4, 5), {"dimension_names": ["z", "y", "lambda"]}),
+        ((3, 4, 5), {"dimension_names": ["x", "y", "x"]}),
+        ((2, 3, 4, 5), {"dimension_names": ["c", "z", None, "x"]}),
+    ],
+)
+def test_an_axis_that_cannot_be_named_is_refused_at_open_and_never_sliced(tmp_path, shape, options):
+    zarr.create_array(tmp_path / "a", shape=shape, dtype="uint16", chunks=shape, zarr_format=3, **options)
+    with pytest.raises(UnsupportedFormat) as caught:
+        open_at(tmp_path / "a")
+    assert "axes" in caught.value.message
+    assert "state `axes`" in caught.value.remedy
+
+
+def test_two_axes_are_a_volume_of_one_plane(tmp_path):
+    array = ids((14, 19), "uint16")
+    bare(tmp_path / "a", array, chunks=(5, 6))
+    volume = open_at(tmp_path / "a", axes="yx")
+    assert volume.info.scales[0].bounds == Box.of(x=(0, 19), y=(0, 14), z=(0, 1))
+    assert volume.info.scales[0].stored_chunk_shape == Vec3(6, 5, 1)
+    assert np.array_equal(volume.read(Box.of(x=(2, 9), y=(3, 14), z=(0, 1)))[0, 0], array[3:14, 2:9])
+
+
+def test_a_number_of_axes_other_than_stated_is_refused(tmp_path):
+    bare(tmp_path / "a", ids(SHAPE, "uint16"))
+    with pytest.raises(UnsupportedFormat, match="3 axes, 4 are named"):
+        open_at(tmp_path / "a", axes="czyx")
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_volume_of_time_channels_and_space_keeps_them_apart(tmp_path, version):
+    fine, coarse = ids((3, 2, *SHAPE), "uint16"), ids((3, 2, 11, 7, 5), "uint16")
+    levels = [(fine, (1, 1, 40, 4, 4), None), (coarse, (1, 1, 40, 8, 16), None)]
+    omero = {"channels": [{"label": "EM", "color": "FFFFFF"}, {"label": "membrane"}]}
+    multiscale(tmp_path, levels, "tczyx", version=version, omero=omero)
+    volume = open_at(tmp_path, OpenOptions(time_index=2))
+    info = volume.info
+    assert (info.axes, info.time_count, info.channel_count) == ("tczyx", 3, 2)
+    assert [channel.name for channel in info.channels] == ["EM", "membrane"]
+    assert [scale.voxel_size_nm for scale in info.scales] == [VoxelSize(4, 4, 40), VoxelSize(16, 8, 40)]
+    assert np.array_equal(volume.read(BOX), cut(fine[2]))
+    assert np.array_equal(volume.read(BOX, channels=[1]), cut(fine[2, 1:]))
+    part = Box.of(x=(1, 5), y=(0, 6), z=(2, 11))
+    assert np.array_equal(volume.read(part, scale=1, channels=[1, 0]), cut(coarse[2], part)[::-1])
+    assert np.array_equal(open_at(tmp_path, OpenOptions(time_index=0)).read(BOX), cut(fine[0]))
+
+
+def test_there_is_no_default_time(tmp_path):
+    array = ids((3, *SHAPE), "uint16")
+    multiscale(tmp_path, [(array, (1, 40, 4, 4), None)], "tzyx")
+    undecided = open_at(tmp_path)
+    assert undecided.info.time_count == 3
+    with pytest.raises(InvalidArgument, match="3 time points"):
+        undecided.read(BOX)
+    for time in (-1, 3):
+        with pytest.raises(OutOfBounds):
+            open_at(tmp_path, OpenOptions(time_index=time))
+
+
+def test_a_time_axis_of_one_point_needs_no_choice(tmp_path):
+    array = ids((1, *SHAPE), "uint16")
+    multiscale(tmp_path, [(array, (1, 40, 4, 4), None)], "tzyx")
+    volume = open_at(tmp_path)
+    assert (volume.info.axes, volume.info.time_count) == ("tzyx", 1)
+    assert np.array_equal(volume.read(BOX), cut(array))
+
+
+@pytest.mark.parametrize(
+    ("unit", "size"),
+    [("nanometer", 4.0), ("micrometer", 4000.0), ("angstrom", 0.4), ("millimeter", 4e6), (None, None)],
+)
+def test_units_become_nanometres_and_no_unit_means_unknown(tmp_path, unit, size):
+    multiscale(tmp_path, [(ids(SHAPE, "uint16"), (40, 8, 4), None)], unit=unit)
+    found = open_at(tmp_path).info.scales[0].voxel_size_nm
+    if size is None:
+        assert found is None
+    else:
+        assert tuple(found) == pytest.approx((size, 2 * size, 10 * size), rel=1e-12)
+
+
+def test_without_units_the_operators_size_reaches_every_level(tmp_path):
+    levels = [(ids(SHAPE, "uint16"), (1, 1, 1), None), (ids((11, 7, 5), "uint16"), (1, 2, 4), None)]
+    multiscale(tmp_path, levels, unit=None)
+    sizes = [scale.voxel_size_nm for scale in open_at(tmp_path, voxel_size_nm=(4, 4, 40)).info.scales]
+    assert sizes == [VoxelSize(4, 4, 40), VoxelSize(16, 8, 40)]
+
+
+def test_an_unknown_unit_is_refused_by_name(tmp_path):
+    multiscale(tmp_path, [(ids(SHAPE, "uint16"), (1, 1, 1), None)], unit="furlong")
+    with pytest.raises(UnsupportedFormat, match="furlong"):
+        open_at(tmp_path)
+
+
+def offsets(folder, **stated):
+    info = open_at(folder, **stated).info
+    return [tuple(scale.bounds.start) for scale in info.scales], "voxel_offset" in info.inferred
+
+
+def test_translations_of_corners_become_offsets_with_factors_that_differ_by_axis(tmp_path):
+    sizes = [(40, 4, 4), (40, 8, 12), (80, 16, 36)]
+    levels = [(ids(SHAPE, "uint16"), size, (6 * 40, 8 * 4, -36 * 4)) for size in sizes]
+    multiscale(tmp_path, levels)
+    assert offsets(tmp_path) == ([(-36, 8, 6), (-12, 4, 6), (-4, 2, 3)], False)
+
+
+def test_half_voxel_translations_of_averaged_levels_are_understood(tmp_path):
+    base = np.array([6 * 40, 8 * 4, -36 * 4])
+    levels = [(ids(SHAPE, "uint16"), (40, 4, 4), base)]
+    for size in ((40, 8, 12), (80, 16, 36)):
+        levels.append((ids(SHAPE, "uint16"), size, base + (np.array(size) - (40, 4, 4)) / 2))
+    multiscale(tmp_path, levels)
+    assert offsets(tmp_path) == ([(-36, 8, 6), (-12, 4, 6), (-4, 2, 3)], False)
+
+
+def test_offsets_that_a_factor_does_not_divide_are_rounded_down_and_said_to_be_inferred(tmp_path):
+    levels = [(ids(SHAPE, "uint16"), size, (7 * 40, 9 * 4, -5 * 4)) for size in ((40, 4, 4), (80, 8, 16))]
+    multiscale(tmp_path, levels)
+    assert offsets(tmp_path) == ([(-5, 9, 7), (-2, 4, 3)], True)
+
+
+def test_our_own_offset_attribute_is_exact_and_wins(tmp_path):
+    levels = [(ids(SHAPE, "uint16"), size, (7 * 40, 9 * 4, -5 * 4)) for size in ((40, 4, 4), (80, 8, 16))]
+    multiscale(tmp_path, levels)
+    for index, offset in enumerate([[-5, 9, 7], [-1, 5, 4]]):
+        zarr.open_array(tmp_path / str(index), mode="r+").attrs["voxgate"] = {"voxel_offset": offset, "kind": "image"}
+    assert offsets(tmp_path) == ([(-5, 9, 7), (-1, 5, 4)], False)
+    assert open_at(tmp_path).info.kind is VolumeKind.IMAGE
+    zarr.open_array(tmp_path / "1", mode="r+").attrs["voxgate"] = {"voxel_offset": ["1", 2, 3]}
+    with pytest.raises(MetadataInvalid, match="voxel_offset"):
+        open_at(tmp_path)
+
+
+def test_a_translation_that_is_no_whole_number_of_voxels_needs_the_operator(tmp_path):
+    multiscale(tmp_path, [(ids(SHAPE, "uint16"), (40, 4, 4), (7.3 * 40, 36, 20))])
+    with pytest.raises(UnsupportedFormat, match="translation"):
+        open_at(tmp_path)
+    assert offsets(tmp_path, voxel_offset=(5, 9, 7)) == ([(5, 9, 7)], False)
+    with pytest.raises(ConfigContradictsStore):
+        open_at(tmp_path, voxel_offset=(5, 9, 9))
+
+
+def test_an_offset_can_be_stated_where_there_is_no_translation(tmp_path):
+    levels = [(ids(SHAPE, "uint16"), (40, 4, 4), None), (ids(SHAPE, "uint16"), (40, 8, 8), None)]
+    multiscale(tmp_path, levels)
+    assert offsets(tmp_path) == ([(0, 0, 0), (0, 0, 0)], True)
+    assert offsets(tmp_path, voxel_offset=(-8, 4, 7)) == ([(-8, 4, 7), (-4, 2, 7)], False)
+
+
+def test_translations_of_decimal_micrometres_are_still_whole_voxels(tmp_path):
+    multiscale(
+        tmp_path, [(ids(SHAPE, "uint16"), (0.04, 0.0052, 0.0052), (0.28, 0.0468, 1234 * 0.0052))], unit="micrometer"
+    )
+    assert offsets(tmp_path) == ([(1234, 9, 7)], False)
+
+
+def test_labels_of_ome_are_segmentations(tmp_path):
+    multiscale(tmp_path, [(ids(SHAPE), (40, 4, 4), None)], **{"image-label": {"version": "0.5"}})
+    assert open_at(tmp_path).info.kind is VolumeKind.SEGMENTATION
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda image: image.pop("datasets"),
+        lambda image: image.update(datasets=[]),
+        lambda image: image["datasets"][0].pop("path"),
+        lambda image: image["datasets"][0].update(coordinateTransformations=[{"type": "scale", "scale": [1, 2]}]),
+        lambda image: image["datasets"][0].update(coordinateTransformations=[{"type": "scale", "scale": [0, 1, 1]}]),
+        lambda image: image["datasets"][0].update(path="9"),
+        lambda image: image.update(axes=[{"type": "space"}] * 3),
+    ],
+)
+def test_metadata_that_does_not_follow_the_specification_is_invalid(tmp_path, version, spoil):
+    multiscale(tmp_path, [(ids(SHAPE, "uint16"), (40, 4, 4), None)], version=version)
+    path = tmp_path / ("zarr.json" if version == "0.5" else ".zattrs")
+    document = json.loads(path.read_text())
+    attributes = document["attributes"]["ome"] if version == "0.5" else document
+    spoil(attributes["multiscales"][0])
+    path.write_text(json.dumps(document))
+    with pytest.raises(MetadataInvalid) as caught:
+        open_at(tmp_path)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_level_that_leads_out_of_the_remote_is_refused(tmp_path):
+    multiscale(tmp_path / "a", [(ids(SHAPE, "uint16"), (40, 4, 4), None)])
+    bare(tmp_path / "b", ids(SHAPE, "uint16"))
+    document = json.loads((tmp_path / "a" / "zarr.json").read_text())
+    document["attributes"]["ome"]["multiscales"][0]["datasets"][0]["path"] = "../b"
+    (tmp_path / "a" / "zarr.json").write_text(json.dumps(document))
+    with pytest.raises(PathRefused):
+        remote_at(tmp_path).open(("a",), OpenOptions())
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_metadata_that_is_cut_anywhere_never_opens(tmp_path, version):
+    bare(tmp_path / "a", ids(SHAPE, "uint16"), zarr_format=version)
+    path = tmp_path / "a" / ("zarr.json" if version == 3 else ".zarray")
+    whole = path.read_text().rstrip()
+    for length in range(0, len(whole), 37):
+        path.write_text(whole[:length])
+        with pytest.raises(MetadataInvalid) as caught:
+            open_at(tmp_path / "a")
+        assert path.name in caught.value.message
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_corrupt_chunk_is_an_error_that_names_its_box_and_never_fill(tmp_path, version, sharded):
+    if version == 2 and sharded:
+        sharded = False
+    compressors = [zarr.codecs.ZstdCodec(level=1, checksum=True)] if version == 3 else "auto"
+    bare(
+        tmp_path / "a",
+        ids(SHAPE),
+        zarr_format=version,
+        shards=(8, 10, 12) if sharded else None,
+        compressors=compressors,
+    )
+    chunk = tmp_path / "a" / ({2: "1.1.1", 3: "c/1/1/1"}[version] if not sharded else "c/0/0/0")
+    chunk.write_bytes(chunk.read_bytes()[:-9])
+    volume = open_at(tmp_path / "a")
+    with pytest.raises(ChunkCorrupt) as caught:
+        volume.read(Box.of(x=(0, 19), y=(0, 14), z=(0, 11)))
+    assert ("x[0:6] y[0:5] z[0:4]" if sharded else "x[6:12] y[5:10] z[4:8]") in caught.value.message
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_levels_of_different_types_are_refused(tmp_path):
+    levels = [(ids(SHAPE, "uint16"), (1, 1, 1), None), (ids(SHAPE, "uint8"), (2, 2, 2), None)]
+    multiscale(tmp_path, levels)
+    with pytest.raises(UnsupportedFormat, match="different voxel types"):
+        open_at(tmp_path)
+
+
+def test_statements_reach_an_array_inside_of_a_remote_by_its_path(tmp_path):
+    bare(tmp_path / "deep" / "labels", ids(SHAPE, "uint32"))
+    stated = {"deep/labels": VolumeOverrides(voxel_offset=(1, 2, 3))}
+    volume = remote_at(tmp_path, **stated).open(("deep", "labels"), OpenOptions())
+    assert volume.info.scales[0].bounds.start == Vec3(1, 2, 3)
