@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import tensorstore as ts
 
 from voxgate.model.geometry import Box, Vec3
-from voxgate.model.volumes import OpenOptions, Volume
+from voxgate.model.volumes import OpenOptions, Volume, Writable
 from voxgate_remotes.config import RemoteConfig, VolumeOverrides
 from voxgate_remotes.files import FilesRemote
 
@@ -84,3 +85,13 @@ def open_at(folder: Path, options: OpenOptions | None = None, *, writable: bool 
     overrides = {"": VolumeOverrides(**stated)} if stated else {}
     config = RemoteConfig(uri=f"file://{folder}", writable=writable, volumes=overrides)
     return FilesRemote(config).open((), options or OpenOptions())
+
+
+def fill_rows(folder: Path, rows: Sequence[int]) -> None:
+    """Write planes of x = OFFSET.x + row of a uint64 volume, each with the number row + 1, part of a granule each."""
+    volume = open_at(folder, writable=True)
+    writer = volume.capability(Writable)
+    if writer is None:
+        raise ValueError(folder)
+    for row in rows:
+        writer.write(Box.at(OFFSET + Vec3(row, 0, 0), Vec3(1, 8, 5)), np.full((1, 5, 8, 1), row + 1, np.uint64))
