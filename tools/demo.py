@@ -23,7 +23,6 @@ from tools.demo_picture import Scene, body_colors, save_picture
 from tools.demo_references import read_precomputed, require
 from tools.demo_report import Report
 from tools.demo_suite import SAMPLES, DemoFailed, RunningSuite, running_suite
-from voxgate.model.geometry import Vec3
 from voxgate.model.jobs import Job
 from voxgate.model.mesh_files import encode_meshes
 
@@ -126,9 +125,8 @@ def _play_meshes(em: voxgate.VolumeArray, seg: voxgate.VolumeArray, output: Path
         require(size is not None, "the voxel size of fib25/seg is not known")
         if size is not None:
             counts = dict(zip(big.ids, big.voxel_counts, strict=True))
-            shape = Vec3.from_zyx((seg.shape[0], seg.shape[1], seg.shape[2]))
-            scene = Scene(em[0], seg[0], meshes, counts, seg.bounds.start, shape, size)
-            save_picture(scene, output / "demo.png", title="voxgate: read, segment, mesh, over gRPC")
+            scene = Scene(em[-1], seg[-1], meshes, counts, seg.bounds, size)
+            save_picture(scene, output / "demo.png", title="voxgate: one gRPC API over every connectomics volume store")
         step.found = f"{len(body_colors(big.ids))} colours, demo.png"
 
 

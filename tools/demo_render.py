@@ -58,7 +58,7 @@ class Camera:
 
     Attributes:
         azimuth: degrees the scene is turned about z.
-        elevation: degrees the eye stands above the x, y plane.
+        elevation: degrees the eye stands above the x, y plane, on the side of low z.
         width: pixels of the picture.
         margin: share of the picture left free on each side.
     """
@@ -69,11 +69,14 @@ class Camera:
     margin: float = 0.03
 
     def axes(self) -> Array:
-        """Array of shape (3, 3): rows are right, up, and toward the eye, in x, y, z."""
+        """Array of shape (3, 3): rows are right, up, and toward the eye, in x, y, z.
+
+        Seen as slices are: y and z grow away from the eye's side, so that a slice and its place in space look alike.
+        """
         a, e = np.radians([self.azimuth, self.elevation])
         toward = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
         right = np.array([-np.sin(a), np.cos(a), 0.0])
-        return np.stack([right, np.cross(toward, right), toward])
+        return np.stack([right, np.cross(toward, right), toward]) * [1, -1, -1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
