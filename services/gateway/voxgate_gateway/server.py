@@ -32,7 +32,7 @@ class Gateway:
     ) -> None:
         self._socket = _bound(host, port)
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        self.url = f"http://{_reachable(host)}:{self.port}"
         config = uvicorn.Config(
             create_app(backend_address, cors_origin=cors_origin),
             log_config=None,
@@ -67,6 +67,13 @@ class Gateway:
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])
+
+
+def _reachable(host: str) -> str:
+    """The host part of a URL to a listener: a wildcard address is reached from this machine as localhost."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104  (compared, not bound)
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from support.house import ROOT
+
+DEPLOY = ROOT / "deploy"
+IMAGES = ("gateway", "mesh", "standalone", "transfer", "volume")
+DOCKERFILE = (DEPLOY / "docker/Dockerfile").read_text()
+
+
+def releases(lock: Path) -> set[tuple[str, str]]:
+    """(name, version) of everything in a lock; the suite's own has two of what differs by Python version."""
+    return set(re.findall(r"^([a-z0-9._-]+)==([^\s;\\]+)", lock.read_text(), re.MULTILINE))
+
+
+def names(lock: Path) -> set[str]:
+    return {name for name, _ in releases(lock)}
+
+
+def stage(name: str) -> str:
+    return re.split(r"^FROM ", DOCKERFILE.partition(f" AS {name}\n")[2], flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("image", [*IMAGES, "build"])
+def test_an_image_installs_the_releases_of_the_lock_by_hash_and_names_no_address(image):
+    lock = DEPLOY / f"requirements/{image}.lock"
+    wanted = releases(lock)
+    assert wanted
+    assert wanted <= releases(ROOT / "requirements.lock")
+    text = lock.read_text()
+    assert "://" not in text
+    assert text.count("--hash=sha256:") >= len(wanted)
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_no_image_carries_the_tools_of_developers(image):
+    tools = {"pytest", "mypy", "ruff", "hypothesis", "cloud-volume", "buf-bin", "grpcio-tools", "hatchling"}
+    assert not tools & names(DEPLOY / f"requirements/{image}.lock")
+
+
+def test_the_gateways_image_holds_no_adapter_and_no_store_library():
+    wanted = (DEPLOY / "requirements/gateway.in").read_text()
+    assert "remotes" not in wanted
+    assert "blocks" not in wanted
+    assert "tensorstore" not in names(DEPLOY / "requirements/gateway.lock")
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_every_image_has_a_target_with_its_own_entry_point(image):
+    command = '["voxgate", "serve"]' if image == "standalone" else f'["python", "-m", "voxgate_{image}"]'
+    assert f"FROM runtime AS {image}\n" in DOCKERFILE
+    assert f"ENTRYPOINT {command}" in stage(image)
+
+
+def test_images_run_without_root():
+    assert "USER 65532:65532" in stage("runtime")
+    assert DOCKERFILE.count("USER ") == 1
+
+
+def test_the_build_script_builds_every_image():
+    listed = re.search(r"^images=\((.*)\)$", (DEPLOY / "containers.sh").read_text(), re.MULTILINE)
+    assert sorted(listed.group(1).split()) == list(IMAGES)
+
+
+def test_every_room_and_what_it_packs_is_copied_into_the_build():
+    ignored = (DEPLOY / "docker/Dockerfile.dockerignore").read_text()
+    folders = set(re.findall(r"^COPY (\S+) /src/", DOCKERFILE, re.MULTILINE))
+    for member in ROOT.glob("*/*/pyproject.toml"):
+        part = member.parent.relative_to(ROOT)
+        assert part.as_posix() in folders or part.parent.as_posix() in folders
+    for folder in folders:
+        assert f"\n!{folder}\n" in ignored
