@@ -1,6 +1,6 @@
 """Volumes on disk, written by other people's writers: tensorstore, cloud-volume and zarr-python."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,6 @@ import tensorstore as ts
 import zarr
 from cloudvolume import CloudVolume
 
-from voxgate_remotes.config import RemoteConfig, RemotesConfig
-from voxgate_remotes.registry import Registry
 from voxgate_remotes.testing import ScaleFacts
 
 SHARDING = {
@@ -22,12 +20,6 @@ SHARDING = {
     "data_encoding": "gzip",
     "minishard_index_encoding": "gzip",
 }
-
-
-def registry(root: Path, *, writable: bool = False, volumes: Mapping[str, Any] | None = None) -> Registry:
-    """A registry with one remote, `data`, of the volumes below `root`."""
-    config = RemoteConfig(uri=root.as_uri(), writable=writable, volumes=dict(volumes or {}))
-    return Registry.from_config(RemotesConfig(remotes={"data": config}))
 
 
 def precomputed_by_tensorstore(

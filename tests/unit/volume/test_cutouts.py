@@ -1,0 +1,90 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxgate.model.geometry import Box, Vec3, VoxelSize, covered_once, merged, slabs
+from voxgate.model.volumes import CallContext, ScaleSpec, VolumeKind, VolumeSpec, Writable
+from voxgate_blocks.plans import plan_blocks
+from voxgate_remotes.config import RemoteConfig
+from voxgate_remotes.memory import MemoryRemote
+from voxgate_volume.cutouts import CutRequest, cut
+
+BOUNDS = Box.of(x=(-5, 42), y=(10, 41), z=(3, 22))
+
+
+def memory():
+    level = ScaleSpec(BOUNDS, VoxelSize(4, 4, 40), chunk_shape=Vec3(8, 4, 5))
+    remote = MemoryRemote(RemoteConfig(uri="memory://", writable=True))
+    return remote.create(("v",), VolumeSpec(np.dtype("<u2"), VolumeKind.SEGMENTATION, (level,)))
+
+
+def boxes(bounds=BOUNDS):
+    def axis(low, high):
+        return st.tuples(st.integers(low, high - 1), st.integers(1, high - low)).map(
+            lambda pair: (pair[0], min(high, pair[0] + pair[1]))
+        )
+
+    spans = [axis(a, b) for a, b in zip(bounds.start, bounds.stop, strict=True)]
+    return st.tuples(*spans).map(lambda xyz: Box.of(*xyz))
+
+
+@settings(max_examples=60, deadline=None)
+@given(box=boxes(), written=boxes(), budget=st.integers(1, 4000), piece=st.integers(2, 900))
+def test_pieces_cover_every_voxel_once_and_absent_chunks_have_none(box, written, budget, piece):
+    volume = memory()
+    voxels = np.random.default_rng(1).integers(0, 3, (1, *written.shape.zyx)).astype("<u2")
+    volume.capability(Writable).write(written, voxels)
+    expected = np.zeros((1, *BOUNDS.shape.zyx), "<u2")
+    expected[(slice(None), *written.slices_zyx(BOUNDS.start))] = voxels
+    pieces = list(cut(volume, CutRequest(box, piece_bytes=piece), budget_bytes=budget, context=CallContext()))
+    assert covered_once(box, [one.box for one in pieces])
+    for one in pieces:
+        part = expected[(slice(None), *one.box.slices_zyx(BOUNDS.start))]
+        if one.voxels is None:
+            assert not part.any()
+        else:
+            assert one.voxels.nbytes <= max(piece, 2)
+            np.testing.assert_array_equal(one.voxels, part)
+
+
+@settings(max_examples=60, deadline=None)
+@given(box=boxes(), budget=st.integers(1, 3000))
+def test_a_plan_puts_each_stored_chunk_into_exactly_one_block(box, budget):
+    scale = memory().info.scales[0]
+    blocks = list(plan_blocks(scale, box, voxel_bytes=2, block_bytes=budget))
+    assert covered_once(box, blocks)
+    chunk, origin = scale.stored_chunk_shape, scale.grid_origin
+    for block in blocks:
+        for start, stop, low, high, grid, base in zip(
+            block.start, block.stop, box.start, box.stop, chunk, origin, strict=True
+        ):
+            assert start == low or (start - base) % grid == 0
+            assert stop == high or (stop - base) % grid == 0
+
+
+@given(box=boxes(), slab=st.integers(2, 5000))
+def test_slabs_are_bounded_disjoint_and_whole(box, slab):
+    parts = list(slabs(box, voxel_bytes=2, slab_bytes=slab))
+    assert covered_once(box, parts)
+    assert all(part.voxel_count * 2 <= slab for part in parts)
+
+
+@given(box=boxes(), slab=st.integers(2, 300))
+def test_merging_boxes_keeps_the_voxels(box, slab):
+    parts = list(slabs(box, voxel_bytes=2, slab_bytes=slab))
+    assert merged(parts) == [box]
+    kept = parts[::2]
+    assert sum(part.voxel_count for part in merged(kept)) == sum(part.voxel_count for part in kept)
+    assert covered_once(box, merged(kept) + merged(parts[1::2]))
+
+
+def test_coverage_notices_a_gap_an_overlap_and_a_stray():
+    whole = Box.of(x=(0, 4), y=(0, 3), z=(0, 2))
+    lower, upper = Box.of(x=(0, 4), y=(0, 3), z=(0, 1)), Box.of(x=(0, 4), y=(0, 3), z=(1, 2))
+    assert covered_once(whole, [upper, lower])
+    assert not covered_once(whole, [upper])
+    assert not covered_once(whole, [upper, upper])
+    assert not covered_once(whole, [lower, upper, upper])
+    assert not covered_once(whole, [lower, Box.of(x=(0, 4), y=(0, 3), z=(2, 3))])
+    # As many voxels as the whole, and yet not the whole.
+    assert not covered_once(whole, [Box.of(x=(0, 4), y=(0, 2), z=(0, 2)), Box.of(x=(0, 4), y=(1, 2), z=(0, 2))])
