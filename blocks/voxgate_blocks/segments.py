@@ -9,8 +9,9 @@ import fastremap
 import numpy as np
 import numpy.typing as npt
 
-from voxgate.model.errors import InvalidArgument, LimitExceeded, MissingCapability, OutOfBounds, UnknownScale
+from voxgate.model.errors import InvalidArgument, LimitExceeded, MissingCapability, OutOfBounds
 from voxgate.model.geometry import Box, Vec3
+from voxgate.model.requests import check_box, scale_of
 from voxgate.model.volumes import CallContext, Scale, SegmentCount, Volume, VolumeKind
 from voxgate_blocks.plans import plan_blocks
 
@@ -58,6 +59,7 @@ def count_segments(
             "ask for a smaller box, or the same place at a coarser scale",
             details={"limit": str(max_voxels), "asked": str(box.voxel_count)},
         )
+    check_box(volume.info, box, scale)
     ids, counts = _merged(_counts_of_blocks(volume, box, scale, level, context or CallContext()))
     if top is not None:
         # lexsort's last key counts most; uint64 has no minus, its complement orders the same way.
@@ -121,17 +123,13 @@ def _level(volume: Volume, scale: int) -> Scale:
         )
     if info.channel_count != 1:
         raise InvalidArgument(f"the volume has {info.channel_count} channels", "segments are of one channel")
-    if not 0 <= scale < len(info.scales):
-        raise UnknownScale(f"there is no scale {scale}", f"this volume has scales 0 to {len(info.scales) - 1}")
-    return info.scales[scale]
+    return scale_of(info, scale)
 
 
 def _counts_of_blocks(
     volume: Volume, box: Box, scale: int, level: Scale, context: CallContext
 ) -> Iterator[tuple[Ids, Ids]]:
     """Ids and their voxel counts, block by block."""
-    if box.is_empty or not level.bounds.contains(box):
-        volume.read(box, scale=scale)  # Says what is wrong with it.
     voxel_bytes = volume.info.dtype.itemsize
     for block in plan_blocks(level, box, voxel_bytes=voxel_bytes, block_bytes=_BLOCK_BYTES):
         context.check()

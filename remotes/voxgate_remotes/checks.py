@@ -1,4 +1,4 @@
-"""What every adapter refuses in the same words: bad boxes, scales, channels, arrays, versions; and URI prefixes."""
+"""What every adapter refuses in the same words, beyond `voxgate.model.requests`: read-only, versions; URI prefixes."""
 
 from __future__ import annotations
 
@@ -8,51 +8,29 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from voxgate.model.errors import (
-    DataTypeMismatch,
-    EmptyBox,
-    InvalidArgument,
-    OutOfBounds,
-    ReadOnly,
-    ShapeMismatch,
-    UnknownScale,
-    UnknownVersion,
-)
+from voxgate.model.errors import DataTypeMismatch, OutOfBounds, ReadOnly, ShapeMismatch, UnknownVersion
 from voxgate.model.geometry import Box
+from voxgate.model.requests import check_box as checked_box
+from voxgate.model.requests import check_channels, check_write
 from voxgate.model.volumes import OpenOptions, Scale, VolumeInfo, Voxels
 
-
-def checked_box(info: VolumeInfo, box: Box, scale: int) -> Scale:
-    """The scale at index `scale`, once it is known that `box` is a non-empty part of it.
-
-    Raises:
-        UnknownScale, EmptyBox, OutOfBounds.
-    """
-    if not 0 <= scale < len(info.scales):
-        raise UnknownScale(f"there is no scale {scale}", f"this volume has scales 0 to {len(info.scales) - 1}")
-    level = info.scales[scale]
-    if box.is_empty:
-        raise EmptyBox(f"the box {box} is empty", "each stop must be greater than its start")
-    if not level.bounds.contains(box):
-        raise OutOfBounds(f"the box {box} reaches outside the volume", f"scale {scale} has the voxels {level.bounds}")
-    return level
+__all__ = [
+    "checked_box",
+    "checked_channels",
+    "checked_out",
+    "checked_write",
+    "path_under",
+    "refuse_version_and_time",
+]
 
 
 def checked_channels(info: VolumeInfo, channels: Sequence[int] | None) -> list[int]:
     """The channel indices to read, in order; None means all.
 
     Raises:
-        InvalidArgument: for an empty sequence.
         OutOfBounds: for a channel that does not exist; negative ones included.
     """
-    if channels is None:
-        return list(range(info.channel_count))
-    if not channels:
-        raise InvalidArgument("no channel was asked for", "leave the channels out to read all of them")
-    for channel in channels:
-        if not 0 <= channel < info.channel_count:
-            raise OutOfBounds(f"there is no channel {channel}", f"channels are 0 to {info.channel_count - 1}")
-    return [int(channel) for channel in channels]
+    return [int(channel) for channel in check_channels(info, channels)]
 
 
 def checked_out(shape: tuple[int, ...], dtype: np.dtype[Any], out: Voxels | None) -> Voxels:
@@ -76,14 +54,9 @@ def checked_write(info: VolumeInfo, box: Box, voxels: Voxels, scale: int) -> Sca
     Raises:
         UnknownScale, EmptyBox, OutOfBounds, ReadOnly, ShapeMismatch, DataTypeMismatch.
     """
-    level = checked_box(info, box, scale)
+    level = check_write(info, box, voxels, scale)
     if not level.writable:
         raise ReadOnly("this volume takes no writes", "the operator sets `writable = true` for its remote")
-    shape = (info.channel_count, *box.shape.zyx)
-    if voxels.shape != shape:
-        raise ShapeMismatch(f"the voxels have shape {voxels.shape}, their box {shape}", "send (channel, z, y, x)")
-    if voxels.dtype != info.dtype:
-        raise DataTypeMismatch(f"the voxels are {voxels.dtype}, the volume is {info.dtype}", "cast them yourself")
     return level
 
 

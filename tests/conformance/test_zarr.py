@@ -1,220 +1,24 @@
-"""The suite on Zarr volumes that zarr-python and tensorstore wrote: v2, v3, sharded, OME-NGFF multiscales."""
+"""The suite on Zarr volumes of other people's writers."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorstore as ts
 import zarr
-from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, ZstdCodec
 
-from support.peer_files import registry, zarr_by_zarr_python
-from support.references import image, segmentation
-from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.volumes import OpenOptions, VolumeKind, Writable
-from voxgate_remotes.testing import ReadConformance, ScaleFacts, VolumeCase, WriteConformance
-
-START = Vec3(-7, 100, 3)
-SIZE = VoxelSize(4, 5, 40)
-CHUNK = Vec3(8, 6, 4)
-CHUNK_ZYX = CHUNK.zyx
-ABSENT = Box.at(START + Vec3(8, 6, 4), CHUNK)
-STATED = {"kind": "segmentation", "axes": "zyx", "voxel_size_nm": tuple(SIZE), "voxel_offset": tuple(START)}
-
-Made = tuple[dict[str, object], dict[str, object]]
-"""What is true of a volume (fields of VolumeCase), and what its operator has to state."""
+from support.known_volumes import PATH, TIME
+from support.references import segmentation
+from support.zarr_volumes import WRITERS, ome_v05_with_channels_and_time, v2_blosc, v2_xyz_order, v3_gzip, v3_sharded
+from voxgate.model.geometry import Box, Vec3
+from voxgate.model.volumes import OpenOptions, Writable
+from voxgate_remotes.testing import ReadConformance, VolumeCase, WriteConformance
 
 
-def sparse(voxels: np.ndarray, start: Vec3 = START, fill_value: float = 0) -> np.ndarray:
-    """The voxels, with one whole chunk at the fill value."""
-    voxels[:, *ABSENT.slices_zyx(start)] = fill_value
-    return voxels
-
-
-def bare(voxels: np.ndarray, *, fill_value: float = 0) -> Made:
-    facts = ScaleFacts(voxels=voxels, start=START, voxel_size_nm=SIZE, chunk_shape=CHUNK, absent=(ABSENT,))
-    true = {"scales": (facts,), "kind": VolumeKind.SEGMENTATION, "axes": "zyx", "fill_value": fill_value}
-    return true, STATED
-
-
-def v2_blosc(folder: Path) -> Made:
-    voxels = sparse(segmentation((1, 11, 17, 29)))
-    zarr_by_zarr_python(folder, voxels[0], chunks=CHUNK_ZYX, zarr_format=2, fill_value=0)
-    return bare(voxels)
-
-
-def v2_plain_nested_with_a_fill_value(folder: Path) -> Made:
-    voxels = sparse(image((1, 11, 17, 29), "<i4"), fill_value=-5)
-    keys = {"name": "v2", "separator": "/"}
-    options = {"compressors": None, "fill_value": -5, "chunk_key_encoding": keys}
-    zarr_by_zarr_python(folder, voxels[0], chunks=CHUNK_ZYX, zarr_format=2, **options)
-    return bare(voxels, fill_value=-5)
-
-
-def v2_big_endian_fortran_order(folder: Path) -> Made:
-    voxels = sparse(segmentation((1, 11, 17, 29)))
-    zarr_by_zarr_python(folder, voxels[0].astype(">u8"), chunks=CHUNK_ZYX, zarr_format=2, order="F", fill_value=0)
-    return bare(voxels)
-
-
-def v2_xyz_order(folder: Path) -> Made:
-    voxels = sparse(segmentation((1, 11, 17, 29)))
-    zarr_by_zarr_python(folder, voxels[0].transpose(2, 1, 0), chunks=tuple(CHUNK), zarr_format=2, fill_value=0)
-    true, stated = bare(voxels)
-    return true, stated | {"axes": "xyz"}
-
-
-def v3_gzip(folder: Path) -> Made:
-    voxels = sparse(segmentation((1, 11, 17, 29)))
-    options = {"compressors": [GzipCodec()], "dimension_names": list("zyx"), "fill_value": 0}
-    zarr_by_zarr_python(folder, voxels[0], chunks=CHUNK_ZYX, **options)
-    return bare(voxels)
-
-
-def v3_blosc_float(folder: Path) -> Made:
-    voxels = sparse(image((1, 11, 17, 29), "<f8"), fill_value=1.5)
-    options = {"compressors": [BloscCodec()], "dimension_names": list("zyx"), "fill_value": 1.5}
-    zarr_by_zarr_python(folder, voxels[0], chunks=CHUNK_ZYX, **options)
-    return bare(voxels, fill_value=1.5)
-
-
-def v3_big_endian(folder: Path) -> Made:
-    voxels = sparse(image((1, 11, 17, 29), "<u2"))
-    options = {"serializer": BytesCodec(endian="big"), "compressors": None, "fill_value": 0}
-    zarr_by_zarr_python(folder, voxels[0], chunks=CHUNK_ZYX, **options)
-    return bare(voxels)
-
-
-def v3_sharded(folder: Path) -> Made:
-    voxels = sparse(segmentation((1, 11, 17, 29)))
-    shards = (8, 12, 16)
-    options = {"compressors": [ZstdCodec()], "shards": shards, "dimension_names": list("zyx"), "fill_value": 0}
-    zarr_by_zarr_python(folder, voxels[0], chunks=CHUNK_ZYX, **options)
-    true, stated = bare(voxels)
-    scale = true["scales"][0]
-    # zarr-python stores every chunk of a shard that has any voxel; a whole absent shard is tried elsewhere.
-    return true | {
-        "scales": (ScaleFacts(voxels=voxels, start=START, voxel_size_nm=SIZE, chunk_shape=scale.chunk_shape),)
-    }, stated
-
-
-def v3_sharded_by_tensorstore(folder: Path) -> Made:
-    voxels = segmentation((1, 11, 17, 29))
-    absent = Box.at(START + Vec3(16, 12, 0), Vec3(13, 5, 8))
-    voxels[:, *absent.slices_zyx(START)] = 0
-    inner = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "gzip"}]
-    sharding = {"name": "sharding_indexed", "configuration": {"chunk_shape": list(CHUNK_ZYX), "codecs": inner}}
-    metadata = {
-        "shape": [11, 17, 29],
-        "data_type": "uint64",
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [8, 12, 16]}},
-        "dimension_names": list("zyx"),
-        "codecs": [sharding],
-    }
-    kvstore = {"driver": "file", "path": f"{folder}/"}
-    store = ts.open({"driver": "zarr3", "kvstore": kvstore, "metadata": metadata}, create=True).result()
-    store[...] = voxels[0]
-    true, stated = bare(voxels)
-    facts = ScaleFacts(voxels=voxels, start=START, voxel_size_nm=SIZE, chunk_shape=CHUNK, absent=(absent,))
-    return true | {"scales": (facts,)}, stated
-
-
-def axis(name: str) -> dict[str, str]:
-    if name in "tc":
-        return {"name": name, "type": {"t": "time", "c": "channel"}[name]}
-    return {"name": name, "type": "space", "unit": "nanometer"}
-
-
-def ome(folder: Path, axes: str, levels: list[np.ndarray], zarr_format: int) -> None:
-    """Write a multiscale group; level k is k + 1 times coarser along x and y, and starts at (-6, 12, 30) / (k + 1)."""
-    datasets = []
-    for level, voxels in enumerate(levels):
-        scale = {"x": 4.0 * (level + 1), "y": 5.0 * (level + 1), "z": 40.0, "t": 1.0, "c": 1.0}
-        start = {"x": -24.0, "y": 60.0, "z": 1200.0, "t": 0.0, "c": 0.0}
-        transforms = [
-            {"type": "scale", "scale": [scale[a] for a in axes]},
-            {"type": "translation", "translation": [start[a] for a in axes]},
-        ]
-        datasets.append({"path": f"s{level}", "coordinateTransformations": transforms})
-    multiscales = [{"axes": [axis(a) for a in axes], "datasets": datasets, "name": "peer"}]
-    group = zarr.create_group(str(folder), zarr_format=zarr_format)
-    if zarr_format == 2:
-        group.attrs["multiscales"] = [multiscales[0] | {"version": "0.4"}]
-    else:
-        group.attrs["ome"] = {"version": "0.5", "multiscales": multiscales}
-    for level, voxels in enumerate(levels):
-        chunks = (*(1,) * (voxels.ndim - 3), *CHUNK_ZYX)
-        names = {"dimension_names": list(axes)} if zarr_format == 3 else {}
-        array = group.create_array(
-            f"s{level}", shape=voxels.shape, dtype=voxels.dtype, chunks=chunks, fill_value=0, **names
-        )
-        array[...] = voxels
-
-
-def ome_facts(levels: list[np.ndarray]) -> tuple[ScaleFacts, ...]:
-    return tuple(
-        ScaleFacts(
-            voxels=voxels,
-            start=Vec3(-6 // (level + 1), 12 // (level + 1), 30),
-            voxel_size_nm=VoxelSize(4 * (level + 1), 5 * (level + 1), 40),
-            chunk_shape=CHUNK,
-        )
-        for level, voxels in enumerate(levels)
-    )
-
-
-def ome_v04(folder: Path) -> Made:
-    levels = [segmentation((1, 9, 14, 22)), segmentation((1, 9, 7, 11), seed=1), segmentation((1, 9, 5, 8), seed=2)]
-    ome(folder, "zyx", [level[0] for level in levels], 2)
-    return {"scales": ome_facts(levels), "kind": VolumeKind.SEGMENTATION}, {"kind": "segmentation"}
-
-
-def ome_v05_with_channels(folder: Path) -> Made:
-    levels = [image((3, 9, 14, 22), "<u2"), image((3, 9, 7, 11), "<u2", seed=1)]
-    ome(folder, "czyx", levels, 3)
-    return {"scales": ome_facts(levels), "kind": VolumeKind.UNKNOWN, "axes": "czyx"}, {}
-
-
-def ome_v05_with_channels_and_time(folder: Path) -> Made:
-    levels = [image((4, 2, 9, 14, 22), "<u2"), image((4, 2, 9, 7, 11), "<u2", seed=1)]
-    ome(folder, "tczyx", levels, 3)
-    true = {"scales": ome_facts([level[2] for level in levels]), "axes": "tczyx", "time_count": 4}
-    return true | {"kind": VolumeKind.IMAGE}, {"kind": "image"}
-
-
-MAKERS: list[Callable[[Path], Made]] = [
-    v2_blosc,
-    v2_plain_nested_with_a_fill_value,
-    v2_big_endian_fortran_order,
-    v2_xyz_order,
-    v3_gzip,
-    v3_blosc_float,
-    v3_big_endian,
-    v3_sharded,
-    v3_sharded_by_tensorstore,
-    ome_v04,
-    ome_v05_with_channels,
-    ome_v05_with_channels_and_time,
-]
-
-
-def case_in(root: Path, make: Callable[[Path], Made], *, writable: bool) -> VolumeCase:
-    true, stated = make(root / "group" / "volume")
-    data = registry(root, writable=writable, volumes={"group/volume": stated})
-
-    def open_at_its_time(options: OpenOptions):
-        time = 2 if true.get("time_count", 1) > 1 else None
-        return data.open("data/group/volume", OpenOptions(time_index=time, context=options.context))
-
-    return VolumeCase(
-        open=open_at_its_time, open_missing=lambda: data.open("data/group/nothing"), writable=writable, **true
-    )
-
-
-@pytest.fixture(scope="module", params=MAKERS, ids=lambda make: make.__name__)
+@pytest.fixture(scope="module", params=WRITERS, ids=lambda writer: writer.__name__)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> VolumeCase:
-    return case_in(tmp_path_factory.mktemp("zarr"), request.param, writable=False)
+    root = tmp_path_factory.mktemp("zarr")
+    volume = request.param(root / PATH)
+    return volume.case(volume.registry(root, writable=False).open, writable=False)
 
 
 class TestReadingZarr(ReadConformance):
@@ -222,28 +26,31 @@ class TestReadingZarr(ReadConformance):
 
 
 class TestWritingZarr(WriteConformance):
-    @pytest.fixture(params=MAKERS, ids=lambda make: make.__name__)
+    @pytest.fixture(params=WRITERS, ids=lambda writer: writer.__name__)
     def case(self, request: pytest.FixtureRequest, tmp_path: Path) -> VolumeCase:
-        return case_in(tmp_path, request.param, writable=True)
+        volume = request.param(tmp_path / PATH)
+        return volume.case(volume.registry(tmp_path, writable=True).open, writable=True)
 
 
-@pytest.mark.parametrize("make", [v2_blosc, v2_xyz_order, v3_gzip, v3_sharded], ids=lambda make: make.__name__)
-def test_what_was_written_is_what_zarr_python_reads(make, tmp_path):
-    case = case_in(tmp_path, make, writable=True)
-    box = Box.at(START + Vec3(3, 5, 2), Vec3(21, 10, 7))
+@pytest.mark.parametrize("writer", [v2_blosc, v2_xyz_order, v3_gzip, v3_sharded], ids=lambda writer: writer.__name__)
+def test_what_was_written_is_what_zarr_python_reads(writer, tmp_path):
+    volume = writer(tmp_path / PATH)
+    fine = volume.scales[0]
+    box = Box.at(fine.start + Vec3(3, 5, 2), Vec3(21, 10, 7))
     voxels = segmentation((1, 7, 10, 21), seed=7)
-    case.opened().capability(Writable).write(box, voxels)
-    expected = case.scales[0].voxels[0].copy()
-    expected[box.slices_zyx(START)] = voxels[0]
-    found = np.asarray(zarr.open_array(str(tmp_path / "group" / "volume"), mode="r")[...])
-    np.testing.assert_array_equal(found.T if make is v2_xyz_order else found, expected)
+    volume.registry(tmp_path, writable=True).open(f"data/{PATH}").capability(Writable).write(box, voxels)
+    expected = fine.voxels[0].copy()
+    expected[box.slices_zyx(fine.start)] = voxels[0]
+    found = np.asarray(zarr.open_array(str(tmp_path / PATH), mode="r")[...])
+    np.testing.assert_array_equal(found.T if writer is v2_xyz_order else found, expected)
 
 
 def test_writing_one_time_point_leaves_the_others(tmp_path):
-    case = case_in(tmp_path, ome_v05_with_channels_and_time, writable=True)
-    before = np.asarray(zarr.open_group(str(tmp_path / "group" / "volume"), mode="r")["s0"][...])
-    box = Box.at(case.scales[0].start + Vec3(1, 2, 3), Vec3(9, 8, 5))
-    case.opened().capability(Writable).write(box, np.zeros((2, 5, 8, 9), "<u2"))
-    before[2][:, *box.slices_zyx(case.scales[0].start)] = 0
-    after = np.asarray(zarr.open_group(str(tmp_path / "group" / "volume"), mode="r")["s0"][...])
-    np.testing.assert_array_equal(after, before)
+    volume = ome_v05_with_channels_and_time(tmp_path / PATH)
+    fine = volume.scales[0]
+    box = Box.at(fine.start + Vec3(1, 2, 3), Vec3(9, 8, 5))
+    expected = np.asarray(zarr.open_group(str(tmp_path / PATH), mode="r")["s0"][...])
+    expected[TIME][:, *box.slices_zyx(fine.start)] = 0
+    opened = volume.registry(tmp_path, writable=True).open(f"data/{PATH}", OpenOptions(time_index=TIME))
+    opened.capability(Writable).write(box, np.zeros((2, 5, 8, 9), "<u2"))
+    np.testing.assert_array_equal(np.asarray(zarr.open_group(str(tmp_path / PATH), mode="r")["s0"][...]), expected)
