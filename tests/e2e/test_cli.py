@@ -227,7 +227,7 @@ def test_bad_input_has_a_reason_a_remedy_and_an_exit_code(voxgate, tmp_path, cod
 def test_people_get_one_line_and_a_remedy(voxgate):
     error, remedy = voxgate("info", "fib25/nothing", code=3).splitlines()
     assert error.startswith("error: ")
-    assert "fib25/nothing" in error
+    assert "nothing" in error
     assert remedy.startswith("  ")
 
 
