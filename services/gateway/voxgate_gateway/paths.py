@@ -6,7 +6,6 @@ from urllib.parse import unquote
 
 from starlette.requests import Request
 
-from voxgate.model.errors import MalformedName
 from voxgate.model.names import VolumeName, split_version
 from voxgate_gateway.backend import Backend, VolumeRef
 
@@ -19,16 +18,13 @@ def segments_after(request: Request, prefix: str) -> list[str]:
 
 
 def parse_volume(segments: list[str]) -> VolumeRef:
-    """The volume that path segments name: `remote/path` or `remote/path@version`.
+    """The volume that path segments name: `remote/path` or `remote/path@version`; a remote may be a volume itself.
 
     Raises:
         MalformedName: for anything else; empty, dot and encoded-slash segments included.
     """
     name, version = split_version("/".join(segments).replace("%40", "@"))
-    parsed = VolumeName.parse(name)
-    if not parsed.segments:
-        raise MalformedName(f"{name!r} names a remote, not a volume", "the first page (/) lists the volumes")
-    return VolumeRef(str(parsed), unquote(version))
+    return VolumeRef(str(VolumeName.parse(name)), unquote(version))
 
 
 def backend_of(request: Request) -> Backend:

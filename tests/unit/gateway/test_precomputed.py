@@ -124,7 +124,7 @@ def test_provenance_and_info_are_revalidated_by_every_client(http):
         ("/ng/lab/em/8_8_33/-7-8_1000-1020_21-29", 400, "INVALID_REQUEST"),
         ("/ng/lab/em/8_8_33/25-41_1000-1020_21-29", 404, "OUT_OF_BOUNDS"),
         ("/ng/lab/em/8_8_33/9-9_1000-1020_21-29", 400, "INVALID_REQUEST"),
-        ("/ng/lab/info", 400, "MALFORMED_NAME"),
+        ("/ng/lab/info", 404, "UNKNOWN_VOLUME"),
         ("/ng/info", 404, "UNKNOWN_VOLUME"),
         ("/ng//info", 400, "MALFORMED_NAME"),
         ("/ng/lab/em/mesh/info", 404, "UNKNOWN_VOLUME"),
@@ -240,3 +240,11 @@ def test_a_version_after_the_name_reaches_the_server(http, stand_in):
     stand_in.volumes["lab/em"] = (dataclasses.replace(info, resolved_version="v1:main"), arrays)
     for at in ("@", "%40"):
         assert http.get(f"/ng/lab/em{at}v1:main/info").status_code == 200
+
+
+def test_a_remote_that_is_a_volume_itself_is_served_by_its_name_alone(http, stand_in):
+    stand_in.volumes["solo"] = image("solo")
+    assert http.get("/ng/solo/info").json()["data_type"] == "uint16"
+    assert len(http.get(f"/ng/solo/8_8_33/{CELL}").content) == 16 * 20 * 8 * 2
+    assert http.get("/preview/solo").status_code == 200
+    assert "/ng/solo<" in http.get("/").text
