@@ -91,12 +91,12 @@ class ProceduralOptions:
         for key, value in given.items():
             if key not in _PARSERS:
                 raise ConfigInvalid(f"a procedural remote has no option {key!r}", f"it has {', '.join(_PARSERS)}")
+            parser, meaning = _PARSERS[key]
             try:
-                values[key] = _PARSERS[key](value)
+                values[key] = parser(value)
             except ValueError:
-                raise ConfigInvalid(
-                    f"the option {key!r} cannot be {value!r}", "see voxgate_remotes.procedural"
-                ) from None
+                message = f"the option {key!r} of a procedural remote cannot be {value!r}"
+                raise ConfigInvalid(message, f"give {meaning}") from None
         return ProceduralOptions(**values)
 
 
@@ -142,16 +142,16 @@ def _pattern(value: object) -> str:
     return str(value)
 
 
-_PARSERS: dict[str, Callable[[object], Any]] = {
-    "seed": lambda value: _integer(value, 0, 2**64 - 1),
-    "size": _extent,
-    "offset": _point,
-    "chunk": _extent,
-    "voxel_size": _voxel_size,
-    "channels": lambda value: _integer(value, 0, 64),
-    "pattern": _pattern,
-    "latency_ms": lambda value: _real(value, 3_600_000),
-    "failure_rate": lambda value: _real(value, 1),
+_PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
+    "seed": (lambda value: _integer(value, 0, 2**64 - 1), "a whole number from 0 to 2**64 - 1"),
+    "size": (_extent, 'a positive whole number, or "x,y,z"'),
+    "offset": (_point, 'a whole number, or "x,y,z"'),
+    "chunk": (_extent, 'a positive whole number, or "x,y,z"'),
+    "voxel_size": (_voxel_size, 'nanometres: a positive number, or "x,y,z"'),
+    "channels": (lambda value: _integer(value, 0, 64), "a whole number from 0 to 64"),
+    "pattern": (_pattern, '"smooth" or "noise"'),
+    "latency_ms": (lambda value: _real(value, 3_600_000), "a number from 0 to 3600000"),
+    "failure_rate": (lambda value: _real(value, 1), "a number from 0 to 1"),
 }
 
 
