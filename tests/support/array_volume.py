@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from voxgate.client.array import VolumeArray
 from voxgate.model.errors import EmptyBox, OutOfBounds, SegmentNotFound
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.meshes import Mesh, MeshFailure, MeshSource
@@ -106,3 +107,10 @@ def segmentation():
         scale_of((3, 2, 3), Vec3(4, -6, 100), VoxelSize(8.0, 8.0, 40.0), key="half"),
     ]
     return ArrayVolume([fine, coarse], scales, kind=VolumeKind.SEGMENTATION, powers=ALL_POWERS)
+
+
+def movie():
+    """An array of tzyx over four volumes of distinct values, one for each time."""
+    whole = np.arange(4 * 3 * 4 * 5, dtype=np.int32).reshape(4, 1, 3, 4, 5)
+    at = [ArrayVolume([t], [scale_of((3, 4, 5))], axes="tzyx", time_count=4) for t in whole]
+    return VolumeArray(at[0], reopen=at.__getitem__)

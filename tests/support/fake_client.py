@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from support.array_volume import image, multichannel, segmentation
+from support.array_volume import image, movie, multichannel, segmentation
 from voxgate.client.array import VolumeArray
 from voxgate.client.connection import ServerInfo, VolumeEntry
 from voxgate.model.errors import JobFailed, UnknownJob, UnknownVolume
@@ -52,6 +52,7 @@ class FakeClient:
             "lab/em": VolumeArray(image((6, 7, 8))),
             "lab/dyes": VolumeArray(multichannel()),
             "lab/deep/seg": VolumeArray(segmentation()),
+            "lab/movie": movie(),
         }
         self.opened = []
         self.transfers = []

@@ -70,6 +70,16 @@ def test_channels_are_an_axis_or_chosen(voxgate, client):
     assert voxgate("read", "lab/dyes", "--box", ":,:,:", "-o", "mauve.npy", "--channel", "mauve").code == 1
 
 
+def test_times_are_an_axis_or_chosen(voxgate):
+    whole = np.arange(240).reshape(4, 3, 4, 5)
+    assert voxgate("read", "lab/movie", "--box", ":,-10:,:", "-o", "all.npy").code == 0
+    np.testing.assert_array_equal(np.load("all.npy"), whole[:, :, 1:])
+    assert voxgate("read", "lab/movie", "--box", ":,:,:", "--time", "2", "-o", "one.tif").code == 0
+    np.testing.assert_array_equal(tifffile.imread("one.tif"), whole[2])
+    assert "--time" in voxgate("read", "lab/movie", "--box", ":,:,101", "-o", "one.png").err
+    assert voxgate("read", "lab/movie", "--box", ":,:,:", "--time", "4", "-o", "none.tif").code == 1
+
+
 def test_nanometres_choose_the_box_too(voxgate, client):
     arguments = ("--start-nm", "36,-40,4000", "--stop-nm", "56,-16,4240")
     assert voxgate("read", "lab/em", *arguments, "-o", "crop.npy").code == 0

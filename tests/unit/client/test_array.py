@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from support.array_volume import ALL_POWERS, OFFSET, ArrayVolume, image, multichannel, scale_of, segmentation
+from support.array_volume import ALL_POWERS, OFFSET, ArrayVolume, image, movie, multichannel, scale_of, segmentation
 from voxgate.client.array import VolumeArray
 from voxgate.model.errors import (
     DataTypeMismatch,
@@ -22,12 +22,6 @@ from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import VolumeKind
 
 BIG, HUGE, SMALL = (1 << 53) + 1, (1 << 63) + 5, 7
-
-
-def movie():
-    whole = np.arange(4 * 3 * 4 * 5, dtype=np.int32).reshape(4, 1, 3, 4, 5)
-    at = [ArrayVolume([t], [scale_of((3, 4, 5))], axes="tzyx", time_count=4) for t in whole]
-    return whole[:, 0], VolumeArray(at[0], reopen=at.__getitem__), at
 
 
 def sized(*sizes):
@@ -109,7 +103,8 @@ def test_a_name_that_two_channels_share_does_not_choose_one():
 
 
 def test_a_bound_time_drops_its_axis():
-    whole, array, _ = movie()
+    array = movie()
+    whole = np.arange(240).reshape(4, 3, 4, 5)
     assert (array.axes, array.shape) == ("tzyx", (4, 3, 4, 5))
     assert array.sel(time=3).axes == "zyx"
     np.testing.assert_array_equal(array.sel(time=3)[1:], whole[3, 1:])
@@ -121,10 +116,9 @@ def test_a_bound_time_drops_its_axis():
 
 
 def test_without_a_way_to_reopen_the_time_is_the_one_it_was_opened_at():
-    whole, _, at = movie()
-    array = VolumeArray(at[2])
+    array = VolumeArray(movie().sel(time=2).volume)
     assert array.axes == "zyx"
-    np.testing.assert_array_equal(array[:], whole[2])
+    np.testing.assert_array_equal(array[:], np.arange(240).reshape(4, 3, 4, 5)[2])
     with pytest.raises(InvalidArgument, match="bound already"):
         array.sel(time=0)
 
@@ -209,10 +203,10 @@ def test_an_out_array_of_any_strides_is_filled_and_answered():
 
 
 def test_an_out_array_with_time_is_filled():
-    whole, array, _ = movie()
+    array = movie()
     out = np.zeros((4, 3, 4, 5), np.int32)
     array.read(array.bounds, out=out)
-    np.testing.assert_array_equal(out, whole)
+    np.testing.assert_array_equal(out, np.arange(240).reshape(4, 3, 4, 5))
 
 
 def test_nanometres_are_grown_to_whole_voxels():
@@ -314,6 +308,11 @@ def test_a_volume_without_segment_index_says_what_to_do():
     assert caught.value.details == {"capability": "SegmentIndex"}
 
 
+def test_a_mesh_shows_what_it_is_without_its_numbers():
+    picture = repr(VolumeArray(segmentation()).mesh(HUGE))
+    assert picture == f"<Mesh of segment {HUGE}: 3 vertices, 1 faces, scale 0, computed>"
+
+
 def test_meshes_come_in_the_order_asked_for():
     array = VolumeArray(segmentation())
     seen = []
@@ -383,6 +382,5 @@ def test_what_takes_no_writes_says_so():
         array.write(array.bounds, np.zeros((3, 4, 5), np.uint16))
     with pytest.raises(ReadOnly):
         array[0] = 1
-    _, several, _ = movie()
     with pytest.raises(InvalidArgument, match="time"):
-        several[0] = 1
+        movie()[0] = 1

@@ -43,6 +43,10 @@ class Mesh:
         """Array of shape (2, 3): the least and the greatest x, y, z of the vertices, nanometres."""
         return np.stack([self.vertices.min(axis=0), self.vertices.max(axis=0)])
 
+    def __repr__(self) -> str:
+        counts = f"{len(self.vertices)} vertices, {len(self.faces)} faces"
+        return f"<Mesh of segment {self.segment_id}: {counts}, scale {self.scale}, {self.origin}>"
+
     def save(self, path: str | os.PathLike[str], *, format: str = "") -> None:  # noqa: A002  (np.save's users expect it)
         """Write the mesh to a file, in place of one that is there.
 
