@@ -1,20 +1,8 @@
 """Volumes computed from coordinates and a seed: a million voxels a side, any dtype, nothing stored.
 
 What scale tests run on. A remote `procedural://` has two volumes, `em` (uint8 image) and `seg` (uint64 segmentation);
-`em-float32`, `seg-uint32` and so on open the same worlds in another dtype. Options stand in the remote's `options` or
-in its URI (`procedural://?size=100000&seed=7`):
-
-| option         | default    | meaning                                                                        |
-|----------------|------------|--------------------------------------------------------------------------------|
-| `seed`         | 0          | another seed is another world                                                  |
-| `size`         | 1000000    | voxels at scale 0: one number, or "x,y,z"                                       |
-| `offset`       | 0          | first voxel at scale 0, may be negative: one number, or "x,y,z"                 |
-| `chunk`        | 64         | stored chunk shape: one number, or "x,y,z"                                      |
-| `voxel_size`   | "4,4,40"   | nanometres at scale 0: one number, or "x,y,z"                                   |
-| `channels`     | 0          | channels of `em`; 0 means no channel axis                                      |
-| `pattern`      | "smooth"   | `em`: "smooth" (interpolated, 16 bits deep) or "noise" (every bit of the dtype)  |
-| `latency_ms`   | 0          | each read waits this long first                                                |
-| `failure_rate` | 0          | this share of reads raises StoreUnavailable, chosen by the seed                |
+`em-float32`, `seg-uint32` and so on open the same worlds in another dtype. Their options are in
+`voxgate_remotes.procedural_options`.
 
 How voxels follow from coordinates is in `voxgate_remotes.patterns`. Scale k is scale 0 sampled with strides
 SCALE_FACTORS[k]: its voxel p is scale 0's voxel p * factor, and exists exactly where that one does.
@@ -25,10 +13,8 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +37,7 @@ from voxgate.model.volumes import (
 from voxgate_remotes.checks import checked_box, checked_channels, checked_out, path_under, refuse_version_and_time
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.patterns import cells, noise, smooth, splitmix64
+from voxgate_remotes.procedural_options import ProceduralOptions
 
 C = TypeVar("C")
 
@@ -59,100 +46,6 @@ SCALE_FACTORS = (Vec3(1, 1, 1), Vec3(2, 2, 1), Vec3(4, 4, 1), Vec3(8, 8, 2))
 
 _BLOCK = Vec3(256, 256, 16)
 """Voxels computed at once: bounds the memory of intermediates and the time between looks at the caller's patience."""
-
-_MILLION = Vec3(1_000_000, 1_000_000, 1_000_000)
-_ORIGIN = Vec3(0, 0, 0)
-_CHUNK = Vec3(64, 64, 64)
-_VOXEL_SIZE = VoxelSize(4.0, 4.0, 40.0)
-
-
-@dataclass(frozen=True, slots=True)
-class ProceduralOptions:
-    """The options of the table above, checked."""
-
-    seed: int = 0
-    size: Vec3 = _MILLION
-    offset: Vec3 = _ORIGIN
-    chunk: Vec3 = _CHUNK
-    voxel_size: VoxelSize = _VOXEL_SIZE
-    channels: int = 0
-    pattern: str = "smooth"
-    latency_ms: float = 0.0
-    failure_rate: float = 0.0
-
-    @staticmethod
-    def parse(given: Mapping[str, str | int | float | bool]) -> ProceduralOptions:
-        """Check options.
-
-        Raises:
-            ConfigInvalid: for an unknown option or a value that means nothing; names it.
-        """
-        values: dict[str, Any] = {}
-        for key, value in given.items():
-            if key not in _PARSERS:
-                raise ConfigInvalid(f"a procedural remote has no option {key!r}", f"it has {', '.join(_PARSERS)}")
-            parser, meaning = _PARSERS[key]
-            try:
-                values[key] = parser(value)
-            except ValueError:
-                message = f"the option {key!r} of a procedural remote cannot be {value!r}"
-                raise ConfigInvalid(message, f"give {meaning}") from None
-        return ProceduralOptions(**values)
-
-
-def _integer(value: object, low: int, high: int = 2**40) -> int:
-    number = int(str(value))
-    if isinstance(value, bool) or not low <= number <= high:
-        raise ValueError(value)
-    return number
-
-
-def _real(value: object, high: float) -> float:
-    number = float(str(value))
-    if isinstance(value, bool) or not 0 <= number <= high:
-        raise ValueError(value)
-    return number
-
-
-def _three(value: object) -> list[str]:
-    parts = str(value).split(",")
-    return parts * 3 if len(parts) == 1 else parts
-
-
-def _extent(value: object) -> Vec3:
-    x, y, z = (_integer(part, 1) for part in _three(value))
-    return Vec3(x, y, z)
-
-
-def _point(value: object) -> Vec3:
-    x, y, z = (_integer(part, -(2**40)) for part in _three(value))
-    return Vec3(x, y, z)
-
-
-def _voxel_size(value: object) -> VoxelSize:
-    x, y, z = (_real(part, 1e9) for part in _three(value))
-    if min(x, y, z) <= 0:
-        raise ValueError(value)
-    return VoxelSize(x, y, z)
-
-
-def _pattern(value: object) -> str:
-    if value not in ("smooth", "noise"):
-        raise ValueError(value)
-    return str(value)
-
-
-_PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
-    "seed": (lambda value: _integer(value, 0, 2**64 - 1), "a whole number from 0 to 2**64 - 1"),
-    "size": (_extent, 'a positive whole number, or "x,y,z"'),
-    "offset": (_point, 'a whole number, or "x,y,z"'),
-    "chunk": (_extent, 'a positive whole number, or "x,y,z"'),
-    "voxel_size": (_voxel_size, 'nanometres: a positive number, or "x,y,z"'),
-    "channels": (lambda value: _integer(value, 0, 64), "a whole number from 0 to 64"),
-    "pattern": (_pattern, '"smooth" or "noise"'),
-    "latency_ms": (lambda value: _real(value, 3_600_000), "a number from 0 to 3600000"),
-    "failure_rate": (lambda value: _real(value, 1), "a number from 0 to 1"),
-}
 
 
 class ProceduralVolume:
@@ -240,13 +133,8 @@ class ProceduralRemote:
         """
         if config.format:
             raise ConfigInvalid(f"a procedural remote has no format {config.format!r}", "remove it")
-        stated = parse_qsl(urlsplit(config.uri).query, keep_blank_values=True, strict_parsing=False)
-        keys = [*config.options, *(key for key, _ in stated)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ConfigInvalid(f"the option {key!r} is stated twice", "state it once")
         self._uri = config.uri
-        self._options = ProceduralOptions.parse({**config.options, **dict(stated)})
+        self._options = ProceduralOptions.of(config)
         self._read_numbers = itertools.count()  # its `next` is atomic
 
     def open(self, path: tuple[str, ...], options: OpenOptions) -> ProceduralVolume:

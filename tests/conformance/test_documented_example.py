@@ -12,7 +12,7 @@ from voxgate_remotes.testing import ReadConformance, WriteConformance
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "conformance.md").read_text()
 
 
-def tests_of(suite: type) -> dict[str, str]:
+def names_and_docs(suite: type) -> dict[str, str]:
     """The names and docstrings of a suite's tests, in order."""
     return {name: method.__doc__ for name, method in vars(suite).items() if name.startswith("test_")}
 
@@ -23,7 +23,7 @@ def test_the_example_passes(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(example)]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stdout[-4000:]
-    assert f"{sum(map(len, map(tests_of, (ReadConformance, WriteConformance))))} passed" in ran.stdout
+    assert f"{sum(map(len, map(names_and_docs, (ReadConformance, WriteConformance))))} passed" in ran.stdout
 
 
 @pytest.mark.parametrize("suite", [ReadConformance, WriteConformance])
@@ -31,4 +31,4 @@ def test_each_test_is_listed_with_what_it_says(suite):
     page = PAGE[PAGE.index("`ReadConformance`:") :]
     first, second = page.split("`WriteConformance` (")
     listed = re.findall(r"^\| `(test_\w+)` \| (.*) \|$", first if suite is ReadConformance else second, re.MULTILINE)
-    assert listed == [(name, says.split("\n")[0].strip()) for name, says in tests_of(suite).items()]
+    assert listed == [(name, says.split("\n")[0].strip()) for name, says in names_and_docs(suite).items()]

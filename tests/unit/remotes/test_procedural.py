@@ -1,5 +1,6 @@
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -242,3 +243,15 @@ def test_a_slow_store_stops_waiting_at_the_deadline():
     subject = volume("em", CallContext(deadline=time.monotonic() + 0.05), latency_ms=3_600_000)
     with pytest.raises(DeadlineExceeded):
         subject.read(Box.at(Vec3(0, 0, 0), Vec3(1, 1, 1)))
+
+
+@pytest.mark.parametrize("name", ["em", "seg-uint8"])
+def test_memory_beyond_the_answer_does_not_grow_with_the_box(name):
+    subject = volume(name, pattern="noise")
+    extra = []
+    for side in (256, 768):
+        tracemalloc.start()
+        answer = subject.read(Box.at(Vec3(999_000, 0, 999_000), Vec3(side, side, 32)))
+        extra.append(tracemalloc.get_traced_memory()[1] - answer.nbytes)
+        tracemalloc.stop()
+    assert extra[1] < 1.25 * extra[0]
