@@ -124,7 +124,7 @@ class ChunkFiles:
     def _bytes(self, cell: Box) -> bytes | None:
         """The encoded chunk, without its gzip; None where it is absent."""
         path = self._path(cell)
-        itemsize = np.dtype(self.info["data_type"]).itemsize
+        itemsize = np.dtype(self.info["data_type"].lower()).itemsize
         limit = _DECODED_SLACK * cell.voxel_count * itemsize * int(self.info.get("num_channels", 1)) + 65536
         plain, compressed = os.path.lexists(path), os.path.lexists(f"{path}.gz")
         if plain and compressed:

@@ -142,6 +142,8 @@ class FilesRemote:
             )
         overrides = self._config.overrides(path)
         files = tuple(_metadata_files(formats[0], folder))
+        for file in files:
+            self._guard.checked(file)
         before = stamp(files)
         return _Kept(files, before, self._open_store(formats[0], folder, overrides))
 

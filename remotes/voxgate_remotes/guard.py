@@ -39,7 +39,7 @@ class PathGuard:
         for segment in segments:
             if segment in ("", ".", "..") or any(character in segment for character in _FORBIDDEN):
                 raise PathRefused("the path leads outside of its remote", "name volumes below the remote only")
-        return self._inside(self.root.joinpath(*segments))
+        return self.checked(self.root.joinpath(*segments))
 
     def within(self, folder: Path, relative: str) -> Path:
         """The real path of what metadata found in `folder` refers to, such as a scale's key.
@@ -78,8 +78,16 @@ class PathGuard:
             if real.is_relative_to(self.root) and not leads_upwards and _is_folder(real):
                 yield entry
 
-    def _inside(self, path: Path) -> Path:
-        real = Path(os.path.realpath(path))
+    def checked(self, path: Path) -> Path:
+        """The real path of a path, links resolved; it need not exist.
+
+        Raises:
+            PathRefused: when it does not lie inside the root.
+        """
+        try:
+            real = Path(os.path.realpath(path))
+        except ValueError:  # a NUL
+            real = Path("/")
         if not real.is_relative_to(self.root):
             raise PathRefused("the path leads outside of its remote", "name volumes below the remote only")
         return real

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable
@@ -47,6 +48,15 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_size(value: object) -> bool:
+    """Whether JSON says three positive, finite numbers."""
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(type(number) in (int, float) and 0 < number < math.inf for number in value)
+    )
+
+
 def stamp(paths: Iterable[Path]) -> Stamp:
     """What tells whether any of some files was replaced, changed, added or removed."""
     return tuple(_stamp(path) for path in paths)
@@ -55,7 +65,7 @@ def stamp(paths: Iterable[Path]) -> Stamp:
 def _stamp(path: Path) -> tuple[int, int, int] | None:
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # absent, or a name that no file can have
         return None
     return (status.st_mtime_ns, status.st_size, status.st_ino)
 

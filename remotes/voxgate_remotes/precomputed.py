@@ -30,7 +30,7 @@ from voxgate.model.volumes import (
 from voxgate_remotes.checks import checked_box, checked_write
 from voxgate_remotes.chunk_files import ChunkFiles, ShardedChunks
 from voxgate_remotes.guard import PathGuard
-from voxgate_remotes.metadata import is_file, read_json
+from voxgate_remotes.metadata import is_file, is_size, read_json
 from voxgate_remotes.tensorstores import (
     STORE_ERRORS,
     TensorStoreVolume,
@@ -187,8 +187,8 @@ def _check(info: dict[str, Any]) -> None:
     if info.get("data_type") in ("int64", "float64"):  # cloud-volume writes them; no other reader has them
         raise UnsupportedFormat(f"voxels of type {info['data_type']} are not part of this format", "convert the volume")
     for scale in scales:
-        if not isinstance(scale, dict) or not isinstance(scale.get("key"), str) or "resolution" not in scale:
-            raise MetadataInvalid("a scale of `info` lacks its key or its resolution", _REMEDY)
+        if not isinstance(scale, dict) or not isinstance(scale.get("key"), str) or not is_size(scale.get("resolution")):
+            raise MetadataInvalid("a scale of `info` lacks its key or a resolution of three positive numbers", _REMEDY)
         if scale.get("encoding") not in _ENCODINGS:
             raise UnsupportedFormat(
                 f"the encoding {json.dumps(scale.get('encoding'))} is not supported", f"known: {', '.join(_ENCODINGS)}"

@@ -20,7 +20,7 @@ from voxgate.model.volumes import ByteCodec, Channel, Encoding, OpenOptions, Sca
 from voxgate_remotes import ome
 from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.guard import PathGuard
-from voxgate_remotes.metadata import is_file, read_json
+from voxgate_remotes.metadata import is_file, is_size, read_json
 from voxgate_remotes.tensorstores import (
     TensorStoreVolume,
     Tuning,
@@ -243,7 +243,7 @@ def _array_axes(array: _Array, overrides: VolumeOverrides) -> str | None:
 
 
 def _triple(ours: Mapping[str, Any], key: str) -> tuple[float, float, float] | None:
-    """Three numbers of our attribute; None where it does not have them.
+    """Three numbers of our attribute, integers for an offset, else positive; None where it does not have them.
 
     Raises:
         MetadataInvalid: when they are something else.
@@ -251,7 +251,8 @@ def _triple(ours: Mapping[str, Any], key: str) -> tuple[float, float, float] | N
     found = ours.get(key)
     if found is None:
         return None
-    if not isinstance(found, list) or len(found) != 3 or not all(type(number) in (int, float) for number in found):
+    offset = isinstance(found, list) and len(found) == 3 and all(type(number) is int for number in found)
+    if not (offset if key == "voxel_offset" else is_size(found)):
         raise MetadataInvalid(f"the attribute {ATTRIBUTE}.{key} is not three numbers", "correct or remove it")
     return (found[0], found[1], found[2])
 

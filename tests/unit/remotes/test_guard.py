@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxgate.model.errors import MalformedName, PathRefused, UnknownVolume
+from voxgate.model.errors import MalformedName, MetadataInvalid, PathRefused, UnknownVolume
 from voxgate.model.names import VolumeName
 from voxgate.model.volumes import OpenOptions
 from voxgate_remotes.config import RemoteConfig
@@ -127,3 +127,25 @@ def test_a_scale_key_that_leads_out_is_refused_at_open(tree):
     (volume / "info").write_text(f'{{"type": "image", "data_type": "uint8", "num_channels": 1, "scales": [{scale}]}}')
     with pytest.raises(PathRefused):
         FilesRemote(RemoteConfig(uri=f"file://{tree}/root")).open(("volume",), OpenOptions())
+
+
+@pytest.mark.parametrize("name", ["info", "zarr.json", ".zarray"])
+def test_metadata_that_is_a_link_out_of_the_remote_is_refused(tree, name):
+    volume = tree / "root" / "volume"
+    volume.mkdir()
+    (tree / "secret" / "metadata").write_text('{"scales": [], "node_type": "array"}')
+    (volume / name).symlink_to(tree / "secret" / "metadata")
+    with pytest.raises(PathRefused):
+        FilesRemote(RemoteConfig(uri=f"file://{tree}/root")).open(("volume",), OpenOptions())
+
+
+@pytest.mark.parametrize("path", ["../../secret", "/etc", "a\\u0000b", "..", ".", "a//b"])
+def test_a_level_path_that_leads_out_is_refused_at_open(tree, path):
+    volume = tree / "root" / "volume"
+    volume.mkdir()
+    axes = '[{"name": "z"}, {"name": "y"}, {"name": "x"}]'
+    image = f'{{"version": "0.4", "axes": {axes}, "datasets": [{{"path": "{path}"}}]}}'
+    (volume / ".zattrs").write_text(f'{{"multiscales": [{image}]}}')
+    with pytest.raises((PathRefused, MetadataInvalid)) as caught:
+        FilesRemote(RemoteConfig(uri=f"file://{tree}/root")).open(("volume",), OpenOptions())
+    assert isinstance(caught.value, PathRefused) or path == "."

@@ -394,3 +394,25 @@ def test_a_caller_who_went_away_or_is_late_is_not_read_for(tmp_path):
     late = open_at(tmp_path, OpenOptions(context=CallContext(deadline=time.monotonic() - 1)))
     with pytest.raises(DeadlineExceeded):
         late.read(BOX)
+
+
+def test_optional_parts_of_the_metadata_may_be_left_out(tmp_path):
+    write_precomputed(tmp_path, labels(), voxel_offset=[0, 0, 0])
+    info = json.loads((tmp_path / "info").read_text())
+    del info["@type"]
+    del info["scales"][0]["voxel_offset"]
+    (tmp_path / "info").write_text(json.dumps({**info, "mesh": "mesh", "unheard_of": 1}))
+    volume = open_at(tmp_path)
+    assert volume.info.scales[0].bounds.start == Vec3(0, 0, 0)
+    box = PART.shifted(Vec3(0, 0, 0) - OFFSET)
+    assert np.array_equal(volume.read(box), cut(labels(), PART))
+
+
+@pytest.mark.parametrize("resolution", [None, [4, 4], [4, 4, 0], [4, -4, 40], [4, 4, "40"], 4])
+def test_a_resolution_that_means_nothing_is_invalid_metadata(tmp_path, resolution):
+    write_precomputed(tmp_path, labels())
+    info = json.loads((tmp_path / "info").read_text())
+    info["scales"][0]["resolution"] = resolution
+    (tmp_path / "info").write_text(json.dumps(info))
+    with pytest.raises(MetadataInvalid, match="resolution"):
+        open_at(tmp_path)
