@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Any
 
 from voxgate.model.geometry import Box
 from voxgate.model.requests import raw_size
@@ -48,7 +49,7 @@ def read_blocks(
     *,
     ahead: ReadAhead = ReadAhead(),
     context: CallContext | None = None,
-) -> Iterator[tuple[Box, Voxels | None]]:
+) -> Generator[tuple[Box, Voxels | None]]:
     """Read boxes in order, some of them ahead of time.
 
     No read starts after the context's stop event is set, its deadline has passed or the iterator was closed; reads
@@ -89,10 +90,20 @@ def read_blocks(
 def _take(waiting: _Waiting, tick_s: float | None, patience: CallContext) -> Iterator[tuple[Box, Voxels | None]]:
     """Wait for the oldest block, ticking; then yield it."""
     box, _, future = waiting.popleft()
+    for _ in awaited(future, patience, tick_s):
+        yield box, None
+    yield box, future.result()
+
+
+def awaited(future: Future[Any], context: CallContext, tick_s: float | None) -> Iterator[None]:
+    """Wait for a future, yielding every `tick_s` seconds that it is not done (None: never).
+
+    Raises:
+        Cancelled, DeadlineExceeded: when the caller's patience ends first.
+    """
     last = time.monotonic()
     while not wait([future], timeout=_POLL_S).done:
-        patience.check()
+        context.check()
         if tick_s is not None and time.monotonic() - last >= tick_s:
             last = time.monotonic()
-            yield box, None
-    yield box, future.result()
+            yield

@@ -26,7 +26,7 @@ from voxgate.v1 import mesh_pb2 as pb
 from voxgate.v1 import mesh_pb2_grpc, types_pb2
 from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.meshes import MeshAssembler
-from voxgate_mesh.reading import ReadAhead
+from voxgate_blocks.readahead import ReadAhead
 from voxgate_mesh.service import MESH, meshing_settings, registrations
 from voxgate_mesh.servicer import MeshServicer
 from voxgate_remotes.registry import Registry
@@ -248,7 +248,7 @@ def slow():
 def slow_server(slow):
     """One small block a time: the whole volume would take twenty seconds."""
     chosen = settings()
-    meshing = replace(meshing_settings(chosen), block_shape=Vec3(8, 5, 4), ahead=ReadAhead(thread_count=1, max_bytes=1))
+    meshing = replace(meshing_settings(chosen), block_shape=Vec3(8, 5, 4), ahead=ReadAhead(1, 1, 0.5))
     servicer = MeshServicer(Registry({"lab": OneVolume(slow)}), WorkerPool(0), meshing, ByteBudget(1 << 20))
     add = partial(mesh_pb2_grpc.add_MeshServiceServicer_to_server, servicer)
     with serving([ServiceRegistration(MESH, add)], chosen) as stub:

@@ -9,7 +9,7 @@ from voxgate.model.errors import ConfigInvalid, InvalidArgument, InvalidSegmentI
 from voxgate.model.geometry import Vec3, VoxelSize
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.requests import check_box, scale_of
-from voxgate.model.volumes import LabelView, OpenOptions, Scale, VolumeInfo, VolumeKind
+from voxgate.model.volumes import Scale, VolumeInfo, VolumeKind
 from voxgate_mesh.blocks import BlockPlan, block_shape_for
 
 
@@ -60,24 +60,6 @@ def plan_request(
         )
     shape = block_shape or block_shape_for(scale.stored_chunk_shape, region.shape)
     return BlockPlan(region, shape, scale.grid_origin, request.closed), known_voxel_size(info, scale)
-
-
-def check_opened(info: VolumeInfo, options: OpenOptions) -> None:
-    """Refuse a volume that was opened without saying which of its times, or with a label view that it does not have.
-
-    Raises:
-        InvalidArgument, MissingCapability.
-    """
-    if info.time_count > 1 and options.time_index is None:
-        raise InvalidArgument(
-            f"the volume has {info.time_count} time points and none was picked",
-            "set time_index: there is no default frame",
-            details={"field": "time_index"},
-        )
-    if options.label_view is LabelView.SUPERVOXELS:
-        raise MissingCapability(
-            "the volume does not tell supervoxels from bodies", "ask for bodies", details={"capability": "SUPERVOXELS"}
-        )
 
 
 def check_segment_ids(segment_ids: tuple[int, ...], limits: MeshLimits) -> None:

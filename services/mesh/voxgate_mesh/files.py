@@ -10,10 +10,10 @@ from voxgate.model.meshes import Mesh, MeshFailure
 from voxgate.model.volumes import CallContext
 from voxgate.v1 import mesh_pb2 as pb
 from voxgate.wire.meshes import MeshFacts, mesh_end_to_proto
+from voxgate_blocks.readahead import awaited
 from voxgate_mesh.collecting import MeshCollector
-from voxgate_mesh.meshing import MeshEvent, ScanProgress
+from voxgate_mesh.meshing import HEARTBEAT_S, MeshEvent, ScanProgress
 from voxgate_mesh.messages import Pace, progress_to_proto
-from voxgate_mesh.reading import awaited
 from voxgate_serving.settings import MAX_MESSAGE_BYTES
 
 
@@ -42,7 +42,7 @@ def file_messages(
     executor = ThreadPoolExecutor(1, thread_name_prefix="mesh-file")
     try:
         writing = executor.submit(encode_meshes, meshes, fmt)
-        for _ in awaited(writing, context):
+        for _ in awaited(writing, context, HEARTBEAT_S):
             if pace.is_due():
                 pace.told()
                 told = ScanProgress("writing", progress.done_bytes, progress.total_bytes)

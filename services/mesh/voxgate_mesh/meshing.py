@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
@@ -12,12 +13,15 @@ from voxgate.model.errors import SegmentNotFound, VoxgateError
 from voxgate.model.geometry import Vec3, VoxelSize
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.volumes import CallContext, Volume
+from voxgate_blocks.readahead import ReadAhead, Selection, awaited, read_blocks
 from voxgate_mesh.assembling import MeshPiece, SegmentAssembler
 from voxgate_mesh.blocks import Block, BlockPlan, HaloAssembler, HaloBlock
 from voxgate_mesh.checks import MeshLimits, plan_request
 from voxgate_mesh.labels import LabelTable
 from voxgate_mesh.meshers import Mesher, Surface, find_mesher
-from voxgate_mesh.reading import ReadAhead, awaited, read_blocks
+
+HEARTBEAT_S = 0.5
+"""While waiting, how often a sign of life is given."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,7 +77,7 @@ class MeshingSettings:
     """
 
     limits: MeshLimits = field(default_factory=MeshLimits)
-    ahead: ReadAhead = field(default_factory=ReadAhead)
+    ahead: ReadAhead = field(default_factory=lambda: ReadAhead(tick_s=HEARTBEAT_S))
     block_shape: Vec3 | None = None
 
 
@@ -126,12 +130,14 @@ class _Run:
         """Read, mesh, join."""
         tasks: deque[_Task] = deque()
         halos = HaloAssembler(self._plan)
-        reads = read_blocks(self._volume, self._plan.blocks(), scale=self._scale, context=context, ahead=ahead)
+        to_read, to_mesh = itertools.tee(self._plan.blocks())
+        boxes = (block.box for block in to_read)
+        reads = read_blocks(self._volume, boxes, Selection(self._scale), ahead=ahead, context=context)
         try:
             yield self._progress()
-            for read in reads:
-                if read is not None:
-                    block, voxels = read
+            for _, voxels in reads:
+                if voxels is not None:
+                    block = next(to_mesh)
                     labels, found = self._table.compact(voxels)
                     self._found |= found
                     halo = halos.add(block, labels, self._table.dtype)
@@ -150,7 +156,7 @@ class _Run:
     def _joined(self, task: _Task, context: CallContext) -> Iterator[MeshEvent]:
         """Append a block's surfaces, in the order of the plan."""
         block, halo, future = task
-        for _ in awaited(future, context):
+        for _ in awaited(future, context, HEARTBEAT_S):
             yield self._progress()
         if block.box.start.z > self._layer:
             self._layer = block.box.start.z

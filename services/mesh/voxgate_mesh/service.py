@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from voxgate.v1 import mesh_pb2_grpc
+from voxgate_blocks.readahead import ReadAhead
 from voxgate_mesh.checks import MeshLimits
-from voxgate_mesh.meshing import MeshingSettings
-from voxgate_mesh.reading import ReadAhead
+from voxgate_mesh.meshing import HEARTBEAT_S, MeshingSettings
 from voxgate_mesh.servicer import MeshServicer
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
@@ -23,7 +23,7 @@ def meshing_settings(settings: ServerSettings) -> MeshingSettings:
         max_scan_voxel_count=settings.max_scan_voxel_count,
         max_file_bytes=settings.memory_budget_bytes // 4,
     )
-    return MeshingSettings(limits, ReadAhead(max_bytes=settings.stream_budget_bytes))
+    return MeshingSettings(limits, ReadAhead(settings.stream_budget_bytes, tick_s=HEARTBEAT_S))
 
 
 def registrations(registry: Registry, settings: ServerSettings, *, workers: WorkerPool) -> list[ServiceRegistration]:

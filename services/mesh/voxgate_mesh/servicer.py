@@ -11,13 +11,12 @@ import grpc
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.mesh_files import check_mesh_file
 from voxgate.model.meshes import MeshRequest
-from voxgate.model.requests import raw_size
+from voxgate.model.requests import check_opened, raw_size
 from voxgate.model.volumes import CallContext
 from voxgate.v1 import mesh_pb2 as pb
 from voxgate.v1 import mesh_pb2_grpc
 from voxgate.wire.meshes import MeshFacts, mesh_format_from_proto, mesh_request_from_proto
 from voxgate.wire.requests import open_options, scale_index
-from voxgate_mesh.checks import check_opened
 from voxgate_mesh.collecting import MeshCollector
 from voxgate_mesh.files import file_messages
 from voxgate_mesh.meshers import find_mesher
@@ -85,9 +84,9 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         region = request.bounds or volume.info.scales[request.scale].bounds
         ahead = self._settings.ahead
         # A box that will be refused has no size to speak of.
-        wanted = min(ahead.max_bytes, max(1, raw_size(volume.info, region)))
+        wanted = min(ahead.in_flight_bytes, max(1, raw_size(volume.info, region)))
         with self._budget.share(wanted, call) as share:
-            settings = replace(self._settings, ahead=replace(ahead, max_bytes=share))
+            settings = replace(self._settings, ahead=replace(ahead, in_flight_bytes=share))
             events = mesh_segments(volume, request, workers=self._workers, context=call, settings=settings)
             try:
                 yield _Work(request, facts, events)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import bisect
 from dataclasses import dataclass, replace
 
-from voxgate.model.errors import InvalidArgument, MissingCapability, VersionMoved
+from voxgate.model.errors import VersionMoved
+from voxgate.model.requests import check_opened
 from voxgate.model.volumes import (
     CallContext,
-    LabelView,
     OpenOptions,
     SegmentIndex,
     ServiceOffer,
@@ -64,16 +64,7 @@ class Catalog:
         """
         volume = self._registry.open(name, options)
         info = volume.info
-        if info.time_count > 1 and options.time_index is None:
-            raise InvalidArgument(
-                f"{name} has {info.time_count} time points and none was picked",
-                "set time_index: there is no default frame",
-                details={"field": "time_index"},
-            )
-        if options.label_view is LabelView.SUPERVOXELS:
-            raise MissingCapability(
-                f"{name} does not tell supervoxels from bodies", "ask for bodies", details={"capability": "SUPERVOXELS"}
-            )
+        check_opened(info, options)
         if if_version and info.resolved_version != if_version:
             raise VersionMoved(f"{name} is at version {info.resolved_version!r}", "start again at that version")
         return volume

@@ -12,10 +12,9 @@ import numpy as np
 from voxgate.client.channels import Stubs
 from voxgate.client.cutouts import CutoutAssembler, check_written, preferred_encodings, write_messages
 from voxgate.client.meshes import GrpcMeshSource
-from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.meshes import MeshSource
-from voxgate.model.requests import check_box, check_channels, check_out, check_write, scale_of
+from voxgate.model.requests import check_box, check_channels, check_opened, check_out, check_write, scale_of
 from voxgate.model.volumes import C, OpenOptions, SegmentCount, SegmentIndex, VolumeInfo, Voxels, Writable
 from voxgate.v1 import segment_pb2, volume_pb2
 from voxgate.wire.errors import from_rpc_error
@@ -90,7 +89,7 @@ class RemoteVolume:
             IncompleteAnswer: when the stream ended before every voxel came; and whatever the server refuses.
         """
         check_box(self._info, box, scale)
-        self._check_time()
+        check_opened(self._info, self._options)
         wanted = check_channels(self._info, channels)
         shape = (len(wanted), *box.shape.zyx)
         check_out(self._info, shape, out)
@@ -117,13 +116,6 @@ class RemoteVolume:
             call.cancel()
         return assembler.finish()
 
-    def _check_time(self) -> None:
-        if self._info.time_count > 1 and self._options.time_index is None:
-            raise InvalidArgument(
-                f"{self._info.name} has {self._info.time_count} time points and none was picked",
-                "open it with time=…, or use sel(time=…)",
-            )
-
     def write(self, box: Box, voxels: Voxels, *, scale: int = 0) -> None:
         """Write a box; see `Writable.write`.
 
@@ -131,7 +123,7 @@ class RemoteVolume:
             PartialWriteError: when some granules were written and others not; and whatever the server refuses.
         """
         level = check_write(self._info, box, voxels, scale)
-        self._check_time()
+        check_opened(self._info, self._options)
         header = volume_pb2.WriteCutoutHeader(
             volume=self._info.name,
             version=self._info.resolved_version,

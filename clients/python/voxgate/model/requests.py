@@ -8,9 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from voxgate.model.errors import DataTypeMismatch, EmptyBox, OutOfBounds, ShapeMismatch, UnknownScale
+from voxgate.model.errors import (
+    DataTypeMismatch,
+    EmptyBox,
+    InvalidArgument,
+    MissingCapability,
+    OutOfBounds,
+    ShapeMismatch,
+    UnknownScale,
+)
 from voxgate.model.geometry import Box
-from voxgate.model.volumes import Scale, VolumeInfo, Voxels
+from voxgate.model.volumes import LabelView, OpenOptions, Scale, VolumeInfo, Voxels
 
 
 def scale_of(info: VolumeInfo, scale: int) -> Scale:
@@ -41,6 +49,25 @@ def check_box(info: VolumeInfo, box: Box, scale: int) -> Scale:
             details={"box": str(box), "bounds": str(level.bounds)},
         )
     return level
+
+
+def check_opened(info: VolumeInfo, options: OpenOptions) -> None:
+    """Refuse a volume that was opened without saying which of its times, or with a label view that it does not have.
+
+    Raises:
+        InvalidArgument, MissingCapability.
+    """
+    name = info.name or "the volume"
+    if info.time_count > 1 and options.time_index is None:
+        raise InvalidArgument(
+            f"{name} has {info.time_count} time points and none was picked",
+            "set time_index: there is no default frame",
+            details={"field": "time_index"},
+        )
+    if options.label_view is LabelView.SUPERVOXELS:
+        raise MissingCapability(
+            f"{name} does not tell supervoxels from bodies", "ask for bodies", details={"capability": "SUPERVOXELS"}
+        )
 
 
 def check_channels(info: VolumeInfo, channels: Sequence[int] | None) -> tuple[int, ...]:
