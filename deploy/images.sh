@@ -26,4 +26,6 @@ for image in "${@:-${images[@]}}"; do
   buildah bud "${build[@]}" --build-arg "IMAGE=$image" --target "$image" -t "localhost/voxgate/$image:latest" . >"$scratch/build-$image.log" 2>&1 ||
     { tail -40 "$scratch/build-$image.log" >&2; exit 1; }
 done
+# Layers of earlier builds serve as a cache for two days.
+podman image prune --force --filter until=48h >/dev/null
 podman images --filter reference='localhost/voxgate/*' --format '{{.Repository}}:{{.Tag}}  {{.Size}}'
