@@ -8,10 +8,13 @@ the plain one: readers disagree, so that is an error.
 
 from __future__ import annotations
 
-import gzip
+import itertools
 import json
 import os
 import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,8 @@ from voxgate_remotes.tensorstores import STORE_ERRORS, View, fill, global_view, 
 
 _UNREADABLE_SUFFIXES = (".br", ".zstd", ".xz", ".bz2")
 _SAMPLED_FILES = 64
+_READERS = 4
+_REMEDY = "restore it from its source"
 _DECODED_SLACK = 2
 """How much larger than its raw voxels an encoded chunk may be; a gzip bomb is larger."""
 
@@ -93,27 +98,45 @@ class ChunkFiles:
         Raises:
             ChunkCorrupt, StoreUnavailable, Cancelled, DeadlineExceeded.
         """
-        memory, view = self._decoder()
-        for cell in self._cells(box):
-            context.check()
-            part = cell.intersection(box)
-            target = out[:, *part.slices_zyx(box.start)]
-            data = self._bytes(cell)
-            if data is None:
-                target[...] = 0
-                continue
+        decode = self._decoder(channels, context)
+        with ThreadPoolExecutor(_READERS, "voxgate-gzip") as readers:  # zlib works outside of the interpreter's lock
+            for cell, data in _in_order(readers, self._bytes, self._cells(box)):
+                context.check()
+                part = cell.intersection(box)
+                target = out[:, *part.slices_zyx(box.start)]
+                target[...] = 0 if data is None else decode(cell, part, data)
+
+    def _decoder(self, channels: list[int] | None, context: CallContext) -> Callable[[Box, Box, bytes], Voxels]:
+        """What turns (chunk, part of it, encoded bytes) into the part's voxels, shape (c, z, y, x)."""
+        dtype = np.dtype(self.info["data_type"].lower()).newbyteorder("<")
+        channel_count = int(self.info.get("num_channels", 1))
+
+        def raw(cell: Box, part: Box, data: bytes) -> Voxels:
+            if len(data) != channel_count * cell.voxel_count * dtype.itemsize:
+                raise ChunkCorrupt(f"the stored chunk with the voxels {cell} has a wrong size", _REMEDY)
+            voxels = np.frombuffer(data, dtype).reshape(channel_count, *cell.shape.zyx)
+            chosen = voxels if channels is None else voxels[channels]
+            return chosen[:, *part.slices_zyx(cell.start)]
+
+        if self.scale["encoding"] == "raw":
+            return raw
+        memory, view = self._memory_volume()
+
+        def encoded(cell: Box, part: Box, data: bytes) -> Voxels:
             name = f"{self.scale['key']}/{_name(cell)}"
             memory[name] = data
             (z, y, x) = (slice(a, b) for a, b in zip(part.start.zyx, part.stop.zyx, strict=True))
-            voxels = np.empty(target.shape, out.dtype)
+            voxels = np.empty((len(channels or range(channel_count)), *part.shape.zyx), dtype)
             try:
                 fill(view[0, :, z, y, x], channels, voxels, context)
             except STORE_ERRORS as error:
                 raise store_error(error, f"reading the stored chunk with the voxels {cell}") from error
-            target[...] = voxels
             del memory[name]
+            return voxels
 
-    def _decoder(self) -> tuple[Any, View]:
+        return encoded
+
+    def _memory_volume(self) -> tuple[Any, View]:
         """An empty volume of the same description in memory: tensorstore decodes the chunks that are put into it."""
         context = ts.Context()
         memory = ts.KvStore.open({"driver": "memory"}, context=context).result()
@@ -133,22 +156,13 @@ class ChunkFiles:
             )
         if not plain and not compressed:
             return None
-        data: bytes | None
         try:
-            if plain:
-                data = Path(path).read_bytes()
-            else:
-                with gzip.open(f"{path}.gz") as file:
-                    data = file.read(limit + 1)
-        except (gzip.BadGzipFile, EOFError, zlib.error):
-            data = None
+            data = Path(path if plain else f"{path}.gz").read_bytes()
+            return data if plain else _gunzip(data, limit)
+        except (EOFError, zlib.error):
+            raise ChunkCorrupt(f"the stored chunk with the voxels {cell} is not valid gzip", _REMEDY) from None
         except OSError as error:
             raise StoreUnavailable(f"the chunk {cell} cannot be read: {error.strerror}", "look at its host") from None
-        if data is None or len(data) > limit:
-            raise ChunkCorrupt(
-                f"the stored chunk with the voxels {cell} is not valid gzip", "restore it from its source"
-            )
-        return data
 
     def _cells(self, box: Box) -> list[Box]:
         """The whole stored chunks that overlap `box`, clipped to the bounds as their files are."""
@@ -201,6 +215,39 @@ class ShardedChunks:
 
 def _name(cell: Box) -> str:
     return "_".join(f"{a}-{b}" for a, b in zip(cell.start, cell.stop, strict=True))
+
+
+def _gunzip(data: bytes, limit: int) -> bytes:
+    """Decompress gzip members of together at most `limit` bytes.
+
+    Raises:
+        EOFError: for truncated or larger data.
+        zlib.error: for what is not gzip, or fails its checksum.
+    """
+    found = b""
+    while data or not found:
+        member = zlib.decompressobj(wbits=31)
+        part = member.decompress(data, limit + 1 - len(found))
+        if not member.eof:
+            raise EOFError
+        found = found + part if found else part
+        data = member.unused_data.lstrip(b"\0")
+    return found
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, read: Callable[[Box], bytes | None], cells: list[Box]
+) -> Iterator[tuple[Box, bytes | None]]:
+    """Each cell with its bytes, in order, a few read ahead."""
+    ahead: deque[Future[bytes | None]] = deque()
+    upcoming = iter(cells)
+    try:
+        for cell in cells:
+            ahead.extend(pool.submit(read, one) for one in itertools.islice(upcoming, 2 * _READERS - len(ahead)))
+            yield cell, ahead.popleft().result()
+    finally:
+        for future in ahead:
+            future.cancel()
 
 
 def _has_unreadable(path: str) -> str:
