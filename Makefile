@@ -92,6 +92,7 @@ lock: ## Resolve requirements.lock and protos/requirements.lock anew (needs uv)
 	  -o requirements.lock
 	uv pip compile protos/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  -o protos/requirements.lock
+	bash deploy/lock.sh
 
 format: setup ## Format everything
 	$(VENV)/bin/ruff check --fix-only .
