@@ -9,7 +9,6 @@
 #include "voxgate/v1/mesh.grpc.pb.h"
 #include "voxgate/v1/volume.grpc.pb.h"
 using namespace voxgate::v1;
-
 void Check(const grpc::Status& status, std::string reason = "") {
   if (status.ok()) return;
   google::rpc::Status details;
@@ -19,14 +18,11 @@ void Check(const grpc::Status& status, std::string reason = "") {
   std::cout << "error " << status.error_code() << " " << reason << ": " << status.error_message() << std::endl;
   std::exit(1);
 }
-
 int64_t At(const Box& box, int64_t x, int64_t y, int64_t z) {  // The place of a voxel in the bytes of a box.
   const int64_t nx = box.stop().x() - box.start().x(), ny = box.stop().y() - box.start().y();
   return ((z - box.start().z()) * ny + y - box.start().y()) * nx + x - box.start().x();
 }
-
 int64_t Count(const Box& box) { return At(box, box.start().x(), box.start().y(), box.stop().z()); }
-
 void SaveCutout(grpc::ClientReader<ReadCutoutResponse>* stream) {
   CutoutHeader head;
   std::string voxels, covered;  // x fastest, then y, z, channel
@@ -53,7 +49,6 @@ void SaveCutout(grpc::ClientReader<ReadCutoutResponse>* stream) {
   std::ofstream("cutout.raw", std::ios::binary) << voxels;
   std::cout << DataType_Name(head.data_type()) << " " << covered.size() << " voxels" << std::endl;
 }
-
 void SaveMesh(grpc::ClientReader<GetMeshesResponse>* stream) {
   std::string vertices, faces;  // 12 bytes each: float32 x, y, z in nm; uint32 numbers of three vertices
   MeshEnd end;
@@ -71,7 +66,6 @@ void SaveMesh(grpc::ClientReader<GetMeshesResponse>* stream) {
   std::ofstream("mesh.ngf", std::ios::binary).write(reinterpret_cast<const char*>(&count), 4) << vertices << faces;
   std::cout << count << " vertices, " << end.face_count() << " faces" << std::endl;
 }
-
 int main(int argc, char** argv) {
   ReadCutoutRequest read;
   GetMeshesRequest mesh;
