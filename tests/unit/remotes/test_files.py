@@ -195,3 +195,13 @@ def test_no_failure_tells_a_path_of_the_server(lab):
         with pytest.raises(VoxgateError) as caught:
             remote_at(lab).open(path, OpenOptions())
         assert str(lab) not in str(caught.value)
+
+
+def test_a_uri_under_a_root_that_is_a_link_resolves_by_either_of_its_names(lab):
+    (lab.parent / "mount").symlink_to(lab)
+    remote = remote_at(lab.parent / "mount")
+    for root in (lab, lab.parent / "mount"):
+        assert remote.resolve(f"file://{root}/deep/er/seg") == (len(f"file://{root}"), ("deep", "er", "seg"))
+    assert remote.resolve(f"file://{lab.parent}/elsewhere") is None
+    assert remote.resolve(f"file://{lab}/../elsewhere") is None
+    assert remote.resolve(f"file://{lab}-twin") is None

@@ -18,7 +18,7 @@ from voxgate.model.errors import (
     UnsupportedFormat,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.volumes import ByteCodec, ChunkPresence, Encoding, OpenOptions, VolumeKind
+from voxgate.model.volumes import ByteCodec, ChunkPresence, Encoding, OpenOptions, VolumeKind, Writable
 from voxgate_remotes.config import VolumeOverrides
 
 SHAPE = (11, 14, 19)  # z, y, x
@@ -480,3 +480,30 @@ def test_statements_reach_an_array_inside_of_a_remote_by_its_path(tmp_path):
     stated = {"deep/labels": VolumeOverrides(voxel_offset=(1, 2, 3))}
     volume = remote_at(tmp_path, **stated).open(("deep", "labels"), OpenOptions())
     assert volume.info.scales[0].bounds.start == Vec3(1, 2, 3)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_write_at_one_time_leaves_the_others_as_they_were(tmp_path, version):
+    array = ids((3, 2, *SHAPE), "uint16")
+    multiscale(tmp_path, [(array, (1, 1, 40, 4, 4), None)], "tczyx", version=version)
+    volume = open_at(tmp_path, OpenOptions(time_index=1), writable=True)
+    part = np.arange(2 * BOX.voxel_count, dtype=np.uint16).reshape(2, *BOX.shape.zyx)
+    volume.capability(Writable).write(BOX, part)
+    array[(1, slice(None), *cut_slices())] = part
+    assert np.array_equal(zarr.open_group(tmp_path, mode="r")["0"][...], array)
+    with pytest.raises(InvalidArgument, match="time"):
+        open_at(tmp_path, writable=True).capability(Writable).write(BOX, part)
+
+
+@pytest.mark.parametrize("layout", ["big-endian", "fortran", "xyz"])
+def test_writes_follow_the_stores_own_layout(tmp_path, layout):
+    array = ids(SHAPE, "uint32")
+    stated = {"axes": "xyz"} if layout == "xyz" else {"axes": "zyx"}
+    stored = array.transpose(2, 1, 0) if layout == "xyz" else array.astype(">u4" if layout == "big-endian" else "<u4")
+    order = "F" if layout == "fortran" else "C"
+    zarr_v2(tmp_path, stored, order=order, separator=".", compressor=None, fill=0)
+    part = np.arange(BOX.voxel_count, dtype=np.uint32).reshape(1, *BOX.shape.zyx)
+    open_at(tmp_path, writable=True, **stated).capability(Writable).write(BOX, part)
+    array[cut_slices()] = part[0]
+    read = zarr.open_array(tmp_path, mode="r")[...]
+    assert np.array_equal(read.transpose(2, 1, 0) if layout == "xyz" else read, array)
