@@ -249,6 +249,42 @@ class ChunkPresence(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedChunk:
+    """A stored chunk as the store keeps it.
+
+    Attributes:
+        data: the stored bytes.
+        encoding: what they are encoded in; all channels, little-endian, x fastest.
+        data_box: what they decode to; may stick out of the bounds where a store pads its edge chunks.
+    """
+
+    data: bytes | memoryview
+    encoding: Encoding
+    data_box: Box
+
+
+class EncodedChunks(Protocol):
+    """Stored chunks can be had as they are stored, to be passed on and decoded elsewhere."""
+
+    def encodings_of(self, scale: int) -> tuple[Encoding, ...]:
+        """The encodings that chunks of a scale may come in; empty where they cannot be passed on.
+
+        A chunk whose voxels are not little-endian and x-fastest (z, y, x in C-order) can never be.
+        """
+        ...
+
+    def read_encoded(self, cells: Sequence[Box], *, scale: int = 0) -> list[EncodedChunk | None]:
+        """The stored chunks of grid cells (each a cell of the stored grid, clipped to the bounds), in order.
+
+        None where a chunk is absent. Read at the same time where that helps.
+
+        Raises:
+            ChunkCorrupt, StoreUnavailable, Cancelled, DeadlineExceeded.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentCount:
     """A segment and its voxels in the box that was searched."""
 

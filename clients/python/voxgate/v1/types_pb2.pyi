@@ -266,16 +266,18 @@ class Encoding(_message.Message):
     def __init__(self, array: _Optional[_Union[ArrayCodec, str]] = ..., bytes: _Optional[_Union[ByteCodec, str]] = ..., block_shape: _Optional[_Union[Vec3, _Mapping]] = ...) -> None: ...
 
 class Chunk(_message.Message):
-    __slots__ = ("box", "data_box", "encoding_index", "data")
+    __slots__ = ("box", "data_box", "encoding_index", "crc32c", "data")
     BOX_FIELD_NUMBER: _ClassVar[int]
     DATA_BOX_FIELD_NUMBER: _ClassVar[int]
     ENCODING_INDEX_FIELD_NUMBER: _ClassVar[int]
+    CRC32C_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     box: Box
     data_box: Box
     encoding_index: int
+    crc32c: int
     data: bytes
-    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., data_box: _Optional[_Union[Box, _Mapping]] = ..., encoding_index: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., data_box: _Optional[_Union[Box, _Mapping]] = ..., encoding_index: _Optional[int] = ..., crc32c: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class Channel(_message.Message):
     __slots__ = ("name",)
