@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, sparse
+from scipy import ndimage, sparse  # type: ignore[import-untyped]
 
 Array = npt.NDArray[Any]
 
@@ -180,7 +180,7 @@ def smooth_normals(vertices: Array, faces: Array) -> Array:
     rows = np.concatenate([faces, np.roll(faces, -1, axis=1)], axis=1).ravel()
     columns = np.concatenate([np.roll(faces, -1, axis=1), faces], axis=1).ravel()
     near = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, columns)), (count, count))
-    normals = np.stack([np.bincount(faces.ravel(), np.repeat(areas[:, i], 3), count) for i in range(3)], axis=1)
+    normals: Array = np.stack([np.bincount(faces.ravel(), np.repeat(areas[:, i], 3), count) for i in range(3)], axis=1)
     for _ in range(_NORMAL_ROUNDS):
         normals += near @ normals
         normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12

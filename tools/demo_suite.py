@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+Remotes = Mapping[str, Mapping[str, str | bool]]
+"""The `[remotes]` table of a configuration."""
+
 _START_S = 60.0
 _STOP_S = 15.0
 _POLL_S = 0.05
@@ -82,7 +85,7 @@ class _Started:
     out: Path
     log: Path
 
-    def told(self, file: Path, key: str, accept: Callable[[dict[str, Any]], bool] = bool) -> dict[str, Any]:
+    def told(self, file: Path, key: str) -> dict[str, Any]:
         """Wait for the first JSON line in `file` that has `key`.
 
         Raises:
@@ -94,7 +97,7 @@ class _Started:
             for line in file.read_text().splitlines():
                 with contextlib.suppress(json.JSONDecodeError):
                     said = json.loads(line)
-                    if isinstance(said, dict) and key in said and accept(said):
+                    if isinstance(said, dict) and key in said:
                         return said
             if ended:
                 break
@@ -105,7 +108,7 @@ class _Started:
 
     def serving_at(self) -> str:
         """The address that a service logs once it serves."""
-        said = self.told(self.log, "port", lambda line: line.get("event") == "serving")
+        said = self.told(self.log, "port")
         return f"127.0.0.1:{said['port']}"
 
 
@@ -132,11 +135,24 @@ def running_suite(output: Path, *, three_processes: bool) -> Iterator[RunningSui
     Raises:
         DemoFailed: when it does not start.
     """
-    scratch, logs = output / "scratch", output / "logs"
+    scratch = output / "scratch"
     scratch.mkdir(parents=True)
+    remotes: dict[str, dict[str, str | bool]] = {
+        "fib25": {"uri": str(SAMPLES / "fib25")},
+        "aniso": {"uri": str(SAMPLES / "aniso")},
+        "scratch": {"uri": str(scratch.resolve()), "writable": True, "format": "zarr3"},
+    }
+    with serving(output, remotes, three_processes=three_processes) as suite:
+        yield RunningSuite(suite.address, suite.http, scratch)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, remotes: Remotes, *, three_processes: bool = False) -> Iterator[RunningSuite]:
+    """Serve remotes on free ports of this machine, until the block ends; see `running_suite`."""
+    logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    config = output / "voxgate.toml"
-    config.write_text(_configuration(scratch))
+    config = folder / "voxgate.toml"
+    config.write_text(_configuration(remotes))
     processes = _Processes(logs)
     try:
         if three_processes:
@@ -146,7 +162,7 @@ def running_suite(output: Path, *, three_processes: bool) -> Iterator[RunningSui
             serve = processes.start("serve", [*arguments, "--health-port", "0", "--http-port", "0"])
             said = serve.told(serve.out, "grpc")
             address, http = said["grpc"], said["http"]
-        yield RunningSuite(address, http, scratch)
+        yield RunningSuite(address, http)
     finally:
         processes.stop()
 
@@ -159,13 +175,8 @@ def _start_three(processes: _Processes, config: Path) -> str:
     return processes.start("volume", ["voxgate_volume", *free], sisters).serving_at()
 
 
-def _configuration(scratch: Path) -> str:
-    remotes = {
-        "fib25": {"uri": str(SAMPLES / "fib25")},
-        "aniso": {"uri": str(SAMPLES / "aniso")},
-        "scratch": {"uri": str(scratch.resolve()), "writable": True, "format": "zarr3"},
-    }
-    lines = ["# Written by the demo: `voxgate serve --config voxgate.toml` serves the same again."]
+def _configuration(remotes: Remotes) -> str:
+    lines = ["# Serve the same again: voxgate serve --config voxgate.toml"]
     for name, table in remotes.items():
         lines += ["", f"[remotes.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
     return "\n".join(lines) + "\n"

@@ -54,6 +54,15 @@ def test_the_first_hour_lists_slices_meshes_and_saves(tmp_path: Path, address: s
     assert body.bounds[0].min() > 10_000
 
 
+def test_the_snippet_of_the_readme_runs_as_it_stands(tmp_path: Path, address: str):
+    [snippet] = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert "localhost:50051" in snippet
+    example = tmp_path / "readme.py"
+    example.write_text(snippet.replace("localhost:50051", address) + "\nprint(job.result().destination)\n")
+    assert run(example, tmp_path, address) == "scratch/seg-zarr\n"
+    assert (tmp_path / "body.obj").stat().st_size > 1_000_000
+
+
 def test_the_tutorial_quotes_the_example_word_for_word():
     example = (ROOT / "examples/first_hour.py").read_text()
     quoted = re.findall(r"^```python\n(.*?)^```", TUTORIAL.read_text(), re.MULTILINE | re.DOTALL)
