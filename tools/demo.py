@@ -135,7 +135,12 @@ def _play_transfer(client: voxgate.Client, suite: RunningSuite, report: Report) 
     name = "scratch/fib25-seg" if suite.scratch else f"scratch/fib25-seg-{time.time_ns()}"
     with report.step("transfer to Zarr v3") as step:
         states: list[Job] = []
-        verified = checks.transfer(client, "fib25/seg", name, watched=states.append)
+
+        def watched(job: Job) -> None:
+            states.append(job)
+            report.tell(f"transfer: {job.progress.done_bytes:,} of {job.progress.total_bytes:,} bytes")
+
+        verified = checks.transfer(client, "fib25/seg", name, watched=watched)
         done = states[-1].progress
         step.found = (
             f"{name}: {done.done_block_count} of {done.total_block_count} blocks, "

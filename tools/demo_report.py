@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from rich import box
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 _WIDTH_ON_A_PIPE = 120
@@ -32,17 +33,23 @@ class Report:
         default_factory=lambda: Console(width=None if sys.stdout.isatty() else _WIDTH_ON_A_PIPE, highlight=False)
     )
     steps: list[Step] = field(default_factory=list)
+    _status: Status | None = None
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """Time a step; it is listed when it succeeds."""
         step = Step(name)
         begin = time.perf_counter()
-        shown = self.console.status(f"{name} …") if self.console.is_terminal else contextlib.nullcontext()
-        with shown:
+        self._status = self.console.status(f"{name} …") if self.console.is_terminal else None
+        with self._status or contextlib.nullcontext():
             yield step
         step.seconds = time.perf_counter() - begin
         self.steps.append(step)
+
+    def tell(self, progress: str) -> None:
+        """Show on a terminal how far the running step is."""
+        if self._status is not None:
+            self._status.update(progress)
 
     def table(self) -> Table:
         """Everything that was done."""

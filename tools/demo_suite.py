@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -68,14 +69,15 @@ class _Processes:
 
     def stop(self) -> None:
         """End every process: politely, then for certain, helpers that they started included."""
-        for process in reversed(self.started):
-            if process.poll() is None:
-                process.terminate()
-        for process in self.started:
-            with contextlib.suppress(subprocess.TimeoutExpired):
+        with _undisturbed():
+            for process in reversed(self.started):
+                if process.poll() is None:
+                    process.terminate()
+            for process in self.started:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_S)
+                _end_group(process.pid)
                 process.wait(_STOP_S)
-            _end_group(process.pid)
-            process.wait(_STOP_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,20 @@ class _Started:
         """The address that a service logs once it serves."""
         said = self.told(self.log, "port")
         return f"127.0.0.1:{said['port']}"
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no second Ctrl-C keep the first from ending everything."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end_group(leader: int) -> None:
