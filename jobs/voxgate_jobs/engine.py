@@ -151,7 +151,7 @@ class ThreadEngine:
             run.done.wait(_SLICE_S)
         for run in runs:
             self._store.update(run.name, _stopped_by_server)
-        self._blocks.shutdown(wait=False, cancel_futures=True)
+        self._blocks.shutdown(wait=False)
 
     def _run(self, run: _Run) -> None:
         try:
@@ -203,10 +203,10 @@ class ThreadEngine:
             yield
         finally:
             run.patience.reading.stop.set()
-            for future in pending:
-                future.cancel()
-            wait(pending)
-            errors = [future.exception() for future in pending if not future.cancelled()]
+            # Only what runs is waited for: a cancelled future counts as done to wait() only once a worker has met it.
+            running = [future for future in pending if not future.cancel()]
+            wait(running)
+            errors = [future.exception() for future in running]
             failed = sum(error is not None and not isinstance(error, Cancelled) for error in errors)
             run.progress = replace(run.progress, failed_block_count=failed)
 

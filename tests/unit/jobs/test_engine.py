@@ -337,6 +337,7 @@ def test_a_job_that_was_being_cancelled_when_the_engine_closed_is_cancelled():
 
 
 def test_a_block_that_hangs_delays_closing_by_the_grace_only_and_its_job_ends_all_the_same():
+    threads_before = set(threading.enumerate())
     bench = Bench()
     gate = threading.Event()
     work = CountedWork(50, lambda _: gate.wait(30) and None)
@@ -348,6 +349,7 @@ def test_a_block_that_hangs_delays_closing_by_the_grace_only_and_its_job_ends_al
     gate.set()
     until(lambda: work.running == 0)
     assert bench.store.get(name).state is JobState.FAILED  # what came too late changed nothing
+    until(lambda: not set(threading.enumerate()) - threads_before)
 
 
 def test_a_job_submitted_while_the_engine_closes_ends_at_once():

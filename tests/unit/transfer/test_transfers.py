@@ -1,5 +1,6 @@
 import functools
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -243,12 +244,22 @@ def test_two_transfers_at_once_both_arrive(bench: Bench):
     assert bench.arrived("b/two")
 
 
+def refuses(engine: ThreadEngine) -> bool:
+    try:
+        engine.check_room()
+    except ServerBusy:
+        return True
+    return False
+
+
 def test_closing_while_a_transfer_runs_ends_its_record(bench: Bench):
     bench.source.free = 3
     bench.source.gate.clear()
-    job = bench.start()
+    job = bench.start(destination_spec=source_spec(CHUNK))
     closing = threading.Thread(target=functools.partial(bench.engine.close, grace_s=20.0))
     closing.start()
+    while not refuses(bench.engine):
+        time.sleep(0.01)
     bench.source.gate.set()
     closing.join(30)
     ended = bench.store.get(job.name)
