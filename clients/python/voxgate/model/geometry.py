@@ -191,6 +191,31 @@ def covered_once(whole: Box, parts: list[Box]) -> bool:
     return bool(counts.all())
 
 
+def uncovered(whole: Box, parts: list[Box]) -> list[Box]:
+    """The voxels of `whole` that no part covers, as disjoint boxes, merged; empty where nothing is missing.
+
+    Exact for any boxes, overlapping and outside ones included: looks at the grid of all their cut planes.
+    """
+    import numpy as np  # noqa: PLC0415  (the vocabulary itself needs no numpy)
+
+    inside = [part for part in (each.intersection(whole) for each in parts) if not part.is_empty]
+    if not inside or whole.is_empty:
+        return [] if whole.is_empty else [whole]
+    cuts = [sorted({end for p in (whole, *inside) for end in (p.start.zyx[i], p.stop.zyx[i])}) for i in range(3)]
+    index = [{cut: i for i, cut in enumerate(axis)} for axis in cuts]
+    missing = np.ones([len(axis) - 1 for axis in cuts], bool)
+    for part in inside:
+        ends = zip(index, part.start.zyx, part.stop.zyx, strict=True)
+        missing[tuple(slice(at[a], at[b]) for at, a, b in ends)] = False
+    zs, ys, xs = cuts
+    return merged(
+        [
+            Box.of(x=(xs[i], xs[i + 1]), y=(ys[j], ys[j + 1]), z=(zs[k], zs[k + 1]))
+            for k, j, i in np.argwhere(missing).tolist()
+        ]
+    )
+
+
 def merged(boxes: list[Box]) -> list[Box]:
     """Disjoint boxes joined where they make one box: along x, then y, then z. Covers the same voxels."""
     for axis in range(3):
