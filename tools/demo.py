@@ -92,6 +92,8 @@ def _suite(options: argparse.Namespace, output: Path, report: Report) -> Iterato
 
 
 def _play(client: voxgate.Client, suite: RunningSuite, output: Path, report: Report) -> None:
+    with report.step("ask the server") as step:
+        step.found = checks.describe_server(client)
     with report.step("list the volumes") as step:
         step.found = ", ".join(checks.list_volumes(client))
     em, seg = client.volume("fib25/em"), client.volume("fib25/seg")

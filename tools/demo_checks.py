@@ -20,6 +20,16 @@ _PICKED = ((7, 61), (13, 122), (5, 104))
 """Start and stop along x, y, z in voxels of scale 0, counted from the volume's corner: unequal, on no chunk border."""
 
 
+def describe_server(client: Client) -> str:
+    """What the server says of itself and of where its sister services are."""
+    info = client.server_info()
+    names = {name.rpartition(".")[2].removesuffix("Service"): address for name, address in info.services.items()}
+    missing = {"Volume", "Segment", "Mesh", "Transfer", "Job"} - names.keys()
+    require(not missing, f"the server names no {', '.join(sorted(missing))} service")
+    told = ", ".join(f"{name} at {address}" if address else name for name, address in names.items())
+    return f"voxgate {info.server_version}: {told}"
+
+
 def list_volumes(client: Client) -> list[str]:
     """The names of all volumes, groups searched."""
     names, waiting = [], client.volumes()

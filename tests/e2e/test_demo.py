@@ -52,6 +52,8 @@ def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     said, complained = process.communicate(timeout=30)
     assert process.returncode == 0, complained
     assert len(seen) >= (3 if ways else 1)
+    # One address to connect to; where the others are is the server's to say.
+    assert all((f"{service} at" in said) == bool(ways) for service in ("Mesh", "Transfer", "Job"))
     assert gone(list(seen.values()))
     return output, said
 
