@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from voxgate.model.geometry import Box
 from voxgate.model.requests import raw_size
 from voxgate.model.volumes import CallContext, Volume, Voxels
+
+T = TypeVar("T")
 
 _POLL_S = 0.25
 
@@ -39,9 +41,6 @@ class Selection:
     channels: tuple[int, ...] | None = None
 
 
-_Waiting = deque[tuple[Box, int, Future[Voxels]]]
-
-
 def read_blocks(
     volume: Volume,
     boxes: Iterable[Box],
@@ -50,47 +49,77 @@ def read_blocks(
     ahead: ReadAhead = ReadAhead(),
     context: CallContext | None = None,
 ) -> Generator[tuple[Box, Voxels | None]]:
-    """Read boxes in order, some of them ahead of time.
-
-    No read starts after the context's stop event is set, its deadline has passed or the iterator was closed; reads
-    that run then finish in their threads and are dropped, so that a store that hangs holds nobody.
+    """Read boxes in order, some of them ahead of time; see `work_ahead`.
 
     Yields:
-        (box, voxels of shape (c, z, y, x)) for each box, in the given order; with `ahead.tick_s` also (box, None):
-        still waiting for that box.
-
-    Raises:
-        Whatever the volume's read raises; Cancelled or DeadlineExceeded from the context.
+        (box, voxels of shape (c, z, y, x)) for each box, in the given order; with `ahead.tick_s` also (box, None).
     """
-    patience = context or CallContext()
     channel_count = None if selection.channels is None else len(selection.channels)
 
     def read(box: Box) -> Voxels:
-        patience.check()
         return volume.read(box, scale=selection.scale, channels=selection.channels)
 
-    waiting: _Waiting = deque()
+    def size_of(box: Box) -> int:
+        return raw_size(volume.info, box, channel_count)
+
+    return work_ahead(boxes, read, size_of, ahead=ahead, context=context or CallContext())
+
+
+def work_ahead(
+    boxes: Iterable[Box],
+    work: Callable[[Box], T],
+    size_of: Callable[[Box], int],
+    *,
+    ahead: ReadAhead,
+    context: CallContext,
+) -> Generator[tuple[Box, T | None]]:
+    """Do something for boxes in threads, some of them ahead of time; the results come in order.
+
+    No work starts after the context's stop event is set, its deadline has passed or the iterator was closed; work that
+    runs then finishes in its thread and is dropped, so that a store that hangs holds nobody.
+
+    Args:
+        boxes: what to work on.
+        work: what to do; runs in other threads.
+        size_of: the bytes that a box's work and result hold.
+        ahead: how far ahead.
+        context: the caller's patience.
+
+    Yields:
+        (box, result) for each box, in the given order; with `ahead.tick_s` also (box, None): still waiting for it.
+
+    Raises:
+        Whatever the work raises; Cancelled or DeadlineExceeded from the context.
+    """
+
+    def run(box: Box) -> T:
+        context.check()
+        return work(box)
+
+    waiting: deque[tuple[Box, int, Future[T]]] = deque()
     in_flight = 0
     pool = ThreadPoolExecutor(ahead.threads, thread_name_prefix="read-ahead")
     try:
         for box in boxes:
-            size = raw_size(volume.info, box, channel_count)
+            size = size_of(box)
             while waiting and in_flight + size > ahead.in_flight_bytes:
                 in_flight -= waiting[0][1]
-                yield from _take(waiting, ahead.tick_s, patience)
-            patience.check()
-            waiting.append((box, size, pool.submit(read, box)))
+                yield from _take(waiting, ahead.tick_s, context)
+            context.check()
+            waiting.append((box, size, pool.submit(run, box)))
             in_flight += size
         while waiting:
-            yield from _take(waiting, ahead.tick_s, patience)
+            yield from _take(waiting, ahead.tick_s, context)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _take(waiting: _Waiting, tick_s: float | None, patience: CallContext) -> Iterator[tuple[Box, Voxels | None]]:
-    """Wait for the oldest block, ticking; then yield it."""
+def _take(
+    waiting: deque[tuple[Box, int, Future[T]]], tick_s: float | None, context: CallContext
+) -> Iterator[tuple[Box, T | None]]:
+    """Wait for the oldest work, ticking; then yield it."""
     box, _, future = waiting.popleft()
-    for _ in awaited(future, patience, tick_s):
+    for _ in awaited(future, context, tick_s):
         yield box, None
     yield box, future.result()
 

@@ -1,15 +1,14 @@
-"""Reads on the wire: pieces of a cutout as encoded chunks, batched into messages."""
+"""Reads on the wire: pieces of a cutout framed as chunks and batched into messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from voxgate.model.errors import LimitExceeded
-from voxgate.model.requests import check_box, check_channels, is_fill, raw_size
-from voxgate.model.volumes import FILL, RAW, CallContext, ChunkPresence, LabelView, Volume, Voxels
+from voxgate.model.volumes import FILL, CallContext, LabelView, Volume
 from voxgate.v1 import types_pb2
 from voxgate.v1 import volume_pb2 as pb
-from voxgate.wire import encodings
+from voxgate.wire.framing import FramedChunk, frame_chunk_response, frame_response
 from voxgate.wire.requests import scale_index
 from voxgate.wire.volumes import (
     box_from_proto,
@@ -21,54 +20,47 @@ from voxgate.wire.volumes import (
     label_view_to_proto,
 )
 from voxgate_serving.settings import MAX_MESSAGE_BYTES
-from voxgate_volume.cutouts import CutRequest, Piece, cut
+from voxgate_volume.cutouts import Cutout, CutRequest, Piece
 
 _BATCH_BYTES = 1 << 20
 _BATCH_CHUNKS = 256
 
 
 class _Selection:
-    """What a read request means for one volume: box, scale, channels, encodings, header."""
+    """What a read request means for one volume: the cutout, and the header of its answer."""
 
     def __init__(self, volume: Volume, request: pb.ReadCutoutRequest | pb.ReadChunkRequest) -> None:
         info = volume.info
-        self.volume = volume
-        self.scale = scale_index(info, request)
-        self.box = box_from_proto(request.box)
-        check_box(info, self.box, self.scale)
-        self.channels = check_channels(info, list(request.channels) or None)
-        chosen = encodings.choose(known_encodings(request.accept_encodings))
-        # RAW stands in where compression would make a chunk larger than a message may be.
-        self.encodings = tuple(dict.fromkeys((chosen, RAW, FILL)))
+        scale = scale_index(info, request)
+        box = box_from_proto(request.box)
+        accepted = tuple(known_encodings(request.accept_encodings))
+        channels = tuple(request.channels) or None
+        wanted = CutRequest(box, scale, channels, accepted, MAX_MESSAGE_BYTES, request.want_checksums)
+        self.cutout = Cutout(volume, wanted)
+        self._numbers = {encoding: number for number, encoding in enumerate(self.cutout.encodings)}
         self.header = pb.CutoutHeader(
             resolved_version=info.resolved_version,
             data_type=dtype_to_proto(info.dtype),
-            box=box_to_proto(self.box),
-            scale_index=self.scale,
-            channel_count=len(self.channels),
-            encodings=[encoding_to_proto(encoding) for encoding in self.encodings],
+            box=box_to_proto(box),
+            scale_index=scale,
+            channel_count=len(self.cutout.channels),
+            encodings=[encoding_to_proto(encoding) for encoding in self.cutout.encodings],
             fill_value=fill_to_bytes(info.fill_value, info.dtype),
             label_view=label_view_to_proto(LabelView.BODIES),
         )
 
-    @property
-    def raw_bytes(self) -> int:
-        return raw_size(self.volume.info, self.box, len(self.channels))
-
-    def chunk(self, piece: Piece) -> types_pb2.Chunk:
-        box = box_to_proto(piece.box)
-        if piece.voxels is None:
-            return types_pb2.Chunk(box=box, encoding_index=self.encodings.index(FILL))
-        data = encodings.encode(piece.voxels, self.encodings[0])
-        if len(data) <= MAX_MESSAGE_BYTES:
-            return types_pb2.Chunk(box=box, data=data)
-        return types_pb2.Chunk(
-            box=box, encoding_index=self.encodings.index(RAW), data=encodings.encode(piece.voxels, RAW)
-        )
+    def chunk(self, piece: Piece) -> FramedChunk:
+        """A piece as a chunk of this answer."""
+        fields = types_pb2.Chunk(box=box_to_proto(piece.box), encoding_index=self._numbers[piece.encoding])
+        if piece.data_box is not None:
+            fields.data_box.CopyFrom(box_to_proto(piece.data_box))
+        if piece.crc is not None:
+            fields.crc32c = piece.crc
+        return FramedChunk(fields, piece.data)
 
 
 class CutoutMessages:
-    """The messages of one ReadCutout."""
+    """The messages of one ReadCutout, as bytes."""
 
     def __init__(self, volume: Volume, request: pb.ReadCutoutRequest) -> None:
         """Understand the request.
@@ -81,55 +73,49 @@ class CutoutMessages:
     @property
     def raw_bytes(self) -> int:
         """Raw bytes of the whole cutout."""
-        return self._selection.raw_bytes
+        return self._selection.cutout.raw_bytes
 
-    def stream(self, budget_bytes: int, context: CallContext) -> Iterator[pb.ReadCutoutResponse]:
+    def stream(self, budget_bytes: int, context: CallContext) -> Iterator[bytes]:
         """Header, chunks, summary; progress while nothing else goes out."""
         selection = self._selection
-        yield pb.ReadCutoutResponse(header=selection.header)
-        request = CutRequest(selection.box, selection.scale, selection.channels, MAX_MESSAGE_BYTES)
-        batch: list[types_pb2.Chunk] = []
+        yield frame_response([], header=selection.header)
+        batch: list[FramedChunk] = []
         batch_bytes = done_bytes = 0
         summary = pb.CutoutSummary()
-        for piece in cut(selection.volume, request, budget_bytes=budget_bytes, context=context):
-            if piece is None:
-                yield pb.ReadCutoutResponse(progress=self._progress(done_bytes))
+        for pieces in selection.cutout.pieces(budget_bytes=budget_bytes, context=context):
+            if pieces is None:
+                progress = types_pb2.Progress(phase="reading", done_bytes=done_bytes, total_bytes=self.raw_bytes)
+                yield pb.ReadCutoutResponse(progress=progress).SerializeToString()
                 continue
-            done_bytes += raw_size(selection.volume.info, piece.box, len(selection.channels))
-            chunk = selection.chunk(piece)
-            size = len(chunk.data)
-            if batch and (batch_bytes + size > MAX_MESSAGE_BYTES or len(batch) >= _BATCH_CHUNKS):
-                yield pb.ReadCutoutResponse(chunks=batch)
-                batch, batch_bytes = [], 0
-            batch.append(chunk)
-            batch_bytes += size
-            summary.chunk_count += 1
-            summary.size_bytes += size
-            summary.absent_chunk_count += piece.voxels is None
-            if batch_bytes >= _BATCH_BYTES:
-                yield pb.ReadCutoutResponse(chunks=batch)
-                batch, batch_bytes = [], 0
-        yield pb.ReadCutoutResponse(chunks=batch, summary=summary)
-
-    def _progress(self, done_bytes: int) -> types_pb2.Progress:
-        return types_pb2.Progress(phase="reading", done_bytes=done_bytes, total_bytes=self.raw_bytes)
+            for piece in pieces:
+                size = len(piece.data)
+                done_bytes += piece.box.voxel_count * selection.cutout.voxel_bytes
+                if batch and (batch_bytes + size > MAX_MESSAGE_BYTES or len(batch) >= _BATCH_CHUNKS):
+                    yield frame_response(batch)
+                    batch, batch_bytes = [], 0
+                batch.append(selection.chunk(piece))
+                batch_bytes += size
+                summary.chunk_count += 1
+                summary.size_bytes += size
+                summary.absent_chunk_count += piece.encoding == FILL
+                if batch_bytes >= _BATCH_BYTES:
+                    yield frame_response(batch)
+                    batch, batch_bytes = [], 0
+        yield frame_response(batch, summary=summary)
 
 
-def read_chunk(volume: Volume, request: pb.ReadChunkRequest, limit: int) -> pb.ReadChunkResponse:
-    """A small box in one message.
+def read_chunk(volume: Volume, request: pb.ReadChunkRequest, limit: int) -> bytes:
+    """A small box as one ReadChunkResponse.
 
     Raises:
         LimitExceeded: when its raw size is over the limit.
     """
     selection = _Selection(volume, request)
-    if selection.raw_bytes > limit:
+    size = selection.cutout.raw_bytes
+    if size > limit:
         raise LimitExceeded(
-            f"the chunk has {selection.raw_bytes} bytes, the limit is {limit}",
+            f"the chunk has {size} bytes, the limit is {limit}",
             "use ReadCutout",
-            details={"asked": str(selection.raw_bytes), "limit": str(limit), "field": "box"},
+            details={"asked": str(size), "limit": str(limit), "field": "box"},
         )
-    voxels: Voxels | None = volume.read(selection.box, scale=selection.scale, channels=selection.channels)
-    presence = volume.capability(ChunkPresence)
-    if presence is not None and voxels is not None and is_fill(volume.info, voxels):
-        voxels = None if presence.is_absent(selection.box, scale=selection.scale) else voxels
-    return pb.ReadChunkResponse(header=selection.header, chunk=selection.chunk(Piece(selection.box, voxels)))
+    return frame_chunk_response(selection.header, selection.chunk(selection.cutout.single()))

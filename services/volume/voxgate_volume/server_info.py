@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 
+import numpy as np
+
 from voxgate.v1 import volume_pb2 as pb
 from voxgate.wire import encodings
 from voxgate.wire.volumes import encoding_to_proto
 from voxgate_serving.settings import MAX_MESSAGE_BYTES, ServerSettings
+
+_IDS = np.dtype("<u8")
 
 SERVICES = (
     ("voxgate.v1.VolumeService", "volume_address"),
@@ -52,6 +56,6 @@ class ServerFacts:
                 max_segment_count=self.settings.max_segment_count,
                 max_scan_voxel_count=self.settings.max_scan_voxel_count,
             ),
-            encodings=[encoding_to_proto(encoding) for encoding in encodings.available_encodings()],
+            encodings=[encoding_to_proto(encoding) for encoding in encodings.encodable(_IDS)],
             writes_enabled=self.settings.writes_enabled,
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from voxgate.v1 import segment_pb2_grpc, volume_pb2_grpc
+from voxgate.v1 import segment_pb2_grpc, volume_pb2
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
+from voxgate_serving.handlers import add_servicer
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import ServerSettings
 from voxgate_volume.catalog import Catalog
@@ -14,6 +15,7 @@ from voxgate_volume.volume_servicer import VolumeServicer
 
 VOLUME = "voxgate.v1.VolumeService"
 SEGMENT = "voxgate.v1.SegmentService"
+_VOLUME_SERVICE = volume_pb2.DESCRIPTOR.services_by_name["VolumeService"]
 
 
 def registrations(
@@ -25,7 +27,7 @@ def registrations(
     volume = VolumeServicer(catalog, facts, ByteBudget(settings.memory_budget_bytes))
     segment = SegmentServicer(catalog, settings)
     return [
-        ServiceRegistration(VOLUME, lambda server: volume_pb2_grpc.add_VolumeServiceServicer_to_server(volume, server)),
+        ServiceRegistration(VOLUME, lambda server: add_servicer(server, volume, _VOLUME_SERVICE)),
         ServiceRegistration(
             SEGMENT, lambda server: segment_pb2_grpc.add_SegmentServiceServicer_to_server(segment, server)
         ),

@@ -80,10 +80,10 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
         described = self._catalog.create(request.volume, spec_from_proto(request.spec))
         return pb.CreateVolumeResponse(volume=volume_to_proto(described.info, described.powers))
 
-    def ReadCutout(
+    def ReadCutout(  # type: ignore[override]  # framed already: see voxgate_serving.handlers
         self, request: pb.ReadCutoutRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.ReadCutoutResponse]:
-        """Stream a box."""
+    ) -> Iterator[bytes]:
+        """Stream a box; the messages are framed already."""
         call = call_context(context)
         volume = self._catalog.open(request.volume, open_options(request, call), request.if_version)
         messages = CutoutMessages(volume, request)
@@ -98,8 +98,8 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
         with self._budget.share(wanted, call) as share:
             yield from messages.stream(share, call)
 
-    def ReadChunk(self, request: pb.ReadChunkRequest, context: grpc.ServicerContext) -> pb.ReadChunkResponse:
-        """Read a small box."""
+    def ReadChunk(self, request: pb.ReadChunkRequest, context: grpc.ServicerContext) -> bytes:  # type: ignore[override]  # framed already
+        """Read a small box; the message is framed already."""
         call = call_context(context)
         volume = self._catalog.open(request.volume, open_options(request, call), request.if_version)
         return read_chunk(volume, request, MAX_MESSAGE_BYTES)

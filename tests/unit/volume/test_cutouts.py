@@ -1,13 +1,25 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxgate.model.geometry import Box, Vec3, VoxelSize, covered_once, merged, slabs
-from voxgate.model.volumes import CallContext, ScaleSpec, VolumeKind, VolumeSpec, Writable
+from voxgate.model.volumes import (
+    FILL,
+    RAW,
+    CallContext,
+    EncodedChunks,
+    ScaleSpec,
+    VolumeKind,
+    VolumeSpec,
+    Writable,
+)
+from voxgate.wire.checksums import crc32c
+from voxgate.wire.encodings import GZIP, ZSTD, decode
 from voxgate_blocks.plans import plan_blocks
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.memory import MemoryRemote
-from voxgate_volume.cutouts import CutRequest, cut
+from voxgate_volume.cutouts import Cutout, CutRequest
 
 BOUNDS = Box.of(x=(-5, 42), y=(10, 41), z=(3, 22))
 
@@ -29,22 +41,63 @@ def boxes(bounds=BOUNDS):
 
 
 @settings(max_examples=60, deadline=None)
-@given(box=boxes(), written=boxes(), budget=st.integers(1, 4000), piece=st.integers(2, 900))
-def test_pieces_cover_every_voxel_once_and_absent_chunks_have_none(box, written, budget, piece):
-    volume = memory()
+@given(
+    box=boxes(),
+    written=boxes(),
+    budget=st.integers(1, 4000),
+    piece=st.integers(2, 900),
+    accepted=st.lists(st.sampled_from([RAW, ZSTD, GZIP]), max_size=3).map(tuple),
+    passing=st.booleans(),
+)
+def test_pieces_cover_every_voxel_once_and_absent_chunks_have_none(box, written, budget, piece, accepted, passing):
+    volume = memory() if passing else without(memory(), EncodedChunks)
     voxels = np.random.default_rng(1).integers(0, 3, (1, *written.shape.zyx)).astype("<u2")
     volume.capability(Writable).write(written, voxels)
     expected = np.zeros((1, *BOUNDS.shape.zyx), "<u2")
     expected[(slice(None), *written.slices_zyx(BOUNDS.start))] = voxels
-    pieces = list(cut(volume, CutRequest(box, piece_bytes=piece), budget_bytes=budget, context=CallContext()))
+    cutout = Cutout(volume, CutRequest(box, piece_bytes=piece, accepted=accepted))
+    groups = cutout.pieces(budget_bytes=budget, context=CallContext())
+    pieces = [one for group in groups if group is not None for one in group]
     assert covered_once(box, [one.box for one in pieces])
     for one in pieces:
         part = expected[(slice(None), *one.box.slices_zyx(BOUNDS.start))]
-        if one.voxels is None:
+        assert one.encoding in cutout.encodings
+        assert len(one.data) <= max(piece, 2)
+        if one.encoding == FILL:
             assert not part.any()
-        else:
-            assert one.voxels.nbytes <= max(piece, 2)
-            np.testing.assert_array_equal(one.voxels, part)
+            continue
+        whole = one.data_box or one.box
+        got = decode(one.data, one.encoding, (1, *whole.shape.zyx), np.dtype("<u2"))
+        np.testing.assert_array_equal(got[(slice(None), *one.box.slices_zyx(whole.start))], part)
+
+
+def without(volume, lacking):
+    class Lacking:
+        info = volume.info
+        read = volume.read
+
+        def capability(self, kind):
+            return None if kind is lacking else volume.capability(kind)
+
+    return Lacking()
+
+
+@pytest.mark.parametrize("accepted", [(), (RAW,), (GZIP,), (ZSTD, RAW)])
+def test_a_single_piece_is_the_whole_box(accepted):
+    volume = memory()
+    voxels = np.random.default_rng(1).integers(1, 300, (1, *BOUNDS.shape.zyx)).astype("<u2")
+    volume.capability(Writable).write(BOUNDS, voxels)
+    chunk = Box.of(x=(3, 11), y=(14, 18), z=(8, 13))
+    for box in (chunk, Box.of(x=(5, 9), y=(15, 18), z=(9, 11)), Box.of(x=(-5, 20), y=(10, 41), z=(3, 22))):
+        piece = Cutout(volume, CutRequest(box, accepted=accepted, checksums=True)).single()
+        whole = piece.data_box or piece.box
+        assert piece.box == box
+        assert piece.crc == crc32c(piece.data)
+        got = decode(piece.data, piece.encoding, (1, *whole.shape.zyx), np.dtype("<u2"))
+        part = got[(slice(None), *box.slices_zyx(whole.start))]
+        np.testing.assert_array_equal(part, voxels[(slice(None), *box.slices_zyx(BOUNDS.start))])
+    empty = Cutout(memory(), CutRequest(chunk, accepted=accepted)).single()
+    assert (empty.encoding, len(empty.data)) == (FILL, 0)
 
 
 @settings(max_examples=60, deadline=None)

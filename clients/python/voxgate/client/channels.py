@@ -11,7 +11,14 @@ from typing import Any
 import grpc
 
 from voxgate.model.errors import ConfigInvalid, InvalidArgument
-from voxgate.v1 import job_pb2_grpc, mesh_pb2_grpc, segment_pb2_grpc, transfer_pb2_grpc, volume_pb2_grpc
+from voxgate.v1 import (
+    job_pb2_grpc,
+    mesh_pb2_grpc,
+    segment_pb2_grpc,
+    transfer_pb2_grpc,
+    volume_pb2,
+    volume_pb2_grpc,
+)
 
 _READS = (
     ("voxgate.v1.VolumeService", ("GetServerInfo", "ListVolumes", "GetVolume", "ResolveVolume", "ReadChunk")),
@@ -130,6 +137,12 @@ class Stubs:
 
         self.addresses = {name: elsewhere.get(name) or address for name in ("volume", "mesh", "transfer", "job")}
         self.volume = volume_pb2_grpc.VolumeServiceStub(channel(address))
+        # The same call as volume.ReadCutout, answering bytes: see voxgate.wire.framing.
+        self.read_cutout: Any = channel(address).unary_stream(
+            "/voxgate.v1.VolumeService/ReadCutout",
+            request_serializer=volume_pb2.ReadCutoutRequest.SerializeToString,
+            response_deserializer=None,
+        )
         self.segment = segment_pb2_grpc.SegmentServiceStub(channel(address))
         self.mesh = mesh_pb2_grpc.MeshServiceStub(channel(self.addresses["mesh"]))
         self.transfer = transfer_pb2_grpc.TransferServiceStub(channel(self.addresses["transfer"]))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from voxgate.model.errors import IncompleteAnswer, PartialWriteError
-from voxgate.model.geometry import Box, covered_once, grid_cells, slabs
+from voxgate.model.errors import ChunkCorrupt, IncompleteAnswer, PartialWriteError
+from voxgate.model.geometry import Box, covered_once, grid_cells, slabs, uncovered
 from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, Encoding, Scale, VolumeInfo, VolumeKind, Voxels
 from voxgate.v1 import types_pb2, volume_pb2
 from voxgate.wire import encodings
+from voxgate.wire.checksums import can_checksum, crc32c
+from voxgate.wire.framing import FramedChunk, parse_response
 from voxgate.wire.volumes import (
     box_from_proto,
     box_to_proto,
@@ -20,18 +22,38 @@ from voxgate.wire.volumes import (
 
 _MESSAGE_BYTES = 2 << 20
 _REMEDY = "ask again; report it if it stays"
+_SEGMENTATION_FIRST = (
+    (ArrayCodec.COMPRESSED_SEGMENTATION, ByteCodec.ZSTD),
+    (ArrayCodec.RAW, ByteCodec.ZSTD),
+    (ArrayCodec.COMPRESSED_SEGMENTATION, ByteCodec.NONE),
+    (ArrayCodec.RAW, ByteCodec.GZIP),
+    (ArrayCodec.RAW, ByteCodec.NONE),
+)
+_RAW_FIRST = ((ArrayCodec.RAW, ByteCodec.NONE), (ArrayCodec.RAW, ByteCodec.ZSTD), (ArrayCodec.RAW, ByteCodec.GZIP))
 
 
 def preferred_encodings(info: VolumeInfo) -> list[types_pb2.Encoding]:
-    """What to accept, best first: segmentations shrink a hundredfold for little work, images hardly at all."""
-    available = encodings.available_encodings()
-    if info.kind is VolumeKind.SEGMENTATION:
-        available = tuple(sorted(available, key=lambda e: (e.bytes is not ByteCodec.ZSTD, e.bytes is ByteCodec.GZIP)))
-    return [encoding_to_proto(encoding) for encoding in available]
+    """What to accept, best first.
+
+    Segmentations shrink a hundredfold for little work; images hardly at all, so they travel as they are. Whatever
+    else can be decoded stands behind: stored chunks in one of those are passed on untouched.
+    """
+    order = _SEGMENTATION_FIRST if info.kind is VolumeKind.SEGMENTATION else _RAW_FIRST
+
+    def rank(encoding: Encoding) -> int:
+        pair = (encoding.array, encoding.bytes)
+        return order.index(pair) if pair in order else len(order)
+
+    return [encoding_to_proto(encoding) for encoding in sorted(encodings.decodable(info.dtype), key=rank)]
 
 
 class CutoutAssembler:
-    """Puts the chunks of one read into an array and knows whether every voxel came exactly once."""
+    """Puts the chunks of one read into an array and knows whether every voxel came exactly once.
+
+    Attributes:
+        resolved_version: the version that the header says was read; None before it came.
+        summary: the last message's; None before it came.
+    """
 
     def __init__(self, info: VolumeInfo, box: Box, out: Voxels) -> None:
         self._info = info
@@ -40,7 +62,13 @@ class CutoutAssembler:
         self._encodings: list[Encoding] = []
         self._fill: int | float = 0
         self._covered: list[Box] = []
+        self.resolved_version: str | None = None
         self.summary: volume_pb2.CutoutSummary | None = None
+
+    @property
+    def missing(self) -> list[Box]:
+        """The parts of the box that no chunk has covered yet, disjoint and merged."""
+        return uncovered(self._box, self._covered)
 
     def header(self, header: volume_pb2.CutoutHeader) -> None:
         """Take the header.
@@ -53,14 +81,16 @@ class CutoutAssembler:
             raise IncompleteAnswer("the server answered for other voxels than were asked for", _REMEDY)
         self._encodings = [encoding_from_proto(encoding) for encoding in header.encodings]
         self._fill = fill_from_bytes(header.fill_value, self._info.dtype)
+        self.resolved_version = header.resolved_version
 
-    def chunk(self, chunk: types_pb2.Chunk) -> None:
+    def chunk(self, framed: FramedChunk) -> None:
         """Decode one chunk into its place.
 
         Raises:
             IncompleteAnswer: for a chunk outside the box or of an encoding the header does not list.
-            ChunkCorrupt, UnsupportedEncoding: when it cannot be decoded.
+            ChunkCorrupt, UnsupportedEncoding: when it cannot be decoded, or its checksum differs.
         """
+        chunk = framed.fields
         box = box_from_proto(chunk.box)
         data_box = box_from_proto(chunk.data_box) if chunk.HasField("data_box") else box
         if box.is_empty or not self._box.contains(box) or not data_box.contains(box):
@@ -73,17 +103,20 @@ class CutoutAssembler:
             target[...] = self._fill
         else:
             shape = (self._out.shape[0], *data_box.shape.zyx)
-            voxels = encodings.decode(chunk.data, encoding, shape, self._info.dtype)
+            if chunk.HasField("crc32c") and can_checksum() and crc32c(framed.data) != chunk.crc32c:
+                raise ChunkCorrupt(f"the bytes of {box} were damaged on their way", "ask again")
+            voxels = encodings.decode(framed.data, encoding, shape, self._info.dtype)
             target[...] = voxels[(slice(None), *box.slices_zyx(data_box.start))]
         self._covered.append(box)
 
-    def response(self, response: volume_pb2.ReadCutoutResponse) -> None:
-        """Take one message of a stream."""
-        if response.HasField("header"):
+    def response(self, data: bytes) -> None:
+        """Take one message of a stream, as its bytes."""
+        response = parse_response(data)
+        if response.header is not None:
             self.header(response.header)
         for chunk in response.chunks:
             self.chunk(chunk)
-        if response.HasField("summary"):
+        if response.summary is not None:
             self.summary = response.summary
 
     def finish(self) -> Voxels:
@@ -105,7 +138,7 @@ def write_messages(
     `voxels` has shape (c, z, y, x) and fills the header's box.
     """
     box = box_from_proto(header.box)
-    compress = info.kind is VolumeKind.SEGMENTATION and encodings.ZSTD in encodings.available_encodings()
+    compress = info.kind is VolumeKind.SEGMENTATION and encodings.ZSTD in encodings.encodable(info.dtype)
     chosen = encodings.ZSTD if compress else RAW
     header.encodings.extend([encoding_to_proto(chosen), encoding_to_proto(RAW)])
     yield volume_pb2.WriteCutoutRequest(header=header)
@@ -121,7 +154,7 @@ def write_messages(
             if size + len(data) > _MESSAGE_BYTES:
                 yield volume_pb2.WriteCutoutRequest(chunks=batch)
                 batch, size = [], 0
-            batch.append(types_pb2.Chunk(box=box_to_proto(part), encoding_index=index, data=data))
+            batch.append(types_pb2.Chunk(box=box_to_proto(part), encoding_index=index, data=bytes(data)))
             size += len(data)
     if batch:
         yield volume_pb2.WriteCutoutRequest(chunks=batch)

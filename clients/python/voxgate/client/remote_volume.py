@@ -105,7 +105,7 @@ class RemoteVolume:
             if_version=self._info.resolved_version,
         )
         assembler = CutoutAssembler(self._info, box, result)
-        call = self._stubs.volume.ReadCutout(request, timeout=self._timeout(None))
+        call = self._stubs.read_cutout(request, timeout=self._timeout(None))
         try:
             for response in call:
                 self._options.context.check()

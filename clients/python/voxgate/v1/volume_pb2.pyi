@@ -121,7 +121,7 @@ class ResolveVolumeResponse(_message.Message):
     def __init__(self, volume: _Optional[str] = ...) -> None: ...
 
 class ReadCutoutRequest(_message.Message):
-    __slots__ = ("volume", "version", "scale_index", "scale_key", "box", "channels", "time_index", "accept_encodings", "if_version", "label_view")
+    __slots__ = ("volume", "version", "scale_index", "scale_key", "box", "channels", "time_index", "accept_encodings", "if_version", "label_view", "want_checksums")
     VOLUME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +132,7 @@ class ReadCutoutRequest(_message.Message):
     ACCEPT_ENCODINGS_FIELD_NUMBER: _ClassVar[int]
     IF_VERSION_FIELD_NUMBER: _ClassVar[int]
     LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    WANT_CHECKSUMS_FIELD_NUMBER: _ClassVar[int]
     volume: str
     version: str
     scale_index: int
@@ -142,7 +143,8 @@ class ReadCutoutRequest(_message.Message):
     accept_encodings: _containers.RepeatedCompositeFieldContainer[_types_pb2.Encoding]
     if_version: str
     label_view: _types_pb2.LabelView
-    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., box: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., channels: _Optional[_Iterable[int]] = ..., time_index: _Optional[int] = ..., accept_encodings: _Optional[_Iterable[_Union[_types_pb2.Encoding, _Mapping]]] = ..., if_version: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ...) -> None: ...
+    want_checksums: bool
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., box: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., channels: _Optional[_Iterable[int]] = ..., time_index: _Optional[int] = ..., accept_encodings: _Optional[_Iterable[_Union[_types_pb2.Encoding, _Mapping]]] = ..., if_version: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., want_checksums: bool = ...) -> None: ...
 
 class CutoutHeader(_message.Message):
     __slots__ = ("resolved_version", "data_type", "box", "scale_index", "channel_count", "encodings", "fill_value", "label_view")
@@ -187,7 +189,7 @@ class ReadCutoutResponse(_message.Message):
     def __init__(self, header: _Optional[_Union[CutoutHeader, _Mapping]] = ..., chunks: _Optional[_Iterable[_Union[_types_pb2.Chunk, _Mapping]]] = ..., summary: _Optional[_Union[CutoutSummary, _Mapping]] = ..., progress: _Optional[_Union[_types_pb2.Progress, _Mapping]] = ...) -> None: ...
 
 class ReadChunkRequest(_message.Message):
-    __slots__ = ("volume", "version", "scale_index", "scale_key", "box", "channels", "time_index", "accept_encodings", "if_version", "label_view")
+    __slots__ = ("volume", "version", "scale_index", "scale_key", "box", "channels", "time_index", "accept_encodings", "if_version", "label_view", "want_checksums")
     VOLUME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +200,7 @@ class ReadChunkRequest(_message.Message):
     ACCEPT_ENCODINGS_FIELD_NUMBER: _ClassVar[int]
     IF_VERSION_FIELD_NUMBER: _ClassVar[int]
     LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    WANT_CHECKSUMS_FIELD_NUMBER: _ClassVar[int]
     volume: str
     version: str
     scale_index: int
@@ -208,7 +211,8 @@ class ReadChunkRequest(_message.Message):
     accept_encodings: _containers.RepeatedCompositeFieldContainer[_types_pb2.Encoding]
     if_version: str
     label_view: _types_pb2.LabelView
-    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., box: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., channels: _Optional[_Iterable[int]] = ..., time_index: _Optional[int] = ..., accept_encodings: _Optional[_Iterable[_Union[_types_pb2.Encoding, _Mapping]]] = ..., if_version: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ...) -> None: ...
+    want_checksums: bool
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., box: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., channels: _Optional[_Iterable[int]] = ..., time_index: _Optional[int] = ..., accept_encodings: _Optional[_Iterable[_Union[_types_pb2.Encoding, _Mapping]]] = ..., if_version: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., want_checksums: bool = ...) -> None: ...
 
 class ReadChunkResponse(_message.Message):
     __slots__ = ("header", "chunk")

@@ -1,108 +1,113 @@
 """Voxels to bytes and back, for the encodings this installation can do.
 
-Raw bytes are little-endian, x fastest, then y, z, channel: exactly a C-order (c, z, y, x) array. Compressed bytes come
-from the other side, so their decoded size is bounded by the box they claim to fill.
+Raw bytes are little-endian, x fastest, then y, z, channel: exactly a C-order (c, z, y, x) array. What comes from the
+other side is bounded by the box it claims to fill before it is decoded.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib.util
-import zlib
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from voxgate.model.errors import ChunkCorrupt, UnsupportedEncoding
-from voxgate.model.volumes import FILL, RAW, ArrayCodec, ByteCodec, Encoding, Voxels
-
-_GZIP_WINDOW = 31
-_ZSTD_LEVEL = 1
-_GZIP_LEVEL = 1
+from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, Encoding, Voxels
+from voxgate.wire import picture_codecs, segmentation_codec
+from voxgate.wire.byte_codecs import Data, can_deflate, can_inflate, deflate, inflate
 
 GZIP = Encoding(ArrayCodec.RAW, ByteCodec.GZIP)
 ZSTD = Encoding(ArrayCodec.RAW, ByteCodec.ZSTD)
+SEGMENTATION = Encoding(ArrayCodec.COMPRESSED_SEGMENTATION, ByteCodec.NONE, segmentation_codec.DEFAULT_BLOCK)
+SEGMENTATION_ZSTD = replace(SEGMENTATION, bytes=ByteCodec.ZSTD)
+
+_SLACK = 65_536
+"""Encoded bytes may be a little larger than the voxels: tables, headers, incompressible noise."""
 
 
-@functools.cache
-def _has_zstd() -> bool:
-    return importlib.util.find_spec("zstandard") is not None
+def decodable(dtype: np.dtype[Any]) -> tuple[Encoding, ...]:
+    """What this installation can decode for voxels of a type, besides FILL; block shapes are unset: any."""
+    arrays = [ArrayCodec.RAW]
+    if dtype in segmentation_codec.DTYPES and segmentation_codec.available():
+        arrays.append(ArrayCodec.COMPRESSED_SEGMENTATION)
+    if dtype == np.uint8 and picture_codecs.has_jpeg():
+        arrays.append(ArrayCodec.JPEG)
+    if dtype in (np.dtype("|u1"), np.dtype("<u2")) and picture_codecs.has_png():
+        arrays.append(ArrayCodec.PNG)
+    return tuple(Encoding(array, codec) for array, codec in itertools.product(arrays, ByteCodec) if can_inflate(codec))
 
 
-def available_encodings() -> tuple[Encoding, ...]:
-    """What this installation can encode and decode, besides FILL."""
-    return (RAW, ZSTD, GZIP) if _has_zstd() else (RAW, GZIP)
+def encodable(dtype: np.dtype[Any]) -> tuple[Encoding, ...]:
+    """What this installation can encode, losslessly, for voxels of a type."""
+    arrays = [RAW]
+    if dtype in segmentation_codec.DTYPES and segmentation_codec.available():
+        arrays.append(SEGMENTATION)
+    found = (replace(array, bytes=codec) for array, codec in itertools.product(arrays, ByteCodec))
+    return tuple(encoding for encoding in found if can_deflate(encoding.bytes))
 
 
-def choose(accepted: list[Encoding]) -> Encoding:
+def accepts(accepted: Iterable[Encoding], encoding: Encoding) -> bool:
+    """Whether a list of accepted encodings has one; an unset block shape accepts any."""
+    return any(
+        (one.array, one.bytes) == (encoding.array, encoding.bytes) and one.block_shape in (None, encoding.block_shape)
+        for one in accepted
+    )
+
+
+def choose(accepted: list[Encoding], dtype: np.dtype[Any]) -> Encoding:
     """The first accepted encoding that can be produced; RAW when nothing is asked for.
 
     Raises:
         UnsupportedEncoding: when none can.
     """
-    for encoding in accepted or [RAW]:
-        if encoding in available_encodings():
-            return encoding
+    possible = encodable(dtype)
+    for wanted in accepted or [RAW]:
+        for encoding in possible:
+            if accepts([wanted], encoding):
+                return encoding
     raise UnsupportedEncoding(
         "none of the accepted encodings can be produced", "accept raw, or see GetServerInfo.encodings"
     )
 
 
-def encode(voxels: Voxels, encoding: Encoding) -> bytes:
-    """Voxels of shape (c, z, y, x), little-endian, as bytes.
+def encode(voxels: Voxels, encoding: Encoding) -> Data:
+    """Voxels of shape (c, z, y, x), little-endian, as bytes; of contiguous voxels, RAW is a view.
 
     Raises:
         UnsupportedEncoding: for one that cannot be produced.
     """
-    if encoding not in available_encodings():
-        raise UnsupportedEncoding(f"cannot encode {encoding.array.value}+{encoding.bytes.value}", "use raw")
-    if encoding.bytes is ByteCodec.NONE:
-        return voxels.tobytes()
-    contiguous = np.ascontiguousarray(voxels).reshape(-1).view(np.uint8).data
-    if encoding.bytes is ByteCodec.GZIP:
-        return zlib.compress(contiguous, _GZIP_LEVEL, _GZIP_WINDOW)
-    import zstandard  # noqa: PLC0415  (an extra)
-
-    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(contiguous)
+    if not accepts(encodable(voxels.dtype), encoding):
+        raise UnsupportedEncoding(f"cannot encode {_name(encoding)}", "use raw")
+    if encoding.array is ArrayCodec.COMPRESSED_SEGMENTATION and encoding.block_shape is not None:
+        return deflate(segmentation_codec.encode_segmentation(voxels, encoding.block_shape), encoding.bytes)
+    return deflate(np.ascontiguousarray(voxels).reshape(-1).view(np.uint8).data, encoding.bytes)
 
 
-def decode(data: bytes, encoding: Encoding, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Voxels:
+def decode(data: Data, encoding: Encoding, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Voxels:
     """Bytes as voxels of `shape` (c, z, y, x); of raw bytes a read-only view.
 
     Raises:
         UnsupportedEncoding: for an encoding this installation cannot decode, and for FILL, which has no bytes.
         ChunkCorrupt: when the bytes do not decode to exactly that many voxels.
     """
-    if encoding == FILL or encoding not in available_encodings():
-        raise UnsupportedEncoding(
-            f"cannot decode {encoding.array.value}+{encoding.bytes.value}", 'install "voxgate[codecs]", or ask for raw'
-        )
+    if not accepts(decodable(dtype), encoding):
+        raise UnsupportedEncoding(f"cannot decode {_name(encoding)}", 'install "voxgate[codecs]", or ask for raw')
     size = int(np.prod(shape)) * dtype.itemsize
-    raw = _inflate(data, encoding.bytes, size)
-    if len(raw) != size:
-        raise ChunkCorrupt(f"a chunk decodes to {len(raw)} bytes instead of {size}", "ask again; report it if it stays")
-    return np.frombuffer(raw, dtype).reshape(shape)
+    if encoding.array is ArrayCodec.RAW:
+        raw = inflate(data, encoding.bytes, size)
+        if len(raw) != size:
+            raise ChunkCorrupt(f"a chunk decodes to {len(raw)} bytes instead of {size}", "ask again")
+        return np.frombuffer(raw, dtype).reshape(shape)
+    inner = inflate(data, encoding.bytes, 2 * size + _SLACK)
+    if encoding.array is ArrayCodec.COMPRESSED_SEGMENTATION:
+        block = encoding.block_shape or segmentation_codec.DEFAULT_BLOCK
+        return segmentation_codec.decode_segmentation(inner, shape, dtype, block)
+    if encoding.array is ArrayCodec.JPEG:
+        return picture_codecs.decode_jpeg(inner, shape, dtype)
+    return picture_codecs.decode_png(inner, shape, dtype)
 
 
-def _inflate(data: bytes, codec: ByteCodec, size: int) -> bytes:
-    """Undo a byte codec; never yields more than one byte beyond `size`."""
-    if codec is ByteCodec.NONE:
-        return data
-    corrupt = ChunkCorrupt("a chunk's compressed bytes cannot be decoded", "ask again; report it if it stays")
-    if codec is ByteCodec.GZIP:
-        inflater = zlib.decompressobj(_GZIP_WINDOW)
-        try:
-            raw = inflater.decompress(data, size + 1)
-        except zlib.error:
-            raise corrupt from None
-        if len(raw) == size and not inflater.eof:
-            raise corrupt
-        return raw
-    import zstandard  # noqa: PLC0415  (an extra)
-
-    try:
-        if zstandard.frame_content_size(data) > size:
-            raise corrupt
-        return zstandard.ZstdDecompressor().decompress(data, max_output_size=size + 1)
-    except zstandard.ZstdError:
-        raise corrupt from None
+def _name(encoding: Encoding) -> str:
+    return f"{encoding.array.value}+{encoding.bytes.value}"
