@@ -1,6 +1,5 @@
 """The demo as people run it, both ways, in a folder of the test's own."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -141,7 +140,6 @@ def test_a_difference_in_the_files_fails_the_demo(tmp_path: Path):
             text=True,
             timeout=TIMEOUT_S,
             check=False,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
     assert done.returncode == 1
     assert "1 of " in done.stderr
