@@ -1,8 +1,11 @@
-"""Channels to servers: addresses, TLS, tokens, retries of calls that may be repeated."""
+"""Channels to servers: addresses, TLS, tokens, retries of calls that may be repeated; one set of them per process."""
 
 from __future__ import annotations
 
+import functools
+import ipaddress
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +13,8 @@ from typing import Any
 
 import grpc
 
-from voxgate.model.errors import ConfigInvalid, InvalidArgument
+from voxgate.client.profile import stored_token
+from voxgate.model.errors import ConfigInvalid, FailedPrecondition, InvalidArgument, Unauthenticated
 from voxgate.v1 import (
     job_pb2_grpc,
     mesh_pb2_grpc,
@@ -19,6 +23,7 @@ from voxgate.v1 import (
     volume_pb2,
     volume_pb2_grpc,
 )
+from voxgate.wire.allocator import tune_unless_told_otherwise
 
 _READS = (
     ("voxgate.v1.VolumeService", ("GetServerInfo", "ListVolumes", "GetVolume", "ResolveVolume", "ReadChunk")),
@@ -39,7 +44,6 @@ _SERVICE_CONFIG = {
         }
     ]
 }
-_LOCAL_HOSTS = ("localhost", "127.", "[::1]", "unix:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,32 @@ class Credentials:
 
     token: str = field(default="", repr=False)
     tls: bool | str = False
+
+    def __reduce__(self) -> Any:
+        raise TypeError("credentials are never pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Which server, and how to reach it, without what proves who asks: what a pickle may hold.
+
+    Attributes:
+        address: "host:port" of the Volume and Segment services.
+        elsewhere: ("mesh", "transfer" or "job", its address) where that service is another.
+        tls: as in Credentials.
+        needs_token: whether a token was used; it is looked for anew where a pickle is used.
+        streams: how many connections one large read is spread over.
+    """
+
+    address: str
+    elsewhere: tuple[tuple[str, str], ...] = ()
+    tls: bool | str = False
+    needs_token: bool = False
+    streams: int = 1
+
+    def address_of(self, service: str) -> str:
+        """Where "volume", "mesh", "transfer" or "job" is."""
+        return dict(self.elsewhere).get(service) or self.address
 
 
 class _BearerToken(
@@ -76,22 +106,47 @@ class _BearerToken(
         return continuation(self._with_token(details), requests)
 
 
-def _options(address: str) -> list[tuple[str, Any]]:
+def is_this_machine(address: str) -> bool:
+    """Whether "host:port" is a loopback address."""
+    if address.startswith("unix:"):
+        return True
+    plain = address.removeprefix("ipv4:").removeprefix("ipv6:")
+    host = (plain.rpartition(":")[0] if plain.count(":") == 1 or plain.startswith("[") else plain).strip("[]").lower()
+    if host.removesuffix(".").rpartition(".")[2] == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _options(address: str, *, own_connection: bool) -> list[tuple[str, Any]]:
     options: list[tuple[str, Any]] = [
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
         ("grpc.http2.max_frame_size", (1 << 24) - 1),
         ("grpc.keepalive_time_ms", 30_000),
+        # A read is resumed within seconds of a server's restart; by default the channel itself would wait longer.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 3_000),
         # One thread fewer for each stream; the caller's own thread takes the messages.
         ("SingleThreadedUnaryStream", 1),
     ]
-    if address.startswith(_LOCAL_HOSTS):
+    if is_this_machine(address):
         # A proxy of the environment can never be the way to this machine.
         options.append(("grpc.enable_http_proxy", 0))
+    if own_connection:
+        # Channels with the same options share one connection otherwise.
+        options.append(("grpc.use_local_subchannel_pool", 1))
     return options
 
 
-def open_channel(address: str, credentials: Credentials) -> grpc.Channel:
+def open_channel(address: str, credentials: Credentials, *, own_connection: bool = False) -> grpc.Channel:
     """A channel to "host:port". Connects on first use.
+
+    Args:
+        address: where to.
+        credentials: who asks.
+        own_connection: share the connection with no other channel.
 
     Raises:
         InvalidArgument: for something that is no address.
@@ -99,6 +154,7 @@ def open_channel(address: str, credentials: Credentials) -> grpc.Channel:
     """
     if "://" in address or "/" in address.removeprefix("unix:") or not address.strip() or " " in address:
         raise InvalidArgument(f"{address!r} is not an address", 'use "host:port"')
+    options = _options(address, own_connection=own_connection)
     if credentials.tls:
         roots: bytes | None = None
         if isinstance(credentials.tls, str):
@@ -106,49 +162,152 @@ def open_channel(address: str, credentials: Credentials) -> grpc.Channel:
                 roots = Path(credentials.tls).read_bytes()
             except OSError as error:
                 raise ConfigInvalid(f"cannot read {credentials.tls}: {error.strerror}", "name a PEM file") from None
-        channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), _options(address))
+        channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options)
     else:
-        channel = grpc.insecure_channel(address, _options(address))
+        channel = grpc.insecure_channel(address, options)
     return grpc.intercept_channel(channel, _BearerToken(credentials.token)) if credentials.token else channel
 
 
-class Stubs:
-    """The generated stubs of every service, on as few channels as there are addresses.
+class _Opened:
+    """The channels of one process, and the stubs on them."""
 
-    Attributes:
-        volume, segment, mesh, transfer, job: the raw stubs.
-        addresses: where each of them points.
-    """
-
-    def __init__(self, address: str, credentials: Credentials, elsewhere: dict[str, str]) -> None:
-        """Open the channels.
-
-        Args:
-            address: of the Volume and Segment services.
-            credentials: for every channel.
-            elsewhere: "mesh", "transfer" or "job" -> the address of that service where it is another.
-        """
+    def __init__(self, server: Server, credentials: Credentials) -> None:
         self._channels: dict[str, grpc.Channel] = {}
 
-        def channel(where: str) -> grpc.Channel:
+        def channel(service: str) -> grpc.Channel:
+            where = server.address_of(service)
             if where not in self._channels:
                 self._channels[where] = open_channel(where, credentials)
             return self._channels[where]
 
-        self.addresses = {name: elsewhere.get(name) or address for name in ("volume", "mesh", "transfer", "job")}
-        self.volume = volume_pb2_grpc.VolumeServiceStub(channel(address))
-        # The same call as volume.ReadCutout, answering bytes: see voxgate.wire.framing.
-        self.read_cutout: Any = channel(address).unary_stream(
-            "/voxgate.v1.VolumeService/ReadCutout",
-            request_serializer=volume_pb2.ReadCutoutRequest.SerializeToString,
-            response_deserializer=None,
+        self.volume = volume_pb2_grpc.VolumeServiceStub(channel("volume"))
+        self.segment = segment_pb2_grpc.SegmentServiceStub(channel("volume"))
+        self.mesh = mesh_pb2_grpc.MeshServiceStub(channel("mesh"))
+        self.transfer = transfer_pb2_grpc.TransferServiceStub(channel("transfer"))
+        self.job = job_pb2_grpc.JobServiceStub(channel("job"))
+        self._lanes = [open_channel(server.address, credentials, own_connection=True) for _ in range(1, server.streams)]
+        self.read_cutout: tuple[Any, ...] = tuple(
+            each.unary_stream(
+                "/voxgate.v1.VolumeService/ReadCutout",
+                request_serializer=volume_pb2.ReadCutoutRequest.SerializeToString,
+                response_deserializer=None,
+            )
+            for each in (channel("volume"), *self._lanes)
         )
-        self.segment = segment_pb2_grpc.SegmentServiceStub(channel(address))
-        self.mesh = mesh_pb2_grpc.MeshServiceStub(channel(self.addresses["mesh"]))
-        self.transfer = transfer_pb2_grpc.TransferServiceStub(channel(self.addresses["transfer"]))
-        self.job = job_pb2_grpc.JobServiceStub(channel(self.addresses["job"]))
 
     def close(self) -> None:
-        """Close the channels; calls that run are cancelled."""
-        for channel in self._channels.values():
+        for channel in (*self._channels.values(), *self._lanes):
             channel.close()
+
+
+class Stubs:
+    """The generated stubs of every service, on as few channels as there are addresses. Thread-safe.
+
+    Channels are opened at the first use in a process and never used in another: after a fork the child opens its own.
+    A pickle holds the server and never the token, which is looked for again where the pickle is used.
+
+    Attributes:
+        server: which server, and how to reach it.
+    """
+
+    def __init__(self, server: Server, token: str | None = None) -> None:
+        """Open nothing yet.
+
+        Args:
+            server: where every service is.
+            token: proves who asks; None to look for it, when it is needed, as `connect` does.
+        """
+        self.server = server
+        self._token = token
+        self._closed = False
+        self._by_process: dict[int, _Opened] = {}
+
+    def __reduce__(self) -> Any:
+        return (_shared_stubs, (self.server,))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Stubs:
+        return self
+
+    def __copy__(self) -> Stubs:
+        return self
+
+    def with_server(self, server: Server) -> Stubs:
+        """Stubs that prove the same caller to a server reached in another way."""
+        return Stubs(server, self._token)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where each service is."""
+        return {name: self.server.address_of(name) for name in ("volume", "mesh", "transfer", "job")}
+
+    def _opened(self) -> _Opened:
+        if self._closed:
+            raise FailedPrecondition("this client is closed", "connect again")
+        here = os.getpid()
+        opened = self._by_process.get(here)
+        if opened is None:
+            tune_unless_told_otherwise()
+            made = _Opened(self.server, Credentials(self._found_token(), self.server.tls))
+            # Atomic, where a lock held by another thread at the moment of a fork would stay locked in the child.
+            opened = self._by_process.setdefault(here, made)
+            if opened is not made:
+                made.close()
+        return opened
+
+    def _found_token(self) -> str:
+        if self._token is not None:
+            return self._token
+        token = stored_token(self.server.address)
+        if self.server.needs_token and not token:
+            raise Unauthenticated(
+                "the token of this client did not travel with it", 'set VOXGATE_TOKEN here, or use "voxgate login"'
+            )
+        return token
+
+    @property
+    def volume(self) -> volume_pb2_grpc.VolumeServiceStub:
+        """The raw stub of the Volume service."""
+        return self._opened().volume
+
+    @property
+    def segment(self) -> segment_pb2_grpc.SegmentServiceStub:
+        """The raw stub of the Segment service."""
+        return self._opened().segment
+
+    @property
+    def mesh(self) -> mesh_pb2_grpc.MeshServiceStub:
+        """The raw stub of the Mesh service."""
+        return self._opened().mesh
+
+    @property
+    def transfer(self) -> transfer_pb2_grpc.TransferServiceStub:
+        """The raw stub of the Transfer service."""
+        return self._opened().transfer
+
+    @property
+    def job(self) -> job_pb2_grpc.JobServiceStub:
+        """The raw stub of the Job service."""
+        return self._opened().job
+
+    @property
+    def read_cutout(self) -> Any:
+        """The same call as volume.ReadCutout, answering bytes: see voxgate.wire.framing."""
+        return self._opened().read_cutout[0]
+
+    @property
+    def read_cutout_lanes(self) -> tuple[Any, ...]:
+        """`read_cutout` on as many connections as `server.streams` says."""
+        return self._opened().read_cutout
+
+    def close(self) -> None:
+        """Close this process's channels for good; calls that run are cancelled."""
+        self._closed = True
+        opened = self._by_process.get(os.getpid())
+        if opened is not None:
+            opened.close()
+
+
+@functools.lru_cache(maxsize=64)
+def _shared_stubs(server: Server) -> Stubs:
+    """The stubs of every volume that was unpickled in this process; a task each would otherwise open a channel each."""
+    return Stubs(server)

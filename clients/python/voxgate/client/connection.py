@@ -12,10 +12,11 @@ from typing import Any
 import grpc
 
 from voxgate.client.array import VolumeArray
-from voxgate.client.channels import Credentials, Stubs
+from voxgate.client.channels import Server, Stubs
 from voxgate.client.jobs import JobHandle
-from voxgate.client.profile import load_profile
+from voxgate.client.profile import load_profile, stored_token
 from voxgate.client.remote_volume import UNARY_TIMEOUT_S, RemoteVolume
+from voxgate.model.errors import InvalidArgument
 from voxgate.model.jobs import TransferSpec
 from voxgate.model.names import VolumeName, split_version
 from voxgate.model.volumes import LabelView, OpenOptions, Volume, VolumeSpec
@@ -81,12 +82,9 @@ def connect(
     profile = load_profile()
     chosen = address or os.environ.get("VOXGATE_SERVER") or (profile.address if profile else "") or DEFAULT_ADDRESS
     # A token goes to no server but the one it was given for.
-    own = profile if profile and profile.address == chosen else None
-    credentials = Credentials(
-        token or os.environ.get("VOXGATE_TOKEN") or (own.token if own else "") or "",
-        tls or False,
-    )
-    first = Stubs(chosen, credentials, {})
+    said = token or stored_token(chosen)
+    alone = Server(chosen, tls=tls or False, needs_token=bool(said))
+    first = Stubs(alone, said)
     try:
         info = _server_info(first, chosen)
     finally:
@@ -97,7 +95,8 @@ def connect(
         "transfer": transfer or told.get("transfer", ""),
         "job": jobs or told.get("job", ""),
     }
-    return Client(Stubs(chosen, credentials, elsewhere), info)
+    server = replace(alone, elsewhere=tuple((name, where) for name, where in elsewhere.items() if where))
+    return Client(Stubs(server, said), info)
 
 
 def _server_info(stubs: Stubs, address: str) -> ServerInfo:
@@ -116,6 +115,9 @@ def _server_info(stubs: Stubs, address: str) -> ServerInfo:
 
 class Client:
     """A connection to a suite of voxgate services. Thread-safe; close it, or use it in a with-block.
+
+    It may be pickled and survives a fork: what comes out connects by itself when it is used. A pickle holds addresses
+    and never a token, which is read again from VOXGATE_TOKEN or the profile where the pickle is used.
 
     Attributes:
         stubs: the raw generated stubs, for whatever this class does not wrap.
@@ -136,6 +138,25 @@ class Client:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> Any:
+        return (_again, (self.stubs.server, self._info))
+
+    def with_streams(self, count: int) -> Client:
+        """A client of the same server that spreads each large read over several connections.
+
+        One is the default and, on a fast link, best. More help where a single connection is the limit: a long way
+        with a small TCP window, or a balancer that gives each connection its share.
+
+        Args:
+            count: how many; a read of less than 16 MiB for each uses fewer.
+
+        Raises:
+            InvalidArgument: for less than one.
+        """
+        if count < 1:
+            raise InvalidArgument(f"{count} connections can read nothing", "give a positive number")
+        return Client(self.stubs.with_server(replace(self.stubs.server, streams=count)), self._info)
+
     def close(self) -> None:
         """Close the connection; arrays made from it can no longer be read."""
         self.stubs.close()
@@ -144,11 +165,8 @@ class Client:
         """What the server says of itself, asked anew."""
         return _server_info(self.stubs, self.stubs.addresses["volume"])
 
-    def _call(self, method: Any, request: Any, service: str = "volume", timeout_s: float = UNARY_TIMEOUT_S) -> Any:
-        try:
-            return method(request, timeout=timeout_s)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.stubs.addresses[service]) from None
+    def _call(self, method: Any, request: Any, service: str = "volume") -> Any:
+        return _call(method, request, self.stubs.addresses[service])
 
     def volumes(self, parent: str = "") -> list[VolumeEntry]:
         """The groups and volumes right under a name; without one, the remotes.
@@ -172,12 +190,7 @@ class Client:
         Raises:
             MalformedName, UnknownRemote, UnknownVolume, UnknownVersion.
         """
-        chosen = options or OpenOptions()
-        VolumeName.parse(name)
-        request = volume_pb2.GetVolumeRequest(volume=name, version=chosen.version)
-        volume = self._call(self.stubs.volume.GetVolume, request).volume
-        writable = types_pb2.CAPABILITY_WRITE in volume.capabilities
-        return RemoteVolume(self.stubs, volume_from_proto(volume), chosen, writable=writable)
+        return _open(self.stubs, name, options or OpenOptions())
 
     def volume(
         self, name: str, *, version: str = "", time: int | None = None, label_view: LabelView = LabelView.BODIES
@@ -199,7 +212,7 @@ class Client:
         if "t" not in volume.info.axes or time is not None:
             return VolumeArray(volume)
         bound = replace(options, version=volume.info.resolved_version)
-        return VolumeArray(volume, reopen=lambda index: self.open(plain, replace(bound, time_index=index)))
+        return VolumeArray(volume, reopen=_Reopening(self.stubs, plain, bound))
 
     def resolve(self, uri: str) -> str:
         """The name under which a store's own URI is served.
@@ -260,3 +273,36 @@ class Client:
             token = page.next_page_token
             if not token:
                 return
+
+
+def _call(method: Any, request: Any, address: str) -> Any:
+    try:
+        return method(request, timeout=UNARY_TIMEOUT_S)
+    except grpc.RpcError as error:
+        raise from_rpc_error(error, address) from None
+
+
+def _open(stubs: Stubs, name: str, options: OpenOptions) -> RemoteVolume:
+    """The volume of a name, as the server describes it now."""
+    VolumeName.parse(name)
+    request = volume_pb2.GetVolumeRequest(volume=name, version=options.version)
+    volume = _call(stubs.volume.GetVolume, request, stubs.addresses["volume"]).volume
+    writable = types_pb2.CAPABILITY_WRITE in volume.capabilities
+    return RemoteVolume(stubs, volume_from_proto(volume), options, writable=writable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reopening:
+    """Opens a volume at a time index; may be pickled."""
+
+    stubs: Stubs
+    name: str
+    options: OpenOptions
+
+    def __call__(self, index: int) -> Volume:
+        return _open(self.stubs, self.name, replace(self.options, time_index=index))
+
+
+def _again(server: Server, info: ServerInfo) -> Client:
+    """A client out of a pickle."""
+    return Client(Stubs(server), info)

@@ -65,6 +65,19 @@ def load_profile() -> Profile | None:
     return Profile(fields["address"], fields.get("token", ""))
 
 
+def stored_token(address: str) -> str:
+    """The token for a server: VOXGATE_TOKEN, else the profile's if it was given for this very server; else empty.
+
+    Raises:
+        ConfigInvalid: when the file is not a profile.
+    """
+    told = os.environ.get("VOXGATE_TOKEN")
+    if told:
+        return told
+    profile = load_profile()
+    return profile.token if profile and profile.address == address else ""
+
+
 def save_profile(profile: Profile) -> Path:
     """Write the profile in place of the one before, readable by its owner alone; answers where it is.
 

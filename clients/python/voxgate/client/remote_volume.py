@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import grpc
@@ -12,6 +14,8 @@ import numpy as np
 from voxgate.client.channels import Stubs
 from voxgate.client.cutouts import CutoutAssembler, check_written, preferred_encodings, write_messages
 from voxgate.client.meshes import GrpcMeshSource
+from voxgate.client.resuming import Attempt, Broken, OneVersion, is_break, lanes_of, read_in_lanes, read_whole
+from voxgate.model.errors import Cancelled, ChunkCorrupt, IncompleteAnswer
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.meshes import MeshSource
 from voxgate.model.requests import check_box, check_channels, check_opened, check_out, check_write, scale_of
@@ -22,6 +26,8 @@ from voxgate.wire.volumes import box_to_proto, dtype_to_proto, label_view_to_pro
 
 UNARY_TIMEOUT_S = 120.0
 _PAGE = 10_000
+_LANE_BYTES = 16 << 20
+"""The least raw bytes for which another connection is worth its call."""
 
 
 class RemoteVolume:
@@ -80,15 +86,26 @@ class RemoteVolume:
             fields["time_index"] = self._options.time_index
         return fields
 
+    def __reduce__(self) -> Any:
+        # A caller's patience is this process's own.
+        options = OpenOptions(self._options.version, self._options.time_index, self._options.label_view)
+        return (_again, (self._stubs, self._info, options, self._writable))
+
     def read(
         self, box: Box, *, scale: int = 0, channels: Sequence[int] | None = None, out: Voxels | None = None
     ) -> Voxels:
         """Read a box; see `Volume.read`.
 
+        A stream that breaks is taken up again at the same version: only what is missing is asked for. When that fails
+        too, `out` may be partly filled.
+
         Raises:
-            IncompleteAnswer: when the stream ended before every voxel came; and whatever the server refuses.
+            IncompleteAnswer: when streams ended before every voxel came; and whatever the server refuses.
+            ServerUnreachable: when the server stays away.
+            ChunkCorrupt: when a block comes damaged twice.
+            VersionMoved: when the volume changed in the middle.
         """
-        check_box(self._info, box, scale)
+        level = check_box(self._info, box, scale)
         check_opened(self._info, self._options)
         wanted = check_channels(self._info, channels)
         shape = (len(wanted), *box.shape.zyx)
@@ -102,19 +119,45 @@ class RemoteVolume:
             box=box_to_proto(box),
             channels=wanted if channels is not None else (),
             accept_encodings=preferred_encodings(self._info),
-            if_version=self._info.resolved_version,
         )
-        assembler = CutoutAssembler(self._info, box, result)
-        call = self._stubs.read_cutout(request, timeout=self._timeout(None))
-        try:
-            for response in call:
-                self._options.context.check()
-                assembler.response(response)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self._stubs.addresses["volume"]) from None
-        finally:
-            call.cancel()
-        return assembler.finish()
+        context = self._options.context
+        reading = _Reading(request, box, result, OneVersion(self._info.resolved_version), threading.Event())
+        count = min(self._stubs.server.streams, max(1, result.nbytes // _LANE_BYTES))
+        parts = lanes_of(box, level, count)
+        if len(parts) == 1:
+            read_whole(box, self._attempt(reading, 0), context=context)
+        else:
+            attempts = [self._attempt(reading, lane) for lane in range(len(parts))]
+            read_in_lanes(parts, attempts, context=context, failed=reading.failed)
+        return result
+
+    def _attempt(self, reading: _Reading, lane: int) -> Attempt:
+        """Asks for one part of a read on one connection."""
+
+        def ask(part: Box) -> Broken | None:
+            assembler = CutoutAssembler(self._info, part, reading.place_of(part))
+            call = self._stubs.read_cutout_lanes[lane](reading.request_for(part), timeout=self._timeout(None))
+            try:
+                for response in call:
+                    self._options.context.check()
+                    if reading.failed.is_set():
+                        raise Cancelled("another part of the same read failed")
+                    assembler.response(response)
+                    reading.version.note(assembler.resolved_version)
+            except grpc.RpcError as error:
+                typed = from_rpc_error(error, self._stubs.addresses["volume"])
+                if not is_break(error):
+                    raise typed from None
+                # When only the last words are missing, every voxel is here.
+                missing = assembler.missing
+                return Broken(typed, tuple(missing)) if missing else None
+            except ChunkCorrupt as error:
+                return Broken(error, tuple(assembler.missing))
+            finally:
+                call.cancel()
+            return _ending(assembler)
+
+        return ask
 
     def write(self, box: Box, voxels: Voxels, *, scale: int = 0) -> None:
         """Write a box; see `Writable.write`.
@@ -175,3 +218,54 @@ class RemoteVolume:
             return method(request, timeout=self._timeout(UNARY_TIMEOUT_S))
         except grpc.RpcError as error:
             raise from_rpc_error(error, self._stubs.addresses["volume"]) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One read, over as many calls as it takes.
+
+    Attributes:
+        request: what every call asks for, but for the box and the version.
+        box: the whole box.
+        result: array of shape (c, z, y, x) that it is read into.
+        version: what every call must be answered at.
+        failed: set when a part failed.
+    """
+
+    request: volume_pb2.ReadCutoutRequest
+    box: Box
+    result: Voxels
+    version: OneVersion
+    failed: threading.Event
+
+    def place_of(self, part: Box) -> Voxels:
+        """The view of the result that a part fills."""
+        return self.result if part == self.box else self.result[(slice(None), *part.slices_zyx(self.box.start))]
+
+    def request_for(self, part: Box) -> volume_pb2.ReadCutoutRequest:
+        """The request for a part, at the version of the parts before."""
+        request = volume_pb2.ReadCutoutRequest(if_version=self.version.wanted)
+        request.MergeFrom(self.request)
+        request.box.CopyFrom(box_to_proto(part))
+        return request
+
+
+def _ending(assembler: CutoutAssembler) -> Broken | None:
+    """What a stream that ended well left to ask for.
+
+    Raises:
+        IncompleteAnswer: when it broke the contract in another way than by ending early.
+    """
+    try:
+        assembler.finish()
+    except IncompleteAnswer as error:
+        missing = assembler.missing
+        if not missing:
+            raise
+        return Broken(error, tuple(missing))
+    return None
+
+
+def _again(stubs: Stubs, info: VolumeInfo, options: OpenOptions, writable: bool) -> RemoteVolume:
+    """A volume out of a pickle."""
+    return RemoteVolume(stubs, info, options, writable=writable)
