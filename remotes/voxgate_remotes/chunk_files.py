@@ -1,4 +1,4 @@
-"""The chunks of a precomputed scale as files: which are there, and those that carry a compression suffix.
+"""The chunks of an unsharded precomputed scale as files: which are there, and those that carry a compression suffix.
 
 cloud-volume stores the chunk NAME as `NAME.gz` when it writes to file:// with its default compression; tensorstore
 looks for NAME only and would answer the fill value, so every read looks for suffixes first. Where both are there,
@@ -8,31 +8,31 @@ the plain one: readers disagree, so that is an error.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorstore as ts
 
-from voxgate.model.errors import ChunkCorrupt, StoreUnavailable, UnsupportedFormat
-from voxgate.model.geometry import Box, Vec3, aligned_outward, grid_cells
-from voxgate.model.volumes import CallContext, Voxels
+from voxgate.model.errors import ChunkCorrupt, UnsupportedFormat
+from voxgate.model.geometry import Box, Vec3
+from voxgate.model.volumes import ByteCodec, CallContext, EncodedChunk, Encoding, Voxels
+from voxgate_remotes.encoded import size_limit
+from voxgate_remotes.file_access import REMEDY, has_file, open_chunk, opened_folder, read_whole, unreadable
+from voxgate_remotes.parallel import share
+from voxgate_remotes.raw_chunks import Part, RawReader, parts_of
 from voxgate_remotes.tensorstores import STORE_ERRORS, View, fill, global_view, store_error
 
 _UNREADABLE_SUFFIXES = (".br", ".zstd", ".xz", ".bz2")
 _SAMPLED_FILES = 64
-_READERS = 4
-_REMEDY = "restore it from its source"
-_DECODED_SLACK = 2
-"""How much larger than its raw voxels an encoded chunk may be; a gzip bomb is larger."""
+_DECODERS = 4
+_COPIERS = 2
+_WORTH_A_THREAD_BYTES = 2**23
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class ChunkFiles:
         bounds: the scale's voxels.
         chunk_shape: the grid's cell.
         grid_origin: where the grid starts.
+        looks_compressed: whether some files carried a compression suffix when the volume was opened.
     """
 
     folder: Path
@@ -54,29 +55,31 @@ class ChunkFiles:
     bounds: Box
     chunk_shape: Vec3
     grid_origin: Vec3
+    looks_compressed: bool
 
     @property
-    def looks_compressed(self) -> bool:
-        """Whether some of the first files carry a suffix.
+    def dtype(self) -> np.dtype[Any]:
+        """Of the voxels."""
+        name: str = self.info["data_type"]
+        return np.dtype(name.lower()).newbyteorder("<")
 
-        Raises:
-            UnsupportedFormat: for a suffix that cannot be read.
-        """
-        try:
-            with os.scandir(self.folder) as entries:
-                names = [entry.name for entry, _ in zip(entries, range(_SAMPLED_FILES), strict=False)]
-        except OSError:
-            return False
-        for name in names:
-            _refuse_suffix(name)
-        return any(name.endswith(".gz") for name in names)
+    @property
+    def channel_count(self) -> int:
+        """Of every chunk."""
+        return int(self.info.get("num_channels", 1))
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether chunks are voxels as they are, but for a compression suffix."""
+        return bool(self.scale["encoding"] == "raw")
 
     def any_in(self, box: Box) -> bool:
         """Whether a stored chunk overlaps `box`."""
-        return any(
-            os.path.lexists(path) or os.path.lexists(f"{path}.gz") or _has_unreadable(path)
-            for path in map(self._path, self._cells(box))
-        )
+        with opened_folder(self.folder) as folder:
+            return any(
+                has_file(folder, name) or has_file(folder, f"{name}.gz") or _has_unreadable(folder, name)
+                for name in (part.name for part in self._parts(box))
+            )
 
     def compressed_in(self, box: Box) -> bool:
         """Whether a chunk that overlaps `box` is stored as `NAME.gz`.
@@ -85,56 +88,146 @@ class ChunkFiles:
             UnsupportedFormat: when one is stored with a suffix that cannot be read, and not otherwise.
         """
         found = False
-        for path in map(self._path, self._cells(box)):
-            if os.path.lexists(f"{path}.gz"):
-                found = True
-            elif not os.path.lexists(path) and (suffix := _has_unreadable(path)):
-                _refuse_suffix(suffix)
+        with opened_folder(self.folder) as folder:
+            for name in (part.name for part in self._parts(box)):
+                if has_file(folder, f"{name}.gz"):
+                    found = True
+                elif not has_file(folder, name):
+                    _refuse_suffix(_has_unreadable(folder, name))
         return found
 
     def fill(self, box: Box, channels: list[int] | None, out: Voxels, context: CallContext) -> None:
         """Read `box` into `out` chunk by chunk, with or without suffix; `channels` None means all in order.
 
         Raises:
-            ChunkCorrupt, StoreUnavailable, Cancelled, DeadlineExceeded.
+            ChunkCorrupt, StoreUnavailable, UnsupportedFormat, Cancelled, DeadlineExceeded.
         """
-        decode = self._decoder(channels, context)
-        with ThreadPoolExecutor(_READERS, "voxgate-gzip") as readers:  # zlib works outside of the interpreter's lock
-            for cell, data in _in_order(readers, self._bytes, self._cells(box)):
+
+        def worker() -> Callable[[Part], None]:
+            copy = self._copier(channels, context)
+
+            def work(part: Part) -> None:
                 context.check()
-                part = cell.intersection(box)
-                target = out[:, *part.slices_zyx(box.start)]
-                target[...] = 0 if data is None else decode(cell, part, data)
+                target = part.of(out, box)
+                found = self._find(folder, part.name, part)
+                if found is None:
+                    target[...] = 0
+                    return
+                try:
+                    copy(*found, part, target)
+                except OSError as error:
+                    raise unreadable(f"the chunk {part}", error) from None
+                finally:
+                    os.close(found[0])
 
-    def _decoder(self, channels: list[int] | None, context: CallContext) -> Callable[[Box, Box, bytes], Voxels]:
-        """What turns (chunk, part of it, encoded bytes) into the part's voxels, shape (c, z, y, x)."""
-        dtype = np.dtype(self.info["data_type"].lower()).newbyteorder("<")
-        channel_count = int(self.info.get("num_channels", 1))
+            return work
 
-        def raw(cell: Box, part: Box, data: bytes) -> Voxels:
-            if len(data) != channel_count * cell.voxel_count * dtype.itemsize:
-                raise ChunkCorrupt(f"the stored chunk with the voxels {cell} has a wrong size", _REMEDY)
-            voxels = np.frombuffer(data, dtype).reshape(channel_count, *cell.shape.zyx)
-            chosen = voxels if channels is None else voxels[channels]
-            return chosen[:, *part.slices_zyx(cell.start)]
+        parts = self._parts(box)
+        with opened_folder(self.folder) as folder:
+            share(parts, worker, min(len(parts), self._threads(out.nbytes)))
 
-        if self.scale["encoding"] == "raw":
-            return raw
+    def read_encoded(self, cells: Sequence[Box], encoding: Encoding, context: CallContext) -> list[EncodedChunk | None]:
+        """The stored chunks of grid cells as they are, in order; None where one is absent.
+
+        One after the other: where files are in the page cache, threads cost more than they gain (measured).
+
+        Args:
+            cells: whole cells, clipped to the bounds.
+            encoding: of a chunk without a compression suffix.
+            context: the caller's patience.
+
+        Raises:
+            ChunkCorrupt, StoreUnavailable, UnsupportedFormat, Cancelled, DeadlineExceeded.
+        """
+        with opened_folder(self.folder) as folder:
+            return [self._encoded(folder, cell, encoding, context) for cell in cells]
+
+    def _encoded(self, folder: int | None, cell: Box, encoding: Encoding, context: CallContext) -> EncodedChunk | None:
+        context.check()
+        found = self._find(folder, chunk_name(cell), cell)
+        if found is None:
+            return None
+        file, codec = found
+        try:
+            data = read_whole(file, self._limit(cell), cell)
+        except OSError as error:
+            raise unreadable(f"the chunk {cell}", error) from None
+        finally:
+            os.close(file)
+        return EncodedChunk(data, replace(encoding, bytes=codec), cell)
+
+    def _find(self, folder: int | None, name: str, where: object) -> tuple[int, ByteCodec] | None:
+        """A chunk's file, opened for the caller to close, and what it is compressed with; None where it is absent.
+
+        Args:
+            folder: as `opened_folder` answered.
+            name: the chunk's, without suffix.
+            where: the chunk's voxels, for messages.
+
+        Raises:
+            ChunkCorrupt: when it is there twice.
+            UnsupportedFormat: when it is there with a suffix that cannot be read.
+            StoreUnavailable: when it cannot be opened.
+        """
+        file = open_chunk(folder, name, where)
+        if file is None:
+            file = open_chunk(folder, f"{name}.gz", where)
+            if file is None:
+                _refuse_suffix(_has_unreadable(folder, name))
+                return None
+            return file, ByteCodec.GZIP
+        if has_file(folder, f"{name}.gz"):
+            os.close(file)
+            raise ChunkCorrupt(
+                f"the stored chunk with the voxels {where} is there twice, with and without .gz",
+                "remove the older file",
+            )
+        return file, ByteCodec.NONE
+
+    def _threads(self, size: int) -> int:
+        """How many threads pay for a read of `size` bytes: copying is bound by memory, decoding is not."""
+        if self.looks_compressed or not self.is_raw:
+            return _DECODERS
+        return _COPIERS if size >= _WORTH_A_THREAD_BYTES else 1
+
+    def _copier(
+        self, channels: list[int] | None, context: CallContext
+    ) -> Callable[[int, ByteCodec, Part, Voxels], None]:
+        """What puts the part of a chunk that lies in (file, compression) into the part's voxels; for one thread."""
+        wanted = range(self.channel_count) if channels is None else channels
+        reader = RawReader(self.dtype, self.channel_count)
+        decode = None if self.is_raw else self._decoder(channels, context)
+
+        def copy(file: int, codec: ByteCodec, part: Part, target: Voxels) -> None:
+            if decode is None and codec is ByteCodec.NONE:
+                reader.from_file(file, part, wanted, target)
+                return
+            data = read_whole(file, self._limit(part.cell), part)
+            if codec is ByteCodec.GZIP:
+                data = _gunzip(data, self._limit(part.cell), part)
+            if decode is None:
+                reader.from_bytes(data, part, wanted, target)
+            else:
+                decode(data, part, target)
+
+        return copy
+
+    def _decoder(self, channels: list[int] | None, context: CallContext) -> Callable[[bytes, Part, Voxels], None]:
+        """What decodes a chunk of another encoding than raw into its part's voxels; for one thread."""
         memory, view = self._memory_volume()
 
-        def encoded(cell: Box, part: Box, data: bytes) -> Voxels:
-            name = f"{self.scale['key']}/{_name(cell)}"
+        def decode(data: bytes, part: Part, target: Voxels) -> None:
+            name = f"{self.scale['key']}/{part.name}"
             memory[name] = data
-            (z, y, x) = (slice(a, b) for a, b in zip(part.start.zyx, part.stop.zyx, strict=True))
-            voxels = np.empty((len(channels or range(channel_count)), *part.shape.zyx), dtype)
+            inside = part.inside
+            (z, y, x) = (slice(a, b) for a, b in zip(inside.start.zyx, inside.stop.zyx, strict=True))
             try:
-                fill(view[0, :, z, y, x], channels, voxels, context)
+                fill(view[0, :, z, y, x], channels, target, context)
             except STORE_ERRORS as error:
-                raise store_error(error, f"reading the stored chunk with the voxels {cell}") from error
+                raise store_error(error, f"reading the stored chunk with the voxels {part}") from error
             del memory[name]
-            return voxels
 
-        return encoded
+        return decode
 
     def _memory_volume(self) -> tuple[Any, View]:
         """An empty volume of the same description in memory: tensorstore decodes the chunks that are put into it."""
@@ -144,115 +237,59 @@ class ChunkFiles:
         spec = {"driver": "neuroglancer_precomputed", "kvstore": {"driver": "memory"}, "scale_index": 0}
         return memory, global_view(ts.open(spec, context=context).result(), "xyzc", self.bounds.start)
 
-    def _bytes(self, cell: Box) -> bytes | None:
-        """The encoded chunk, without its gzip; None where it is absent."""
-        path = self._path(cell)
-        itemsize = np.dtype(self.info["data_type"].lower()).itemsize
-        limit = _DECODED_SLACK * cell.voxel_count * itemsize * int(self.info.get("num_channels", 1)) + 65536
-        plain, compressed = os.path.lexists(path), os.path.lexists(f"{path}.gz")
-        if plain and compressed:
-            raise ChunkCorrupt(
-                f"the stored chunk with the voxels {cell} is there twice, with and without .gz", "remove the older file"
-            )
-        if not plain and not compressed:
-            return None
-        try:
-            data = Path(path if plain else f"{path}.gz").read_bytes()
-            return data if plain else _gunzip(data, limit)
-        except (EOFError, zlib.error):
-            raise ChunkCorrupt(f"the stored chunk with the voxels {cell} is not valid gzip", _REMEDY) from None
-        except OSError as error:
-            raise StoreUnavailable(f"the chunk {cell} cannot be read: {error.strerror}", "look at its host") from None
+    def _limit(self, cell: Box) -> int:
+        """The most bytes that the chunk of a cell may have, encoded or decoded."""
+        return size_limit(cell.voxel_count * self.dtype.itemsize * self.channel_count)
 
-    def _cells(self, box: Box) -> list[Box]:
-        """The whole stored chunks that overlap `box`, clipped to the bounds as their files are."""
-        whole = aligned_outward(box, self.chunk_shape, self.grid_origin).intersection(self.bounds)
-        return list(grid_cells(whole, self.chunk_shape, self.grid_origin))
-
-    def _path(self, cell: Box) -> str:
-        return f"{self.folder}/{_name(cell)}"
+    def _parts(self, box: Box) -> list[Part]:
+        return parts_of(box, self.bounds, self.chunk_shape, self.grid_origin)
 
 
-@dataclass(frozen=True, slots=True)
-class ShardedChunks:
-    """The chunks of one sharded scale; `sharding` is its entry of `info`, the rest as in ChunkFiles."""
+def looks_compressed(folder: Path) -> bool:
+    """Whether some of the first files of a scale's folder carry a suffix.
 
-    folder: Path
-    sharding: dict[str, Any]
-    bounds: Box
-    chunk_shape: Vec3
-    grid_origin: Vec3
-
-    @property
-    def looks_compressed(self) -> bool:
-        """Whether chunks are compressed inside of their shards."""
-        return self.sharding.get("data_encoding") == "gzip"
-
-    def any_in(self, box: Box) -> bool:
-        """Whether a stored chunk overlaps `box`: each is looked up in its shard's index."""
-        base = {"driver": "file", "path": f"{self.folder}/"}
-        spec = {"driver": "neuroglancer_uint64_sharded", "metadata": self.sharding, "base": base}
-        shards = ts.KvStore.open(spec).result()
-        for cell in grid_cells(box, self.chunk_shape, self.grid_origin):
-            index = [(a - o) // c for a, o, c in zip(cell.start, self.grid_origin, self.chunk_shape, strict=True)]
-            key = self._morton(Vec3(*index)).to_bytes(8, "big")
-            if shards.read(key).result().state != "missing":
-                return True
+    Raises:
+        UnsupportedFormat: for a suffix that cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry, _ in zip(entries, range(_SAMPLED_FILES), strict=False)]
+    except OSError:
         return False
-
-    def _morton(self, cell: Vec3) -> int:
-        """The compressed Morton code of a grid cell: bits of x, y, z in turn, each only as far as its axis needs."""
-        shape = self.bounds.shape
-        bits = [(-(-extent // size) - 1).bit_length() for extent, size in zip(shape, self.chunk_shape, strict=True)]
-        code = at = 0
-        for bit in range(max(bits)):
-            for number, width in zip(cell, bits, strict=True):
-                if bit < width:
-                    code |= (number >> bit & 1) << at
-                    at += 1
-        return code
+    for name in names:
+        _refuse_suffix(name)
+    return any(name.endswith(".gz") for name in names)
 
 
-def _name(cell: Box) -> str:
+def chunk_name(cell: Box) -> str:
+    """The name of a cell's file."""
     return "_".join(f"{a}-{b}" for a, b in zip(cell.start, cell.stop, strict=True))
 
 
-def _gunzip(data: bytes, limit: int) -> bytes:
+def _gunzip(data: bytes, limit: int, where: object) -> bytes:
     """Decompress gzip members of together at most `limit` bytes.
 
     Raises:
-        EOFError: for truncated or larger data.
-        zlib.error: for what is not gzip, or fails its checksum.
+        ChunkCorrupt: for truncated or larger data, and what is not gzip or fails its checksum.
     """
     found = b""
+    corrupt = ChunkCorrupt(f"the stored chunk with the voxels {where} is not valid gzip", REMEDY)
     while data or not found:
         member = zlib.decompressobj(wbits=31)
-        part = member.decompress(data, limit + 1 - len(found))
+        try:
+            part = member.decompress(data, limit + 1 - len(found))
+        except zlib.error:
+            raise corrupt from None
         if not member.eof:
-            raise EOFError
+            raise corrupt
         found = found + part if found else part
         data = member.unused_data.lstrip(b"\0")
     return found
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, read: Callable[[Box], bytes | None], cells: list[Box]
-) -> Iterator[tuple[Box, bytes | None]]:
-    """Each cell with its bytes, in order, a few read ahead."""
-    ahead: deque[Future[bytes | None]] = deque()
-    upcoming = iter(cells)
-    try:
-        for cell in cells:
-            ahead.extend(pool.submit(read, one) for one in itertools.islice(upcoming, 2 * _READERS - len(ahead)))
-            yield cell, ahead.popleft().result()
-    finally:
-        for future in ahead:
-            future.cancel()
-
-
-def _has_unreadable(path: str) -> str:
+def _has_unreadable(folder: int | None, name: str) -> str:
     """The name of a file that holds the chunk under a suffix that cannot be read; empty where there is none."""
-    return next((f"{path}{suffix}" for suffix in _UNREADABLE_SUFFIXES if os.path.lexists(f"{path}{suffix}")), "")
+    return next((f"{name}{suffix}" for suffix in _UNREADABLE_SUFFIXES if has_file(folder, f"{name}{suffix}")), "")
 
 
 def _refuse_suffix(name: str) -> None:

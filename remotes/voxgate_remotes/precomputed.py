@@ -8,7 +8,8 @@ and x-fastest; a sharded scale has its chunks in shard files instead.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import (
     ArrayCodec,
     ByteCodec,
+    CallContext,
     Channel,
+    EncodedChunk,
     Encoding,
     OpenOptions,
     Scale,
@@ -28,12 +31,13 @@ from voxgate.model.volumes import (
     Voxels,
 )
 from voxgate_remotes.checks import checked_box, checked_write
-from voxgate_remotes.chunk_files import ChunkFiles, ShardedChunks
+from voxgate_remotes.chunk_files import ChunkFiles, looks_compressed
+from voxgate_remotes.encoded import PassingVolume
 from voxgate_remotes.guard import PathGuard
 from voxgate_remotes.metadata import is_file, is_size, read_json
+from voxgate_remotes.shards import ShardedChunks, open_shards
 from voxgate_remotes.tensorstores import (
     STORE_ERRORS,
-    TensorStoreVolume,
     Tuning,
     View,
     bounds_of,
@@ -68,28 +72,59 @@ def claims(folder: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class _Stored:
+    """The stored chunks of one scale. Of sharded ones the shard's own compression is already undone."""
+
+    chunks: ChunkFiles | ShardedChunks
+    encoding: Encoding
+
+    @property
+    def encodings(self) -> tuple[Encoding, ...]:
+        """As they are, and behind a compression suffix; both may be there."""
+        if isinstance(self.chunks, ShardedChunks):
+            return (self.encoding,)
+        both = (self.encoding, replace(self.encoding, bytes=ByteCodec.GZIP))
+        return both[::-1] if self.chunks.looks_compressed else both
+
+    def read_encoded(self, cells: Sequence[Box], time: int, context: CallContext) -> list[EncodedChunk | None]:  # noqa: ARG002
+        """The chunks of grid cells in order; this format has no time."""
+        return self.chunks.read_encoded(cells, self.encoding, context)
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedPrecomputed:
-    """An opened volume, to be bound to callers."""
+    """An opened volume, to be bound to callers.
+
+    Attributes:
+        info: its description.
+        views: of each scale, for tensorstore to read and write.
+        chunks: of each scale, the stored chunks.
+        stored: the same, to be handed out as they are.
+        reads_files: whether raw chunks are read from their files directly, not through tensorstore and its cache.
+    """
 
     info: VolumeInfo
     views: tuple[View, ...]
     chunks: tuple[ChunkFiles | ShardedChunks, ...]
+    stored: tuple[_Stored, ...]
+    reads_files: bool
 
     def bind(self, info: VolumeInfo, options: OpenOptions) -> PrecomputedVolume:
         """A volume for one caller."""
         return PrecomputedVolume(info, self, options)
 
 
-class PrecomputedVolume(TensorStoreVolume):
+class PrecomputedVolume(PassingVolume):
     """A precomputed volume. Chunks that cloud-volume stored as `NAME.gz` are read; over them nothing is written."""
 
     def __init__(self, info: VolumeInfo, opened: OpenedPrecomputed, options: OpenOptions) -> None:
-        super().__init__(info, opened.views, options)
+        super().__init__(info, opened.views, options, opened.stored)
         self._chunks = opened.chunks
+        self._reads_files = opened.reads_files
 
     def _fill(self, box: Box, scale: int, channels: list[int] | None, out: Voxels) -> None:
         files = self._chunks[scale]
-        if isinstance(files, ChunkFiles) and files.compressed_in(box):
+        if isinstance(files, ChunkFiles) and ((files.is_raw and self._reads_files) or files.compressed_in(box)):
             files.fill(box, channels, out, self._context)
         else:
             super()._fill(box, scale, channels, out)
@@ -142,9 +177,14 @@ def open_store(folder: Path, guard: PathGuard, tuning: Tuning) -> OpenedPrecompu
     described: list[Scale] = []
     for scale, view, where in zip(scales, views, folders, strict=True):
         chunk, granule, origin = grids_of(view)
-        grid = (bounds_of(view), chunk, origin)
-        sharding = scale.get("sharding")
-        files = ShardedChunks(where, sharding, *grid) if sharding else ChunkFiles(where, metadata, scale, *grid)
+        files: ChunkFiles | ShardedChunks
+        if sharding := scale.get("sharding"):
+            shards = open_shards(where, sharding, tuning.context())
+            compressed = sharding.get("data_encoding") == "gzip"
+            voxel_bytes = dtype.itemsize * int(view.shape[1])
+            files = ShardedChunks(shards, compressed, bounds_of(view), chunk, origin, voxel_bytes)
+        else:
+            files = ChunkFiles(where, metadata, scale, bounds_of(view), chunk, origin, looks_compressed(where))
         chunks.append(files)
         described.append(
             Scale(
@@ -154,7 +194,7 @@ def open_store(folder: Path, guard: PathGuard, tuning: Tuning) -> OpenedPrecompu
                 write_granule_shape=granule,
                 grid_origin=origin,
                 voxel_size_nm=VoxelSize(*map(float, scale["resolution"])),
-                stored_encodings=_encodings(scale, files),
+                stored_encodings=(_encoding(scale, ByteCodec.GZIP if files.looks_compressed else ByteCodec.NONE),),
                 # A shard is only sanely written whole and once; gzip files would go on hiding what is written.
                 writable=isinstance(files, ChunkFiles) and not files.looks_compressed,
             )
@@ -168,7 +208,8 @@ def open_store(folder: Path, guard: PathGuard, tuning: Tuning) -> OpenedPrecompu
         axes="czyx" if channel_count > 1 else "zyx",
         channels=tuple(Channel() for _ in range(channel_count)) if channel_count > 1 else (),
     )
-    return OpenedPrecomputed(info, views, tuple(chunks))
+    stored = tuple(_Stored(of, _encoding(scale)) for of, scale in zip(chunks, scales, strict=True))
+    return OpenedPrecomputed(info, views, tuple(chunks), stored, reads_files=tuning.cache_bytes == 0)
 
 
 def _check(info: dict[str, Any]) -> None:
@@ -195,9 +236,8 @@ def _check(info: dict[str, Any]) -> None:
             )
 
 
-def _encodings(scale: dict[str, Any], files: ChunkFiles | ShardedChunks) -> tuple[Encoding, ...]:
+def _encoding(scale: dict[str, Any], compression: ByteCodec = ByteCodec.NONE) -> Encoding:
     array = _ENCODINGS[scale["encoding"]]
-    block = None
     if array is ArrayCodec.COMPRESSED_SEGMENTATION:
-        block = Vec3(*scale["compressed_segmentation_block_size"])
-    return (Encoding(array, ByteCodec.GZIP if files.looks_compressed else ByteCodec.NONE, block),)
+        return Encoding(array, compression, Vec3(*scale["compressed_segmentation_block_size"]))
+    return Encoding(array, compression)

@@ -170,8 +170,8 @@ class TensorStoreVolume:
         writable = kind is Writable and any(scale.writable for scale in self._info.scales)
         return cast("C", self) if writable or kind is ChunkPresence else None
 
-    def _cut(self, scale: int, box: Box) -> View:
-        """The (c, z, y, x) part of a scale's view at the bound time.
+    def _chosen_time(self) -> int:
+        """The bound time.
 
         Raises:
             InvalidArgument: when no time was given at open and there are several.
@@ -181,8 +181,16 @@ class TensorStoreVolume:
                 f"this volume has {self._info.time_count} time points and none was chosen",
                 f"open it with a time_index of 0 to {self._info.time_count - 1}",
             )
+        return self._time
+
+    def _cut(self, scale: int, box: Box) -> View:
+        """The (c, z, y, x) part of a scale's view at the bound time.
+
+        Raises:
+            InvalidArgument: when no time was given at open and there are several.
+        """
         (z, y, x) = (slice(a, b) for a, b in zip(box.start.zyx, box.stop.zyx, strict=True))
-        return self._views[scale][self._time, :, z, y, x]
+        return self._views[scale][self._chosen_time(), :, z, y, x]
 
 
 def global_view(store: Any, axes: str, offset: Vec3) -> View:
