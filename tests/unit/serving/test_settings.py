@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from voxgate.model.errors import ConfigInvalid
@@ -60,5 +62,9 @@ def test_a_missing_file_and_one_that_is_no_toml_are_said(tmp_path):
         load_configuration(path, {})
 
 
-def test_every_setting_explains_itself():
-    assert all(field.description for field in ServerSettings.model_fields.values())
+def test_every_setting_explains_itself_and_is_documented_with_those_words():
+    page = (Path(__file__).parents[3] / "docs/reference/configuration.md").read_text()
+    for name, field in ServerSettings.model_fields.items():
+        assert field.description
+        assert f"| `{name}` |" in page
+        assert f"| {field.description} |" in page

@@ -26,7 +26,12 @@ def transfer(  # noqa: PLR0913  (every option is a parameter)
     *,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay until it has ended.")] = False,
     fmt: Annotated[
-        str, typer.Option("--format", help="precomputed, zarr2 or zarr3.", show_default="the remote's own")
+        str,
+        typer.Option(
+            "--format",
+            help="precomputed, zarr2 or zarr3, unsharded.",
+            show_default="the remote's own, sharded where it can be",
+        ),
     ] = "",
     server: Server = None,
     as_json: AsJson = False,
