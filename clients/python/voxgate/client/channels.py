@@ -24,6 +24,7 @@ from voxgate.v1 import (
     volume_pb2_grpc,
 )
 from voxgate.wire.allocator import tune_unless_told_otherwise
+from voxgate.wire.checksums import can_checksum
 
 _READS = (
     ("voxgate.v1.VolumeService", ("GetServerInfo", "ListVolumes", "GetVolume", "ResolveVolume", "ReadChunk")),
@@ -298,6 +299,11 @@ class Stubs:
     def read_cutout_lanes(self) -> tuple[Any, ...]:
         """`read_cutout` on as many connections as `server.streams` says."""
         return self._opened().read_cutout
+
+    @property
+    def wants_checksums(self) -> bool:
+        """Whether chunks should carry one: on the way to another machine, where this installation can tell."""
+        return can_checksum() and not is_this_machine(self.server.address)
 
     def close(self) -> None:
         """Close this process's channels for good; calls that run are cancelled."""

@@ -88,7 +88,8 @@ class CutoutAssembler:
 
         Raises:
             IncompleteAnswer: for a chunk outside the box or of an encoding the header does not list.
-            ChunkCorrupt, UnsupportedEncoding: when it cannot be decoded, or its checksum differs.
+            ChunkCorrupt: naming the box, when it cannot be decoded or its checksum differs.
+            UnsupportedEncoding: when nothing here decodes it.
         """
         chunk = framed.fields
         box = box_from_proto(chunk.box)
@@ -102,10 +103,14 @@ class CutoutAssembler:
         if encoding.array is ArrayCodec.FILL:
             target[...] = self._fill
         else:
-            shape = (self._out.shape[0], *data_box.shape.zyx)
+            named = {"box": str(box)}
             if chunk.HasField("crc32c") and can_checksum() and crc32c(framed.data) != chunk.crc32c:
-                raise ChunkCorrupt(f"the bytes of {box} were damaged on their way", "ask again")
-            voxels = encodings.decode(framed.data, encoding, shape, self._info.dtype)
+                raise ChunkCorrupt(f"the bytes of {box} were damaged on their way", "ask again", details=named)
+            shape = (self._out.shape[0], *data_box.shape.zyx)
+            try:
+                voxels = encodings.decode(framed.data, encoding, shape, self._info.dtype)
+            except ChunkCorrupt as error:
+                raise ChunkCorrupt(f"{box}: {error.message}", error.remedy, details=named) from error
             target[...] = voxels[(slice(None), *box.slices_zyx(data_box.start))]
         self._covered.append(box)
 

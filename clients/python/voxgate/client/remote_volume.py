@@ -119,6 +119,7 @@ class RemoteVolume:
             box=box_to_proto(box),
             channels=wanted if channels is not None else (),
             accept_encodings=preferred_encodings(self._info),
+            want_checksums=self._stubs.wants_checksums,
         )
         context = self._options.context
         reading = _Reading(request, box, result, OneVersion(self._info.resolved_version), threading.Event())
