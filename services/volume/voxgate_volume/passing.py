@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from voxgate.model.geometry import Box, aligned_outward
-from voxgate.model.volumes import ArrayCodec, ByteCodec, EncodedChunk, EncodedChunks, Encoding, Volume
+from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, EncodedChunk, EncodedChunks, Encoding, Volume
 from voxgate.wire.byte_codecs import Data, deflate
 from voxgate.wire.encodings import accepts
 
@@ -40,12 +40,12 @@ def passing_of(volume: Volume, scale: int, accepted: tuple[Encoding, ...], *, ra
     than stored chunks, and none that were not.
     """
     chunks = volume.capability(EncodedChunks)
-    if chunks is None:
+    usual = volume.info.scales[scale].stored_encodings[:1]
+    if chunks is None or (usual == (RAW,) and not raw_too):
         return None
     outgoing: dict[Encoding, Encoding] = {}
     for stored in chunks.encodings_of(scale):
-        plain = stored.array is ArrayCodec.RAW and stored.bytes is ByteCodec.NONE
-        sent = None if plain and not raw_too else _sent_as(stored, accepted)
+        sent = None if stored == RAW and not raw_too else _sent_as(stored, accepted)
         if sent is not None:
             outgoing[stored] = sent
     return Passing(chunks, scale, outgoing) if outgoing else None

@@ -176,3 +176,25 @@ def test_png_is_exact(dtype, channels, mode):
             decode(bad, PNG, shape, dtype)
     with pytest.raises(ChunkCorrupt):
         decode(saved.getvalue(), PNG, (channels, 3, 5, 8), dtype)
+
+
+def test_voxels_that_cannot_be_written_to_are_encoded_too():
+    voxels = SEGMENTS.copy()
+    voxels.flags.writeable = False
+    for encoding in encodable(U64):
+        np.testing.assert_array_equal(decode(encode(voxels, encoding), encoding, voxels.shape, U64), voxels)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), dtype=st.sampled_from([np.dtype("<u4"), U64]))
+def test_a_part_is_the_same_voxels_as_the_whole_cut(data, dtype):
+    voxels = SEGMENTS.astype(dtype)
+
+    def span(extent):
+        start = data.draw(st.integers(0, extent - 1))
+        return slice(start, data.draw(st.integers(start + 1, extent)))
+
+    part = tuple(span(extent) for extent in voxels.shape[1:])
+    for encoding in encodable(dtype):
+        got = decode(encode(voxels, encoding), encoding, voxels.shape, dtype, part=part)
+        np.testing.assert_array_equal(got, voxels[(slice(None), *part)])

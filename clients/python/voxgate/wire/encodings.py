@@ -17,6 +17,7 @@ from voxgate.model.errors import ChunkCorrupt, UnsupportedEncoding
 from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, Encoding, Voxels
 from voxgate.wire import picture_codecs, segmentation_codec
 from voxgate.wire.byte_codecs import Data, can_deflate, can_inflate, deflate, inflate
+from voxgate.wire.segmentation_codec import Part
 
 GZIP = Encoding(ArrayCodec.RAW, ByteCodec.GZIP)
 ZSTD = Encoding(ArrayCodec.RAW, ByteCodec.ZSTD)
@@ -85,8 +86,17 @@ def encode(voxels: Voxels, encoding: Encoding) -> Data:
     return deflate(np.ascontiguousarray(voxels).reshape(-1).view(np.uint8).data, encoding.bytes)
 
 
-def decode(data: Data, encoding: Encoding, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Voxels:
-    """Bytes as voxels of `shape` (c, z, y, x); of raw bytes a read-only view.
+def decode(
+    data: Data, encoding: Encoding, shape: tuple[int, ...], dtype: np.dtype[Any], *, part: Part | None = None
+) -> Voxels:
+    """Bytes as voxels of `shape` (c, z, y, x), or as the `part` of them; of raw bytes a read-only view.
+
+    Args:
+        data: the encoded bytes.
+        encoding: what they are encoded in.
+        shape: what the whole of them decodes to.
+        dtype: the volume's.
+        part: slices of z, y, x, each with a start and a stop; None means everything.
 
     Raises:
         UnsupportedEncoding: for an encoding this installation cannot decode, and for FILL, which has no bytes.
@@ -99,14 +109,18 @@ def decode(data: Data, encoding: Encoding, shape: tuple[int, ...], dtype: np.dty
         raw = inflate(data, encoding.bytes, size)
         if len(raw) != size:
             raise ChunkCorrupt(f"a chunk decodes to {len(raw)} bytes instead of {size}", "ask again")
-        return np.frombuffer(raw, dtype).reshape(shape)
+        return _cut(np.frombuffer(raw, dtype).reshape(shape), part)
     inner = inflate(data, encoding.bytes, 2 * size + _SLACK)
     if encoding.array is ArrayCodec.COMPRESSED_SEGMENTATION:
         block = encoding.block_shape or segmentation_codec.DEFAULT_BLOCK
-        return segmentation_codec.decode_segmentation(inner, shape, dtype, block)
+        return segmentation_codec.decode_segmentation(inner, shape, dtype, block, part)
     if encoding.array is ArrayCodec.JPEG:
-        return picture_codecs.decode_jpeg(inner, shape, dtype)
-    return picture_codecs.decode_png(inner, shape, dtype)
+        return _cut(picture_codecs.decode_jpeg(inner, shape, dtype), part)
+    return _cut(picture_codecs.decode_png(inner, shape, dtype), part)
+
+
+def _cut(voxels: Voxels, part: Part | None) -> Voxels:
+    return voxels if part is None else voxels[(slice(None), *part)]
 
 
 def _name(encoding: Encoding) -> str:

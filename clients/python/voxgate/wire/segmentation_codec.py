@@ -22,9 +22,10 @@ from voxgate.wire.byte_codecs import Data, has_module
 DTYPES = (np.dtype("<u4"), np.dtype("<u8"))
 DEFAULT_BLOCK = Vec3(8, 8, 8)
 _WIDTHS = np.array([0, 1, 2, 4, 8, 16, 32])
-_ONE = (1).to_bytes(4, "little")
 
 _Words = np.ndarray[Any, np.dtype[np.uint32]]
+Part = tuple[slice, slice, slice]
+"""Slices of z, y, x with a start and a stop."""
 
 
 def available() -> bool:
@@ -44,29 +45,54 @@ def _encode_channel(channel: Voxels, block: Vec3) -> _Words:
     import compressed_segmentation  # noqa: PLC0415  (an extra)
 
     fortran = np.asfortranarray(channel.transpose(2, 1, 0))
+    if not fortran.flags.writeable:  # the library asks for a buffer that it could write to, and never does
+        fortran = fortran.copy(order="F")
     encoded = compressed_segmentation.compress(fortran, block_size=tuple(block), order="F")
     return np.frombuffer(encoded, "<u4")[1:]
 
 
-def decode_segmentation(data: Data, shape: tuple[int, ...], dtype: np.dtype[Any], block: Vec3) -> Voxels:
-    """Bytes as voxels of `shape` (c, z, y, x).
+def decode_segmentation(
+    data: Data, shape: tuple[int, ...], dtype: np.dtype[Any], block: Vec3, part: Part | None = None
+) -> Voxels:
+    """Bytes as voxels of `shape` (c, z, y, x), or as the `part` of them (slices of z, y, x).
+
+    Of a part only the blocks that it touches are decoded.
 
     Raises:
         ChunkCorrupt: when an offset or an index leads outside of the bytes.
     """
-    import compressed_segmentation  # noqa: PLC0415  (an extra)
-
     if len(data) % 4 or len(data) < 4 * shape[0]:
         raise _corrupt()
     words = np.frombuffer(data, "<u4")
     size = (shape[3], shape[2], shape[1])
-    decoded: list[Voxels] = []
-    for start in words[: shape[0]].tolist():
-        _check_channel(words[start:], size, dtype.itemsize // 4, block)
-        whole = bytes(data) if shape[0] == 1 and start == 1 else _ONE + words[start:].tobytes()
-        voxels = compressed_segmentation.decompress(whole, size, dtype, block_size=tuple(block), order="F")
-        decoded.append(voxels.reshape(size, order="F").transpose(2, 1, 0))
+    spans = [(0, extent) for extent in size] if part is None else [(cut.start, cut.stop) for cut in reversed(part)]
+    decoded = [_decode_channel(words[start:], size, dtype, block, spans) for start in words[: shape[0]].tolist()]
     return decoded[0][np.newaxis] if shape[0] == 1 else np.stack(decoded)
+
+
+def _decode_channel(
+    channel: _Words, size: tuple[int, int, int], dtype: np.dtype[Any], block: Vec3, spans: list[tuple[int, int]]
+) -> Voxels:
+    """The (z, y, x) voxels within `spans` (start, stop on x, y, z) of one channel."""
+    import compressed_segmentation  # noqa: PLC0415  (an extra)
+
+    _check_channel(channel, size, dtype.itemsize // 4, block)
+    grid = [-(-extent // cell) for extent, cell in zip(size, block, strict=True)]
+    first = [start // cell for (start, _), cell in zip(spans, block, strict=True)]
+    last = [-(-stop // cell) for (_, stop), cell in zip(spans, block, strict=True)]
+    # The blocks of a part, under the same offsets, are a chunk of their own: only their headers move to the front.
+    headers = channel[: 2 * grid[0] * grid[1] * grid[2]].reshape(grid[2], grid[1], grid[0], 2)
+    wanted = headers[first[2] : last[2], first[1] : last[1], first[0] : last[0]]
+    whole = np.empty(len(channel) + 1, "<u4")
+    whole[0] = 1
+    whole[1 : 1 + wanted.size] = wanted.reshape(-1)
+    whole[1 + wanted.size :] = channel[wanted.size :]
+    low = [i * cell for i, cell in zip(first, block, strict=True)]
+    extent = [min(i * cell, end) - start for i, cell, end, start in zip(last, block, size, low, strict=True)]
+    voxels = compressed_segmentation.decompress(whole.tobytes(), extent, dtype, block_size=tuple(block), order="F")
+    inside = tuple(slice(start - base, stop - base) for (start, stop), base in zip(spans, low, strict=True))
+    cut: Voxels = voxels.reshape(extent, order="F")[inside].transpose(2, 1, 0)
+    return cut
 
 
 def _corrupt() -> ChunkCorrupt:
