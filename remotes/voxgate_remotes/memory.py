@@ -19,12 +19,16 @@ from voxgate.model.errors import (
     UnsupportedFormat,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
+from voxgate.model.requests import scale_of
 from voxgate.model.volumes import (
     RAW,
     SUPPORTED_DTYPES,
     CallContext,
     Channel,
     ChunkPresence,
+    EncodedChunk,
+    EncodedChunks,
+    Encoding,
     ListEntry,
     OpenOptions,
     Scale,
@@ -44,6 +48,7 @@ from voxgate_remotes.checks import (
     refuse_version_and_time,
 )
 from voxgate_remotes.config import RemoteConfig
+from voxgate_remotes.grid import cell_index, whole_cell
 
 C = TypeVar("C")
 
@@ -160,6 +165,31 @@ class MemoryVolume:
                 chunk[:, *cell.slices_zyx(origin)] = voxels[:, *cell.slices_zyx(box.start)]
                 chunks[origin] = chunk
 
+    def encodings_of(self, scale: int) -> tuple[Encoding, ...]:
+        """Raw, always.
+
+        Raises:
+            UnknownScale.
+        """
+        scale_of(self._info, scale)
+        return (RAW,)
+
+    def read_encoded(self, cells: Sequence[Box], *, scale: int = 0) -> list[EncodedChunk | None]:
+        """The chunks of grid cells, without a copy; see `voxgate.model.volumes.EncodedChunks.read_encoded`.
+
+        Raises:
+            UnknownScale; InvalidArgument: for a box that is no cell; Cancelled, DeadlineExceeded.
+        """
+        level = scale_of(self._info, scale)
+        self._context.check()
+        found: list[EncodedChunk | None] = []
+        for cell in cells:
+            whole = whole_cell(level, cell_index(level, cell))
+            chunk = self._store.chunks[scale].get(whole.start)
+            data = None if chunk is None else chunk.reshape(-1).view(np.uint8).data.toreadonly()
+            found.append(None if data is None else EncodedChunk(data, RAW, whole))
+        return found
+
     def is_absent(self, box: Box, *, scale: int = 0) -> bool:
         """Whether no chunk that overlaps `box` was ever written.
 
@@ -171,8 +201,9 @@ class MemoryVolume:
         return not any(_chunk_origin(level, cell) in self._store.chunks[scale] for cell in cells)
 
     def capability(self, kind: type[C]) -> C | None:
-        """Writable where the volume takes writes, ChunkPresence always."""
-        has_it = kind is ChunkPresence or (kind is Writable and any(scale.writable for scale in self._info.scales))
+        """Writable where the volume takes writes, ChunkPresence and EncodedChunks always."""
+        always = kind in (ChunkPresence, EncodedChunks)
+        has_it = always or (kind is Writable and any(scale.writable for scale in self._info.scales))
         return cast("C", self) if has_it else None
 
 

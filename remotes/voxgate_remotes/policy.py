@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from voxgate.model.errors import ChunkMissing, ConfigContradictsStore, ConfigInvalid, ReadOnly
+from voxgate.model.errors import ChunkMissing, ConfigContradictsStore, ConfigInvalid, MissingCapability, ReadOnly
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
 from voxgate.model.volumes import (
     ChunkPresence,
+    EncodedChunk,
+    EncodedChunks,
+    Encoding,
     ListEntry,
     OpenOptions,
     Remote,
@@ -61,6 +64,7 @@ class CompleteVolume(DescribedVolume):
             ConfigInvalid: when the store cannot tell stored chunks from absent ones.
         """
         super().__init__(inner, info)
+        self._encoded = inner.capability(EncodedChunks)
         presence = inner.capability(ChunkPresence)
         if presence is None:
             raise ConfigInvalid(
@@ -80,11 +84,39 @@ class CompleteVolume(DescribedVolume):
             level = self._info.scales[scale]
             for cell in grid_cells(box.intersection(level.bounds), level.stored_chunk_shape, level.grid_origin):
                 if self._presence.is_absent(cell, scale=scale):
-                    raise ChunkMissing(
-                        f"the stored chunk with the voxels {cell} of scale {scale} is absent",
-                        'restore it; or the operator says absent_chunks = "fill" to read absent chunks as background',
-                    )
+                    raise _missing(cell, scale)
         return super().read(box, scale=scale, channels=channels, out=out)
+
+    def encodings_of(self, scale: int) -> tuple[Encoding, ...]:
+        """The inner volume's; see `voxgate.model.volumes.EncodedChunks.encodings_of`."""
+        return () if self._encoded is None else self._encoded.encodings_of(scale)
+
+    def read_encoded(self, cells: Sequence[Box], *, scale: int = 0) -> list[EncodedChunk | None]:
+        """Stored chunks, all there; see `voxgate.model.volumes.EncodedChunks.read_encoded`.
+
+        Raises:
+            ChunkMissing: when one is not.
+        """
+        if self._encoded is None:
+            raise MissingCapability("stored chunks cannot be passed on as they are", "read voxels")
+        chunks = self._encoded.read_encoded(cells, scale=scale)
+        for cell, chunk in zip(cells, chunks, strict=True):
+            if chunk is None:
+                raise _missing(cell, scale)
+        return chunks
+
+    def capability(self, kind: type[C]) -> C | None:
+        """What the inner volume can do, but stored chunks only through here."""
+        if kind is EncodedChunks:
+            return None if self._encoded is None else cast("C", self)
+        return super().capability(kind)
+
+
+def _missing(cell: Box, scale: int) -> ChunkMissing:
+    return ChunkMissing(
+        f"the stored chunk with the voxels {cell} of scale {scale} is absent",
+        'restore it; or the operator says absent_chunks = "fill" to read absent chunks as background',
+    )
 
 
 class GovernedRemote:

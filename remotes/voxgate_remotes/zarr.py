@@ -16,13 +16,13 @@ import numpy as np
 
 from voxgate.model.errors import ConfigContradictsStore, MetadataInvalid, UnsupportedFormat, VoxgateError
 from voxgate.model.geometry import Vec3, VoxelSize
-from voxgate.model.volumes import ByteCodec, Channel, Encoding, OpenOptions, Scale, VolumeInfo, VolumeKind
+from voxgate.model.volumes import Channel, OpenOptions, Scale, VolumeInfo, VolumeKind
 from voxgate_remotes import ome
 from voxgate_remotes.config import VolumeOverrides
+from voxgate_remotes.encoded import PassingVolume
 from voxgate_remotes.guard import PathGuard
 from voxgate_remotes.metadata import is_file, is_size, read_json
 from voxgate_remotes.tensorstores import (
-    TensorStoreVolume,
     Tuning,
     View,
     bounds_of,
@@ -32,12 +32,12 @@ from voxgate_remotes.tensorstores import (
     grids_of,
     open_arrays,
 )
+from voxgate_remotes.zarr_chunks import Layout, ZarrChunks, layout_of
 
 ATTRIBUTE = "voxgate"
 """An array's attribute: {"kind", "voxel_offset": [x, y, z], "voxel_size_nm": [x, y, z]}: what Zarr has no place for."""
 
 _V3, _V2_ARRAY, _V2_ATTRIBUTES = "zarr.json", ".zarray", ".zattrs"
-_BYTE_CODECS = {"gzip": ByteCodec.GZIP, "zstd": ByteCodec.ZSTD, "blosc": ByteCodec.BLOSC}
 
 
 def claims_v3(folder: Path) -> bool:
@@ -72,10 +72,11 @@ class OpenedZarr:
 
     info: VolumeInfo
     views: tuple[View, ...]
+    stored: tuple[ZarrChunks, ...]
 
-    def bind(self, info: VolumeInfo, options: OpenOptions) -> TensorStoreVolume:
+    def bind(self, info: VolumeInfo, options: OpenOptions) -> PassingVolume:
         """A volume for one caller."""
-        return TensorStoreVolume(info, self.views, options)
+        return PassingVolume(info, self.views, options, self.stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +140,32 @@ def open_store(folder: Path, guard: PathGuard, tuning: Tuning, overrides: Volume
         )
     views = tuple(global_view(s, geometry.axes, o) for s, o in zip(stores, geometry.offsets, strict=True))
     keys = multiscale.paths if multiscale else ("0",)
+    layouts = [layout_of(a.document, a.version, geometry.axes, dtype.itemsize) for a in arrays]
+    scales = tuple(map(_scale, keys, layouts, views, geometry.sizes))
     info = VolumeInfo(
         name="",
         dtype=dtype,
         kind=_kind(arrays[0], attributes),
-        scales=tuple(map(_scale, keys, arrays, views, geometry.sizes, [geometry.axes] * len(keys))),
+        scales=scales,
         axes="".join(axis for axis in "tczyx" if axis in geometry.axes or axis == "z"),
         channels=_channels(views, geometry),
         time_count=_common_extent(views, 0),
         fill_value=_fill_value(stores[0]),
         inferred=geometry.inferred,
     )
-    return OpenedZarr(info, views)
+    context = tuning.context()
+    stored = tuple(
+        ZarrChunks(
+            folder=array.folder,
+            layout=layout,
+            level=scale,
+            voxel_bytes=dtype.itemsize * info.channel_count,
+            encodings=(layout.encoding,) if layout.encoding and layout.can_be_passed(info.channel_count) else (),
+            context=context,
+        )
+        for array, layout, scale in zip(arrays, layouts, scales, strict=True)
+    )
+    return OpenedZarr(info, views, stored)
 
 
 def _group_attributes(folder: Path) -> dict[str, Any]:
@@ -267,7 +282,7 @@ def _kind(array: _Array, group_attributes: dict[str, Any]) -> VolumeKind:
     return VolumeKind.SEGMENTATION if is_label else VolumeKind.UNKNOWN
 
 
-def _scale(key: str, array: _Array, view: View, size: VoxelSize | None, axes: str) -> Scale:
+def _scale(key: str, layout: Layout, view: View, size: VoxelSize | None) -> Scale:
     chunk, granule, origin = grids_of(view)
     return Scale(
         key=key,
@@ -276,30 +291,9 @@ def _scale(key: str, array: _Array, view: View, size: VoxelSize | None, axes: st
         write_granule_shape=granule,
         grid_origin=origin,
         voxel_size_nm=size,
-        stored_encodings=_encodings(array) if axes in ("zyx", "czyx") else (),
+        stored_encodings=(layout.encoding,) if layout.encoding and layout.in_our_order else (),
         writable=True,
     )
-
-
-def _encodings(array: _Array) -> tuple[Encoding, ...]:
-    """How chunks are stored, where our words can say it: C-order, little-endian, at most one codec of bytes."""
-    document = array.document
-    if array.version == 2:
-        plain = document.get("order") == "C" and not document.get("filters") and document["dtype"][0] in "<|"
-        compressor = document.get("compressor")
-        return _encoding([compressor["id"]] if compressor else []) if plain else ()
-    codecs = document["codecs"]
-    if codecs[0]["name"] == "sharding_indexed":
-        codecs = codecs[0]["configuration"]["codecs"]
-    first, *rest = codecs
-    big_endian = first.get("configuration", {}).get("endian") == "big"
-    return _encoding([codec["name"] for codec in rest]) if first["name"] == "bytes" and not big_endian else ()
-
-
-def _encoding(names: list[str]) -> tuple[Encoding, ...]:
-    if not names:
-        return (Encoding(),)
-    return (Encoding(bytes=_BYTE_CODECS[names[0]]),) if len(names) == 1 and names[0] in _BYTE_CODECS else ()
 
 
 def _channels(views: tuple[View, ...], geometry: _Geometry) -> tuple[Channel, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from voxgate_remotes.testing import ReadConformance, WriteConformance
+from voxgate_remotes.testing import EncodedConformance, ReadConformance, WriteConformance
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "conformance.md").read_text()
 
@@ -26,9 +26,10 @@ def test_the_example_passes(tmp_path):
     assert f"{sum(map(len, map(names_and_docs, (ReadConformance, WriteConformance))))} passed" in ran.stdout
 
 
-@pytest.mark.parametrize("suite", [ReadConformance, WriteConformance])
+@pytest.mark.parametrize("suite", [ReadConformance, WriteConformance, EncodedConformance])
 def test_each_test_is_listed_with_what_it_says(suite):
-    page = PAGE[PAGE.index("`ReadConformance`:") :]
-    first, second = page.split("`WriteConformance` (")
-    listed = re.findall(r"^\| `(test_\w+)` \| (.*) \|$", first if suite is ReadConformance else second, re.MULTILINE)
+    """The tables stand in this order, each behind the name of its suite."""
+    sections = re.split(r"^`(Read|Write|Encoded)Conformance`", PAGE, flags=re.MULTILINE)[1:]
+    section = dict(zip(sections[::2], sections[1::2], strict=True))[suite.__name__.removesuffix("Conformance")]
+    listed = re.findall(r"^\| `(test_\w+)` \| (.*) \|$", section, re.MULTILINE)
     assert listed == [(name, says.split("\n")[0].strip()) for name, says in names_and_docs(suite).items()]

@@ -17,12 +17,14 @@ test, and says how to open it:
             )
 
 `WriteConformance` is inherited in the same way where volumes take writes; its `case` must be fresh for each test.
+`EncodedConformance` is for volumes that hand out stored chunks as they are stored; it needs a fixture `decode` too.
 The suite uses nothing but the Volume Protocol, so it holds for a local adapter, a cache and a volume over gRPC alike.
 Needs `voxgate-remotes[testing]`.
 """
 
 from voxgate_remotes.testing.cases import ScaleFacts, VolumeCase
+from voxgate_remotes.testing.encoded import Decode, EncodedConformance
 from voxgate_remotes.testing.reading import ReadConformance
 from voxgate_remotes.testing.writing import WriteConformance
 
-__all__ = ["ReadConformance", "ScaleFacts", "VolumeCase", "WriteConformance"]
+__all__ = ["Decode", "EncodedConformance", "ReadConformance", "ScaleFacts", "VolumeCase", "WriteConformance"]
