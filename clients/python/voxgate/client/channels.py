@@ -247,6 +247,7 @@ class Stubs:
         here = os.getpid()
         opened = self._by_process.get(here)
         if opened is None:
+            self._check_fork()
             tune_unless_told_otherwise()
             made = _Opened(self.server, Credentials(self._found_token(), self.server.tls))
             # Atomic, where a lock held by another thread at the moment of a fork would stay locked in the child.
@@ -254,6 +255,15 @@ class Stubs:
             if opened is not made:
                 made.close()
         return opened
+
+    def _check_fork(self) -> None:
+        """Refuse what would hang: gRPC in the child of a process that used it, with its support for forks off."""
+        is_off = os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "").lower() in ("0", "f", "n", "false", "no", "off")
+        if self._by_process and is_off:
+            raise FailedPrecondition(
+                "this process was forked from one that was connected, and GRPC_ENABLE_FORK_SUPPORT is off",
+                'unset GRPC_ENABLE_FORK_SUPPORT, or start processes with "spawn"',
+            )
 
     def _found_token(self) -> str:
         if self._token is not None:

@@ -211,8 +211,8 @@ class Client:
         volume = self.open(plain, options)
         if "t" not in volume.info.axes or time is not None:
             return VolumeArray(volume)
-        bound = replace(options, version=volume.info.resolved_version)
-        return VolumeArray(volume, reopen=_Reopening(self.stubs, plain, bound))
+        resolved = volume.info.resolved_version
+        return VolumeArray(volume, reopen=_Reopening(self.stubs, plain, resolved, label_view))
 
     def resolve(self, uri: str) -> str:
         """The name under which a store's own URI is served.
@@ -297,10 +297,11 @@ class _Reopening:
 
     stubs: Stubs
     name: str
-    options: OpenOptions
+    version: str
+    label_view: LabelView
 
     def __call__(self, index: int) -> Volume:
-        return _open(self.stubs, self.name, replace(self.options, time_index=index))
+        return _open(self.stubs, self.name, OpenOptions(self.version, index, self.label_view))
 
 
 def _again(server: Server, info: ServerInfo) -> Client:

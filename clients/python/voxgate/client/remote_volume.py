@@ -19,7 +19,7 @@ from voxgate.model.errors import Cancelled, ChunkCorrupt, IncompleteAnswer
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.meshes import MeshSource
 from voxgate.model.requests import check_box, check_channels, check_opened, check_out, check_write, scale_of
-from voxgate.model.volumes import C, OpenOptions, SegmentCount, SegmentIndex, VolumeInfo, Voxels, Writable
+from voxgate.model.volumes import C, LabelView, OpenOptions, SegmentCount, SegmentIndex, VolumeInfo, Voxels, Writable
 from voxgate.v1 import segment_pb2, volume_pb2
 from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.volumes import box_to_proto, dtype_to_proto, label_view_to_proto, vec3_to_proto
@@ -87,9 +87,9 @@ class RemoteVolume:
         return fields
 
     def __reduce__(self) -> Any:
-        # A caller's patience is this process's own.
-        options = OpenOptions(self._options.version, self._options.time_index, self._options.label_view)
-        return (_again, (self._stubs, self._info, options, self._writable))
+        # A caller's patience stays in its own process.
+        selected = (self._options.version, self._options.time_index, self._options.label_view)
+        return (_again, (self._stubs, self._info, selected, self._writable))
 
     def read(
         self, box: Box, *, scale: int = 0, channels: Sequence[int] | None = None, out: Voxels | None = None
@@ -267,6 +267,6 @@ def _ending(assembler: CutoutAssembler) -> Broken | None:
     return None
 
 
-def _again(stubs: Stubs, info: VolumeInfo, options: OpenOptions, writable: bool) -> RemoteVolume:
+def _again(stubs: Stubs, info: VolumeInfo, selected: tuple[str, int | None, LabelView], writable: bool) -> RemoteVolume:
     """A volume out of a pickle."""
-    return RemoteVolume(stubs, info, options, writable=writable)
+    return RemoteVolume(stubs, info, OpenOptions(*selected), writable=writable)
