@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,9 +71,13 @@ def read_whole(file: int, limit: int, where: object) -> bytes:
 
     Raises:
         ChunkCorrupt: when there are more than `limit`: nobody reads an endless file into memory.
+        StoreUnavailable: for what is no file, such as a pipe, which would look like an empty one.
         OSError: whatever the system says.
     """
-    size = os.fstat(file).st_size
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreUnavailable(f"the chunk {where} is no regular file", "look at its host")
+    size = found.st_size
     if size > limit:
         raise ChunkCorrupt(f"the stored chunk with the voxels {where} is larger than any encoding makes it", REMEDY)
     data = os.read(file, min(size, _READ_BYTES) + 1)  # one more: a file that grows is noticed
