@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from voxgate.client import physical, writing
 from voxgate.client.binding import Binding, Reopen
-from voxgate.client.describing import DescribedArray
 from voxgate.client.indexing import parse_basic_index
+from voxgate.client.lazy_views import LazilyViewedArray
 from voxgate.client.physical import Choice, Points, Triple
 from voxgate.client.segments import Segments, checked_segment_id, mesh_segments, require
 from voxgate.model.errors import FailedPrecondition, InvalidArgument, OutOfBounds, UnknownScale
@@ -22,7 +22,7 @@ from voxgate.model.meshes import Mesh, MeshProgress, MeshRequest
 from voxgate.model.volumes import SegmentIndex, Volume
 
 
-class VolumeArray(DescribedArray):
+class VolumeArray(LazilyViewedArray):
     """A volume as an array. Nothing is read before it is indexed, and nothing about an array can be changed.
 
     Two kinds of coordinates, never mixed:
@@ -51,12 +51,6 @@ class VolumeArray(DescribedArray):
         axes = info.axes if has_time else info.axes.replace("t", "")
         unscaled = Binding(volume, 0, axes, reopen=reopen if has_time else None)
         self._binding = replace(unscaled, scale=_scale_index(unscaled, scale))
-
-    @classmethod
-    def _of(cls, binding: Binding) -> VolumeArray:
-        made = cls.__new__(cls)
-        made._binding = binding
-        return made
 
     # Other views
 
@@ -167,7 +161,8 @@ class VolumeArray(DescribedArray):
             stop_nm: x, y, z in nanometres, itself outside.
             scale: another scale than this array's, by index or key.
             channels: which channels, in this order, by index or name; all when not given.
-            out: an array of the result's shape and dtype (any strides) to fill and return.
+            out: an array of the result's axes, shape and dtype (any strides) to fill and return; when a read fails in
+                the middle, parts of it are filled.
 
         Returns:
             Array with the axes of this array, in its dtype.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voxgate.model.errors import DataTypeMismatch, ShapeMismatch, UnknownScale
+from voxgate.model.errors import DataTypeMismatch, InvalidArgument, ShapeMismatch, UnknownScale
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import Scale, Volume, VolumeInfo
 
@@ -114,6 +114,8 @@ class Binding:
             raise ShapeMismatch(f"out has shape {out.shape}, the result has {shape}", f"the axes are {self.axes!r}")
         if out.dtype != self.info.dtype:
             raise DataTypeMismatch(f"out has dtype {out.dtype}, the volume has {self.info.dtype}")
+        if not out.flags.writeable:
+            raise InvalidArgument("out cannot be written to", "give an array that owns its voxels")
 
     def _own_order(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A view of a (t, c, z, y, x) array with the axes of this binding."""
