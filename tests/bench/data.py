@@ -1,26 +1,37 @@
-"""What the rows work on: the FIB-25 sample, made larger by reflection, as precomputed in a temporary folder."""
+"""What the rows work on: the FIB-25 sample, made larger by reflection, in every layout that a row reads."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tensorstore as ts
+from cloudvolume import CloudVolume
 
 from tools.demo_references import read_precomputed
 from tools.demo_suite import SAMPLES
-from tools.make_sample import Level, write_precomputed
 from voxgate import Box
 
 Array = npt.NDArray[Any]
 
-SHAPE_ZYX = (360, 384, 400)
+EDGE = 512
 START = (1088, 2056, 3000)
-CHUNK = (64, 64, 64)
-MISALIGNED = Box.of(x=(1189, 1445), y=(2173, 2429), z=(3093, 3349))
-"""256 voxels along each axis, on no chunk's border: x, y, z, global."""
+CHUNK = [64, 64, 64]
+SIZE_NM = [10, 10, 10]
+_MISALIGNED = ((101, 357), (117, 373), (93, 349))
+_SHARDING = {
+    "@type": "neuroglancer_uint64_sharded_v1",
+    "preshift_bits": 9,
+    "minishard_bits": 0,
+    "shard_bits": 0,
+    "hash": "identity",
+    "minishard_index_encoding": "gzip",
+    "data_encoding": "raw",
+}
 
 
 def tiled(voxels: Array, shape: tuple[int, ...]) -> Array:
@@ -34,30 +45,121 @@ def tiled(voxels: Array, shape: tuple[int, ...]) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Volumes in a folder, each written when it is first asked for.
+    """Volumes in a folder, each written when it is first asked for: one scale, chunks of 64^3, cubes.
 
     Attributes:
-        folder: below it `em` and `seg`, one scale each, 64^3 chunks; `em` raw uint8, `seg` compressed_segmentation
-            uint64.
+        folder: of all volumes; the remote "bench" of a server.
+        edge: voxels along each axis.
     """
 
     folder: Path
+    edge: int = EDGE
 
-    def em(self) -> Path:
-        """The folder of the image."""
-        return self._written("em", "image")
+    @property
+    def whole(self) -> Box:
+        """Everything: x, y, z, global."""
+        return Box.of(**{axis: (start, start + self.edge) for axis, start in zip("xyz", START, strict=True)})
 
-    def seg(self) -> Path:
-        """The folder of the segmentation."""
-        return self._written("seg", "segmentation")
+    @property
+    def misaligned(self) -> Box:
+        """Half of the voxels along each axis, on no chunk's border: x, y, z, global."""
+        spans = [(a * self.edge // EDGE, b * self.edge // EDGE) for a, b in _MISALIGNED]
+        return Box.of(**{n: (s + a, s + b) for n, s, (a, b) in zip("xyz", START, spans, strict=True)})
+
+    def em(self) -> str:
+        """The image, raw."""
+        return self._written("em", lambda folder: _precomputed(folder, self._em(), {"encoding": "raw"}))
+
+    def em_sharded(self) -> str:
+        """The image, raw chunks in one shard."""
+        scale = {"encoding": "raw", "sharding": _SHARDING}
+        return self._written("em-sharded", lambda folder: _precomputed(folder, self._em(), scale))
+
+    def em_zarr(self) -> str:
+        """The image as Zarr v3, uncompressed."""
+        return self._written("em-zarr", lambda folder: _zarr(folder, self._em()))
+
+    def seg(self) -> str:
+        """The segmentation as compressed_segmentation."""
+        scale = {"encoding": "compressed_segmentation", "compressed_segmentation_block_size": [8, 8, 8]}
+        return self._written("seg", lambda folder: _precomputed(folder, self._seg(), scale))
+
+    def seg_raw(self) -> str:
+        """The segmentation, raw."""
+        return self._written("seg-raw", lambda folder: _precomputed(folder, self._seg(), {"encoding": "raw"}))
+
+    def seg_gzip(self) -> str:
+        """The segmentation, raw, in .gz files, written by cloud-volume."""
+        return self._written("seg-gzip", lambda folder: _gzip(folder, self._seg()))
 
     def labels(self, shape: tuple[int, int, int]) -> Array:
         """Labels of the sample, array of shape (z, y, x)."""
         return tiled(read_precomputed(SAMPLES / "fib25" / "seg", 0), shape)
 
-    def _written(self, name: str, kind: str) -> Path:
-        folder = self.folder / name
-        if not folder.exists():
-            voxels = tiled(read_precomputed(SAMPLES / "fib25" / name, 0), SHAPE_ZYX)
-            write_precomputed(folder, [Level(voxels, START, (10, 10, 10))], kind=kind, chunk=CHUNK)
-        return folder
+    def _em(self) -> Array:
+        return tiled(read_precomputed(SAMPLES / "fib25" / "em", 0), (self.edge,) * 3)
+
+    def _seg(self) -> Array:
+        return self.labels((self.edge,) * 3)
+
+    def _written(self, name: str, write: Callable[[Path], None]) -> str:
+        folder, done = self.folder / name, self.folder / f"{name}.done-{self.edge}"
+        if not done.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write(folder)
+            done.touch()
+        return name
+
+
+def _precomputed(folder: Path, voxels: Array, scale: dict[str, Any]) -> None:
+    metadata = {
+        "key": "10_10_10",
+        "size": list(voxels.shape[::-1]),
+        "voxel_offset": list(START),
+        "resolution": SIZE_NM,
+        "chunk_size": CHUNK,
+        **scale,
+    }
+    kind = "image" if voxels.dtype == np.uint8 else "segmentation"
+    store = ts.open(
+        {
+            "driver": "neuroglancer_precomputed",
+            "kvstore": {"driver": "file", "path": f"{folder}/"},
+            "multiscale_metadata": {"type": kind, "data_type": str(voxels.dtype), "num_channels": 1},
+            "scale_metadata": metadata,
+            "create": True,
+            "delete_existing": True,
+            "context": {"file_io_sync": False},
+        }
+    ).result()
+    store[..., 0].write(voxels.T).result()
+
+
+def _zarr(folder: Path, voxels: Array) -> None:
+    chunks = {"name": "regular", "configuration": {"chunk_shape": CHUNK}}
+    spec = {
+        "driver": "zarr3",
+        "kvstore": {"driver": "file", "path": f"{folder}/"},
+        "metadata": {"shape": list(voxels.shape), "chunk_grid": chunks, "data_type": str(voxels.dtype)},
+        "context": {"file_io_sync": False},
+    }
+    ts.open(spec, create=True, delete_existing=True).result().write(voxels).result()
+
+
+def _gzip(folder: Path, voxels: Array) -> None:
+    info = CloudVolume.create_new_info(
+        num_channels=1,
+        layer_type="segmentation",
+        data_type=str(voxels.dtype),
+        encoding="raw",
+        resolution=SIZE_NM,
+        voxel_offset=START,
+        chunk_size=CHUNK,
+        volume_size=list(voxels.shape[::-1]),
+    )
+    volume = CloudVolume(f"file://{folder}", info=info, progress=False, compress="gzip")
+    volume.commit_info()
+    for z in range(0, voxels.shape[0], CHUNK[2]):
+        slab = np.asfortranarray(voxels[z : z + CHUNK[2]].T)
+        first = START[2] + z
+        volume[:, :, first : first + slab.shape[2]] = slab

@@ -11,7 +11,7 @@ from scipy import ndimage  # type: ignore[import-untyped]
 from skimage.measure import marching_cubes
 
 from tests.bench.data import START, Array, Data
-from tests.bench.harness import Contender, Work
+from tests.bench.harness import Work, inline
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.meshes import Mesh, MeshRequest
 from voxgate.model.volumes import ScaleSpec, VolumeKind, VolumeSpec, Writable
@@ -38,17 +38,17 @@ def all_labels(data: Data) -> Iterator[Work]:
         answers = VolumeMeshes(volume, workers).meshes(request)
         return {mesh.segment_id: len(mesh.faces) for mesh in answers if isinstance(mesh, Mesh)}
 
-    two, inline = WorkerPool(2), WorkerPool(0)
+    two, none = WorkerPool(2), WorkerPool(0)
     try:
         contenders = [
-            Contender("voxgate mesher, 2 processes", lambda: ours(two)),
-            Contender("scikit-image on boxes", lambda: skimage_on_boxes(labels)),
-            Contender("voxgate mesher, inline", lambda: ours(inline)),
+            inline("voxgate mesher, 2 processes", lambda: ours(two)),
+            inline("scikit-image on boxes", lambda: skimage_on_boxes(labels)),
+            inline("voxgate mesher, inline", lambda: ours(none)),
         ]
-        yield Work(contenders, _alike, labels.nbytes)
+        yield Work(contenders, _alike, labels.nbytes / 1e6)
     finally:
         two.close()
-        inline.close()
+        none.close()
 
 
 def skimage_on_boxes(labels: Array) -> FaceCounts:

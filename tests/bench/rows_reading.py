@@ -1,82 +1,120 @@
-"""Rows of reading: our adapter, and a cutout over gRPC, against cloud-volume reading the same files."""
+"""Rows of reading: our adapter, and a cutout over gRPC, against readers of the same files."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import json
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import tensorstore as ts
-from cloudvolume import CloudVolume
-
-import voxgate
-from tests.bench.data import MISALIGNED, Data
-from tests.bench.harness import Contender, Work
-from tools.demo_suite import serving
-from voxgate_remotes.config import RemoteConfig, RemotesConfig
-from voxgate_remotes.registry import Registry
+from tests.bench.data import START, Data
+from tests.bench.harness import Work
+from tests.bench.processes import player
+from tests.support.servers import ServerProcess, server_process
+from voxgate import Box
 
 
-def _same(one: Any, other: Any) -> bool:
-    return bool(np.array_equal(one, other))
+def same(one: Any, other: Any) -> bool:
+    """Equal answers."""
+    return bool(one == other)
 
 
-_SLICES = tuple(slice(*span) for span in zip(MISALIGNED.start, MISALIGNED.stop, strict=True))
+def spans(box: Box) -> list[list[int]]:
+    """A box as contenders take it."""
+    return [[int(a), int(b)] for a, b in zip(box.start, box.stop, strict=True)]
 
 
-def _cloud_volume(folder: Path) -> Contender:
-    volume = CloudVolume(f"file://{folder}", progress=False, cache=False, parallel=1)
-
-    def read() -> Any:
-        return np.asarray(volume[_SLICES])[..., 0].transpose()
-
-    return Contender("cloud-volume, direct", read)
-
-
-def _tensorstore(folder: Path) -> Contender:
-    spec = {"driver": "neuroglancer_precomputed", "kvstore": f"file://{folder}/", "scale_index": 0}
-    store = ts.open(spec, read=True).result()[..., 0]
-
-    def read() -> Any:
-        # In the order of the stored bytes: tensorstore's default would transpose every voxel.
-        return store[_SLICES].read(order="F").result().transpose()
-
-    return Contender("tensorstore, direct", read)
+@contextlib.contextmanager
+def volume_service(data: Data) -> Iterator[ServerProcess]:
+    """`python -m voxgate_volume` over all volumes, as remote "bench"."""
+    config = data.folder.parent / "bench.toml"
+    config.write_text(f"[remotes.bench]\nuri = {json.dumps(str(data.folder))}\n")
+    with server_process("voxgate_volume", config, data.folder.parent / "server.log") as server:
+        yield server
 
 
-def _work(ours: Contender, folder: Path, voxel_bytes: int) -> Work:
-    return Work([ours, _cloud_volume(folder), _tensorstore(folder)], _same, MISALIGNED.voxel_count * voxel_bytes)
+@contextlib.contextmanager
+def _adapter(data: Data, volume: str, voxel_bytes: int, zarr: str = "") -> Iterator[Work]:
+    where: dict[str, Any] = {"folder": str(data.folder), "volume": volume, "box": spans(data.misaligned)}
+    with contextlib.ExitStack() as stack:
+        players = [
+            stack.enter_context(player("voxgate adapter", "adapter", **where)),
+            stack.enter_context(player("cloud-volume", "cloud_volume", **where)),
+            stack.enter_context(player("tensorstore", "tensorstore", **where)),
+        ]
+        if zarr:
+            other = {**where, "volume": zarr, "start": list(START)}
+            players.append(stack.enter_context(player("zarr-python, Zarr v3", "zarr_python", **other)))
+        yield Work([one.contender() for one in players], same, data.misaligned.voxel_count * voxel_bytes / 1e6)
 
 
 @contextlib.contextmanager
 def local_em(data: Data) -> Iterator[Work]:
-    """R1: our adapter in this process."""
-    folder = data.em()
-    config = RemotesConfig(remotes={"bench": RemoteConfig(uri=folder.parent.as_uri())})
-    volume = Registry.from_config(config).open("bench/em")
-    yield _work(Contender("voxgate adapter", lambda: volume.read(MISALIGNED)[0]), folder, 1)
+    """R1: raw image chunks."""
+    with _adapter(data, data.em(), 1, data.em_zarr()) as work:
+        yield work
 
 
 @contextlib.contextmanager
-def _over_grpc(data: Data, write: Callable[[Data], Path], name: str, voxel_bytes: int) -> Iterator[Work]:
-    folder = write(data)
-    remotes = {"bench": {"uri": str(data.folder)}}
-    with serving(data.folder.parent / f"suite-{name}", remotes) as suite, voxgate.connect(suite.address) as client:
-        array = client.volume(f"bench/{name}")
-        yield _work(Contender("voxgate over gRPC", lambda: array.read(MISALIGNED)), folder, voxel_bytes)
+def local_seg(data: Data) -> Iterator[Work]:
+    """R2: raw uint64 chunks."""
+    with _adapter(data, data.seg_raw(), 8) as work:
+        yield work
+
+
+@contextlib.contextmanager
+def local_sharded(data: Data) -> Iterator[Work]:
+    """R4: raw image chunks in a shard."""
+    with _adapter(data, data.em_sharded(), 1) as work:
+        yield work
+
+
+@contextlib.contextmanager
+def _over_grpc(data: Data, volume: str, box: Box, voxel_bytes: int) -> Iterator[Work]:
+    where: dict[str, Any] = {"volume": volume, "box": spans(box)}
+    served = {**where, "volume": f"bench/{volume}"}
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(volume_service(data))
+        direct = {**where, "folder": str(data.folder)}
+        players = [
+            stack.enter_context(player("voxgate over gRPC", "sdk", address=server.address, **served)),
+            stack.enter_context(player("cloud-volume, direct", "cloud_volume", **direct)),
+        ]
+        if not volume.endswith("gzip"):  # tensorstore takes .gz files for absent chunks
+            players.append(stack.enter_context(player("tensorstore, direct", "tensorstore", **direct)))
+        yield Work([one.contender() for one in players], same, box.voxel_count * voxel_bytes / 1e6)
+
+
+@contextlib.contextmanager
+def grpc_em_whole(data: Data) -> Iterator[Work]:
+    """G4: the whole image."""
+    with _over_grpc(data, data.em(), data.whole, 1) as work:
+        yield work
 
 
 @contextlib.contextmanager
 def grpc_em(data: Data) -> Iterator[Work]:
-    """G5: `voxgate serve` in a process of its own, loopback."""
-    with _over_grpc(data, Data.em, "em", 1) as work:
+    """G5: a box of it on no chunk's border."""
+    with _over_grpc(data, data.em(), data.misaligned, 1) as work:
         yield work
 
 
 @contextlib.contextmanager
 def grpc_seg(data: Data) -> Iterator[Work]:
-    """G6: the same for a segmentation stored as compressed_segmentation."""
-    with _over_grpc(data, Data.seg, "seg", 8) as work:
+    """G6: compressed_segmentation."""
+    with _over_grpc(data, data.seg(), data.misaligned, 8) as work:
+        yield work
+
+
+@contextlib.contextmanager
+def grpc_seg_gzip(data: Data) -> Iterator[Work]:
+    """G6b: .gz files."""
+    with _over_grpc(data, data.seg_gzip(), data.misaligned, 8) as work:
+        yield work
+
+
+@contextlib.contextmanager
+def grpc_seg_raw(data: Data) -> Iterator[Work]:
+    """G6c: raw files."""
+    with _over_grpc(data, data.seg_raw(), data.misaligned, 8) as work:
         yield work

@@ -1,48 +1,112 @@
-"""The harness itself: rotation, medians and refusals. No test here asserts how long anything takes."""
+"""The harness itself: rotation, medians, misses and refusals. No test here asserts how long anything takes."""
 
+import importlib.util
 import json
+import socket
 
 import numpy as np
 import pytest
 
 from tests.bench.__main__ import ROWS, main
-from tests.bench.data import tiled
-from tests.bench.harness import Contender, ContendersDiffer, Result, Timing, Work, measure
+from tests.bench.data import Data, tiled
+from tests.bench.harness import ROTATIONS, Contender, ContendersDiffer, Goal, Result, Rotation, Work, inline, rotate
+from tests.bench.player import _digest
+from tests.bench.report import plot
+from tests.bench.rows_transport import counting_proxy
 
 
-def work(log: list[str], answers=(1, 1, 1)) -> Work:
+def work(log: list[str], answers=(1, 1, 1), **more) -> Work:
     def contender(name: str, answer: int) -> Contender:
-        return Contender(name, lambda: log.append(name) or answer)
+        return Contender(name, lambda: log.append(name.upper()) or answer, lambda: log.append(name) or 1.0)
 
-    return Work([contender(n, a) for n, a in zip("abc", answers, strict=True)], lambda one, other: one == other, 10)
+    contenders = [contender(n, a) for n, a in zip("abc", answers, strict=True)]
+    return Work(contenders, lambda one, other: one == other, **more)
 
 
-def test_contenders_run_once_to_compare_and_then_in_rotation():
+def result(*rotations: tuple[tuple[float, ...], tuple[float, ...]], goal: Goal) -> Result:
+    measured = tuple(Rotation(0.0, {"a": ours, "b": peer}) for ours, peer in rotations)
+    two = Work([Contender(name, lambda: 0, lambda: 0.0) for name in "ab"], lambda one, other: True, amount=12.0)
+    return Result("X", "", goal, two, measured)
+
+
+def test_contenders_answer_once_warm_up_and_are_then_measured_in_rotation():
     log: list[str] = []
-    ticks = iter(range(1000))
-    result = measure("X", "a title", work(log), rounds=4, clock=lambda: float(next(ticks)))
-    assert "".join(log) == "abc" + "abc" + "bca" + "cab" + "abc"
-    assert [timing.seconds for timing in result.timings] == [(1.0,) * 4] * 3
+    rotations = list(rotate("X", work(log), rounds=4))
+    assert "".join(log) == "ABC" + "abc" + ("abc" + "bca" + "cab" + "abc") * ROTATIONS
+    assert [rotation.taken for rotation in rotations] == [dict.fromkeys("abc", (1.0,) * 4)] * ROTATIONS
 
 
-def test_nothing_is_timed_when_answers_differ():
+def test_rounds_that_would_tell_nothing_new_are_left_out():
+    log: list[str] = []
+    list(rotate("X", work(log, most_rounds=1), rounds=9))
+    assert "".join(log) == "ABC" + "abc" * ROTATIONS
+
+
+def test_nothing_is_measured_when_answers_differ():
     log: list[str] = []
     with pytest.raises(ContendersDiffer, match="X: c and a answer differently"):
-        measure("X", "", work(log, (1, 1, 2)), rounds=3)
-    assert len(log) == 3
+        next(rotate("X", work(log, (1, 1, 2)), rounds=3))
+    assert "".join(log) == "ABC"
 
 
 def test_the_ratio_says_how_many_times_as_fast_ours_is():
-    ours, peer = Timing("ours", (2.0, 1.0, 3.0)), Timing("peer", (6.0, 4.0, 8.0))
-    result = Result("X", "", 10, (ours, peer))
-    assert result.ratio == 3.0
-    assert result.round_ratios == (8 / 3, 4.0)
-    assert ours.spread == 1.0
+    one = result(((2.0, 1.0, 3.0), (6.0, 4.0, 8.0)), ((1.0, 1.0), (5.0, 5.0)), ((1.0,), (4.0,)), goal=Goal(3.5))
+    assert one.ratios() == (3.0, 5.0, 4.0)
+    assert one.ratio == 4.0
+    assert one.ratios("b") == (1.0, 1.0, 1.0)
+    assert one.median("a") == 1.0
+    assert one.spread("a") == 2.0
+    assert one.rate("a") == 12.0
+
+
+@pytest.mark.parametrize(
+    ("goal", "missed"),
+    [(Goal(3.0), False), (Goal(5.5), True), (Goal(4.5), False), (Goal(), False)]
+    + [(Goal(2.5, at_most=True), True), (Goal(3.5, at_most=True), False)],
+)
+def test_a_row_is_missed_when_it_is_missed_in_every_rotation(goal, missed):
+    one = result(((1.0,), (3.0,)), ((1.0,), (5.0,)), ((1.0,), (4.0,)), goal=goal)
+    assert one.missed == missed
+
+
+def test_a_measurement_ends_when_the_result_is_at_hand():
+    ticks = iter((1.0, 4.0))
+    assert inline("a", lambda: [1], lambda: next(ticks)).measure() == 3.0
+
+
+def test_digests_tell_voxels_types_and_shapes_apart_but_not_memory_orders():
+    voxels = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    assert _digest(lambda: voxels) == _digest(lambda: np.asfortranarray(voxels))
+    others = [voxels + np.uint8(1), voxels.reshape(3, 2, 4), voxels.astype(np.int8), voxels[::-1]]
+    assert len({_digest(lambda one=one: one) for one in [voxels, *others]}) == 5
+
+
+def test_a_proxy_passes_bytes_on_and_counts_what_comes_back():
+    with socket.create_server(("127.0.0.1", 0)) as listener, counting_proxy(listener.getsockname()[1]) as proxy:
+        host, _, port = proxy.address.partition(":")
+        with socket.create_connection((host, int(port)), 10) as client:
+            server, _ = listener.accept()
+            with server:
+                client.sendall(b"ask")
+                assert server.recv(10) == b"ask"
+                server.sendall(b"an answer")
+            assert client.makefile("rb").read() == b"an answer"
+        assert proxy.received == 9
 
 
 def test_tiles_are_mirrored_at_every_border():
     assert tiled(np.array([1, 2, 3]), (8,)).tolist() == [1, 2, 3, 3, 2, 1, 1, 2]
     assert tiled(np.array([[1, 2], [3, 4]]), (1, 3)).tolist() == [[1, 2, 2]]
+
+
+def test_the_misaligned_box_is_the_same_share_of_any_cube(tmp_path):
+    assert str(Data(tmp_path).misaligned) == str(Data(tmp_path, 512).misaligned)
+    x, y, z = Data(tmp_path).misaligned.start
+    assert (x, y, z) == (1088 + 101, 2056 + 117, 3000 + 93)
+    assert Data(tmp_path).misaligned.voxel_count == 256**3
+    small = Data(tmp_path, 128)
+    assert small.whole.contains(small.misaligned)
+    assert small.misaligned.voxel_count == 64**3
 
 
 def test_an_unknown_row_is_refused_with_the_known_ones(capsys):
@@ -52,12 +116,25 @@ def test_an_unknown_row_is_refused_with_the_known_ones(capsys):
     assert f"unknown rows Z9; there are {','.join(ROWS)}" in capsys.readouterr().err
 
 
+def test_rows_without_a_target_are_left_out_of_the_plot(tmp_path):
+    free = result(((1.0,), (3.0,)), goal=Goal())
+    plot([free], tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+    plot([free, result(((1.0,), (3.0,)), goal=Goal(2.0))], tmp_path / "one.png")
+    assert (tmp_path / "one.png").read_bytes()[1:4] == b"PNG"
+
+
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_runs_and_is_written_down(row, tmp_path, capsys):
-    """Its contenders answer alike, which is checked before anything is timed."""
+    """Its contenders answer alike, which is checked before anything is measured."""
+    missing = [module for module in ROWS[row].modules if importlib.util.find_spec(module) is None]
+    if missing:
+        pytest.skip(f"make bench installs {', '.join(missing)}")
     output = tmp_path / "results.json"
-    assert main(["--rows", row, "--rounds", "1", "--output", str(output)]) == 0
+    assert main(["--rows", row, "--rounds", "1", "--edge", "128", "--output", str(output)]) == 0
     written = json.loads(output.read_text())["rows"][row]
-    assert all(len(seconds) == 1 for seconds in written["seconds"].values())
-    assert len(written["seconds"]) >= 2
+    assert len(written["rotations"]) == ROTATIONS
+    for rotation in written["rotations"]:
+        assert len(rotation["taken"]) >= 2
+        assert all(len(values) == 1 and values[0] > 0 for values in rotation["taken"].values())
     assert row in capsys.readouterr().out

@@ -1,0 +1,52 @@
+"""Every row by its id: what it is, what it should reach, and what prepares it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.bench import rows_reading, rows_transport
+from tests.bench.data import Data
+from tests.bench.harness import Goal, Work
+from tests.bench.rows_meshing import all_labels
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        title: what / what it is compared with.
+        goal: of the ratio.
+        prepare: makes the work.
+        modules: what `make bench` installs for it beside the usual environment.
+    """
+
+    title: str
+    goal: Goal
+    prepare: Callable[[Data], contextlib.AbstractContextManager[Work]]
+    modules: tuple[str, ...] = ()
+
+
+ROWS: dict[str, Row] = {
+    "R1": Row("EM raw, misaligned 256^3: adapter / cloud-volume", Goal(3, 4.5), rows_reading.local_em),
+    "R2": Row(
+        "uint64 segmentation raw, misaligned 256^3: adapter / cloud-volume", Goal(1.2, 1.8), rows_reading.local_seg
+    ),
+    "R4": Row("EM sharded, misaligned 256^3: adapter / cloud-volume", Goal(3.5, 6), rows_reading.local_sharded),
+    "G1": Row("cutout stream into an array / raw TCP socket", Goal(0.6, 0.8), rows_transport.against_socket),
+    "G2": Row("the same / plain gRPC, all defaults", Goal(2.5, 3.5), rows_transport.against_plain_grpc),
+    "G3": Row("the same / Arrow Flight DoGet", Goal(1.0, 1.2), rows_transport.against_flight, ("pyarrow",)),
+    "G4": Row("EM raw, whole 512^3 over gRPC / cloud-volume direct", Goal(0.9, 1.2), rows_reading.grpc_em_whole),
+    "G5": Row("EM raw, misaligned 256^3 over gRPC / cloud-volume direct", Goal(1.25, 2), rows_reading.grpc_em),
+    "G6": Row("compressed_segmentation over gRPC / cloud-volume direct", Goal(1.1, 1.5), rows_reading.grpc_seg),
+    "G6b": Row("segmentation in .gz over gRPC / cloud-volume direct", Goal(1.0, 1.3), rows_reading.grpc_seg_gzip),
+    "G6c": Row("segmentation raw over gRPC / cloud-volume direct", Goal(0.7, 1.0), rows_reading.grpc_seg_raw),
+    "G8": Row(
+        "unary 64^3, 8 in flight / uvicorn + urllib3", Goal(1.0, 1.25), rows_transport.unary, ("uvloop", "httptools")
+    ),
+    "C1": Row("segmentation as raw uint64 / on the wire by default", Goal(100, 200), rows_transport.wire_size),
+    "M0": Row("server memory, 8 GiB / 1 GiB streamed", Goal(1.1, 1.0, at_most=True), rows_transport.memory),
+    "M1": Row("all labels of 160 x 148 x 136: mesher / scikit-image on boxes", Goal(), all_labels),
+}
