@@ -32,7 +32,7 @@ _UNREADABLE_SUFFIXES = (".br", ".zstd", ".xz", ".bz2")
 _SAMPLED_FILES = 64
 _DECODERS = 4
 _COPIERS = 2
-_WORTH_A_THREAD_BYTES = 2**20
+_WORTH_A_THREAD_BYTES = 2**23
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class ChunkFiles:
 
         parts = self._parts(box)
         with opened_folder(self.folder) as folder:
-            share(parts, worker, min(len(parts), self._threads))
+            share(parts, worker, min(len(parts), self._threads(out.nbytes)))
 
     def read_encoded(self, cells: Sequence[Box], encoding: Encoding, context: CallContext) -> list[EncodedChunk | None]:
         """The stored chunks of grid cells as they are, in order; None where one is absent.
@@ -184,13 +184,11 @@ class ChunkFiles:
             )
         return file, ByteCodec.NONE
 
-    @property
-    def _threads(self) -> int:
-        """How many threads pay for a read: chunks of less than a megabyte are copied faster than threads take turns."""
+    def _threads(self, size: int) -> int:
+        """How many threads pay for a read of `size` bytes: copying is bound by memory, decoding is not."""
         if self.looks_compressed or not self.is_raw:
             return _DECODERS
-        chunk_bytes = self.chunk_shape.product * self.dtype.itemsize * self.channel_count
-        return _COPIERS if chunk_bytes >= _WORTH_A_THREAD_BYTES else 1
+        return _COPIERS if size >= _WORTH_A_THREAD_BYTES else 1
 
     def _copier(
         self, channels: list[int] | None, context: CallContext

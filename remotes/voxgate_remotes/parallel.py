@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 def share(items: Iterable[T], worker: Callable[[], Callable[[T], None]], threads: int) -> None:
-    """Do each item once, by the caller alone or by several threads; the first failure ends it and is raised.
+    """Do each item once, by the caller and, with it, by other threads; the first failure ends it and is raised.
 
     Args:
         items: taken one at a time, so nothing runs ahead of the work.
         worker: called by each thread once; what it returns does an item.
-        threads: how many; 1 starts none.
+        threads: how many, the caller's included.
     """
     upcoming = iter(items)
     taking = threading.Lock()
@@ -39,7 +39,8 @@ def share(items: Iterable[T], worker: Callable[[], Callable[[T], None]], threads
     if threads <= 1:
         run()
         return
-    with ThreadPoolExecutor(threads, "voxgate-read") as pool:
-        running = [pool.submit(run) for _ in range(threads)]
+    with ThreadPoolExecutor(threads - 1, "voxgate-read") as pool:
+        running = [pool.submit(run) for _ in range(threads - 1)]
+        run()
     for future in running:
         future.result()
