@@ -144,8 +144,9 @@ class Client:
     def with_streams(self, count: int) -> Client:
         """A client of the same server that spreads each large read over several connections.
 
-        One is the default and, on a fast link, best. More help where a single connection is the limit: a long way
-        with a small TCP window, or a balancer that gives each connection its share.
+        One is the default: on a fast link more make no difference that can be told from noise. They are meant for
+        links where one connection is the limit, such as a long way with a small TCP window. The client that is
+        answered has connections of its own to be closed.
 
         Args:
             count: how many; a read of less than 16 MiB for each uses fewer.
