@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -57,7 +58,11 @@ def cloud_volume(folder: str, volume: str, box: Spans) -> Iterator[Run]:
 
     opened = CloudVolume(f"file://{folder}/{volume}", progress=False, cache=False)
     slices = tuple(slice(*span) for span in box)
-    yield lambda: np.asarray(opened[slices])[..., 0].transpose()
+
+    def run() -> Any:
+        return np.asarray(opened[slices])[..., 0].transpose()
+
+    yield run
 
 
 @contextlib.contextmanager
@@ -144,9 +149,8 @@ def _many(request: Callable[[int], Any], count: int, at_once: int) -> Iterator[R
     with ThreadPoolExecutor(at_once) as pool:
 
         def run() -> Any:
-            last = None
-            for last in pool.map(request, range(count)):
-                pass
+            # Only the last answer is kept, as a user who works through them would.
+            (last,) = deque(pool.map(request, range(count)), maxlen=1)
             return np.frombuffer(last, np.uint8)
 
         yield run

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.constant_server --config FILE`: the real Volume service over volumes that cost nothing to read.
+"""`python -m tests.bench.constant_server --config FILE`: the real Volume service over volumes that cost nothing.
 
 What is left is what every cutout pays: planning, reading ahead, framing, gRPC. Every remote of the configuration is one
 volume, uint8, a cube whose edge in voxels is the remote's option "edge"; its voxels are views of one block in memory.

@@ -1,6 +1,6 @@
-"""Servers that are not ours: `python -m tests.bench.peers KIND [BYTES]` prints its port and serves until its input ends.
+"""Servers that are not ours: `python -m tests.bench.peers KIND [BYTES]` serves until its input ends.
 
-All of them serve the same bytes, in pieces of `PIECE_BYTES`, as large as our messages.
+Each prints its port first. All of them serve the same bytes, in pieces of `PIECE_BYTES`, as large as our messages.
 """
 
 from __future__ import annotations

@@ -31,9 +31,7 @@ class Row:
 
 ROWS: dict[str, Row] = {
     "R1": Row("EM raw, misaligned 256^3: adapter / cloud-volume", Goal(3, 4.5), rows_reading.local_em),
-    "R2": Row(
-        "uint64 segmentation raw, misaligned 256^3: adapter / cloud-volume", Goal(1.2, 1.8), rows_reading.local_seg
-    ),
+    "R2": Row("segmentation raw, misaligned 256^3: adapter / cloud-volume", Goal(1.2, 1.8), rows_reading.local_seg),
     "R4": Row("EM sharded, misaligned 256^3: adapter / cloud-volume", Goal(3.5, 6), rows_reading.local_sharded),
     "G1": Row("cutout stream into an array / raw TCP socket", Goal(0.6, 0.8), rows_transport.against_socket),
     "G2": Row("the same / plain gRPC, all defaults", Goal(2.5, 3.5), rows_transport.against_plain_grpc),

@@ -1,4 +1,4 @@
-"""Rows of transport: the same bytes through our service, a socket, plain gRPC, Arrow Flight, HTTP; memory; wire size."""
+"""Rows of transport: the same bytes through our service and through others; memory; bytes on the wire."""
 
 from __future__ import annotations
 
@@ -126,11 +126,13 @@ class Proxy:
                     threading.Thread(target=self._pump, args=(source, sink, counts), daemon=True).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket, counts: bool) -> None:
-        with contextlib.suppress(OSError), source, sink:
+        with contextlib.suppress(OSError):  # reset
             while data := source.recv(1 << 18):
-                sink.sendall(data)
                 if counts:
                     self.received += len(data)
+                sink.sendall(data)
+        with contextlib.suppress(OSError):  # gone already
+            sink.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         self._listener.close()
