@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from voxgate.model.geometry import Box, Vec3, grid_cells
+from voxgate.model.geometry import Box, Vec3, aligned_outward, grid_cells
 from voxgate.model.volumes import Scale
 
 
@@ -42,4 +42,6 @@ def plan_blocks(scale: Scale, box: Box, *, voxel_bytes: int, block_bytes: int) -
         Boxes in order x fastest, then y, z; together exactly `box`, disjoint.
     """
     cell = block_cell(scale.stored_chunk_shape, box, voxel_bytes=voxel_bytes, block_bytes=block_bytes)
-    yield from grid_cells(box, cell, scale.grid_origin)
+    # Counted from the box's first stored chunk: counted from the grid's own, blocks would cut an unaligned box in two.
+    first = aligned_outward(box, scale.stored_chunk_shape, scale.grid_origin).start
+    yield from grid_cells(box, cell, first)

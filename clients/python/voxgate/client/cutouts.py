@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
 
 from voxgate.model.errors import ChunkCorrupt, IncompleteAnswer, PartialWriteError
 from voxgate.model.geometry import Box, covered_once, grid_cells, slabs, uncovered
@@ -21,6 +25,8 @@ from voxgate.wire.volumes import (
 )
 
 _MESSAGE_BYTES = 2 << 20
+_WORTH_A_THREAD_BYTES = 256 << 10
+_COPIES_WAITING = 3
 _REMEDY = "ask again; report it if it stays"
 _SEGMENTATION_FIRST = (
     (ArrayCodec.COMPRESSED_SEGMENTATION, ByteCodec.ZSTD),
@@ -47,6 +53,33 @@ def preferred_encodings(info: VolumeInfo) -> list[types_pb2.Encoding]:
     return [encoding_to_proto(encoding) for encoding in sorted(encodings.decodable(info.dtype), key=rank)]
 
 
+class _Copier:
+    """Copies decoded chunks in a thread of its own: decoding holds the interpreter's lock, copying does not."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._running: deque[Future[None]] = deque()
+
+    def copy(self, target: Voxels, voxels: Voxels) -> None:
+        """Copy now or soon; at most a few chunks wait."""
+        if voxels.nbytes < _WORTH_A_THREAD_BYTES:
+            target[...] = voxels
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "voxgate-copy")
+        while len(self._running) >= _COPIES_WAITING:
+            self._running.popleft().result()
+        self._running.append(self._pool.submit(np.copyto, target, voxels))
+
+    def settle(self) -> None:
+        """Wait until everything is in its place; the thread ends."""
+        while self._running:
+            self._running.popleft().result()
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+
 class CutoutAssembler:
     """Puts the chunks of one read into an array and knows whether every voxel came exactly once.
 
@@ -62,12 +95,14 @@ class CutoutAssembler:
         self._encodings: list[Encoding] = []
         self._fill: int | float = 0
         self._covered: list[Box] = []
+        self._copier = _Copier()
         self.resolved_version: str | None = None
         self.summary: volume_pb2.CutoutSummary | None = None
 
     @property
     def missing(self) -> list[Box]:
-        """The parts of the box that no chunk has covered yet, disjoint and merged."""
+        """The parts of the box that no chunk has covered yet, disjoint and merged; the others are in their place."""
+        self._copier.settle()
         return uncovered(self._box, self._covered)
 
     def header(self, header: volume_pb2.CutoutHeader) -> None:
@@ -107,11 +142,15 @@ class CutoutAssembler:
             if chunk.HasField("crc32c") and can_checksum() and crc32c(framed.data) != chunk.crc32c:
                 raise ChunkCorrupt(f"the bytes of {box} were damaged on their way", "ask again", details=named)
             shape = (self._out.shape[0], *data_box.shape.zyx)
+            part = box.slices_zyx(data_box.start)
             try:
-                voxels = encodings.decode(framed.data, encoding, shape, self._info.dtype)
+                voxels = encodings.decode(framed.data, encoding, shape, self._info.dtype, part=part)
             except ChunkCorrupt as error:
                 raise ChunkCorrupt(f"{box}: {error.message}", error.remedy, details=named) from error
-            target[...] = voxels[(slice(None), *box.slices_zyx(data_box.start))]
+            if encoding.array is ArrayCodec.RAW and encoding.bytes is ByteCodec.NONE:
+                target[...] = voxels
+            else:
+                self._copier.copy(target, voxels)
         self._covered.append(box)
 
     def response(self, data: bytes) -> None:
@@ -130,6 +169,7 @@ class CutoutAssembler:
         Raises:
             IncompleteAnswer: when a voxel did not come, or came twice, or the stream has no summary.
         """
+        self._copier.settle()
         if self.summary is None or not covered_once(self._box, self._covered):
             raise IncompleteAnswer(f"the stream ended before {self._box} was covered", "ask again")
         return self._out

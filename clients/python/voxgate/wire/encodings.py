@@ -6,6 +6,7 @@ other side is bounded by the box it claims to fill before it is decoded.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable
 from dataclasses import replace
@@ -28,6 +29,7 @@ _SLACK = 65_536
 """Encoded bytes may be a little larger than the voxels: tables, headers, incompressible noise."""
 
 
+@functools.cache
 def decodable(dtype: np.dtype[Any]) -> tuple[Encoding, ...]:
     """What this installation can decode for voxels of a type, besides FILL; block shapes are unset: any."""
     arrays = [ArrayCodec.RAW]
@@ -40,6 +42,7 @@ def decodable(dtype: np.dtype[Any]) -> tuple[Encoding, ...]:
     return tuple(Encoding(array, codec) for array, codec in itertools.product(arrays, ByteCodec) if can_inflate(codec))
 
 
+@functools.cache
 def encodable(dtype: np.dtype[Any]) -> tuple[Encoding, ...]:
     """What this installation can encode, losslessly, for voxels of a type."""
     arrays = [RAW]

@@ -21,7 +21,7 @@ from voxgate.wire.byte_codecs import Data, has_module
 
 DTYPES = (np.dtype("<u4"), np.dtype("<u8"))
 DEFAULT_BLOCK = Vec3(8, 8, 8)
-_WIDTHS = np.array([0, 1, 2, 4, 8, 16, 32])
+_IS_WIDTH = np.isin(np.arange(256), [0, 1, 2, 4, 8, 16, 32])
 
 _Words = np.ndarray[Any, np.dtype[np.uint32]]
 Part = tuple[slice, slice, slice]
@@ -111,7 +111,7 @@ def _check_channel(channel: _Words, size: tuple[int, int, int], words_per_id: in
 
 def _check_blocks(channel: _Words, headers: np.ndarray[Any, Any], words_per_id: int, block_voxels: int) -> None:
     tables, widths, values = headers[:, 0] & 0xFFFFFF, headers[:, 0] >> 24, headers[:, 1]
-    if not np.isin(widths, _WIDTHS).all():
+    if not _IS_WIDTH[widths].all():
         raise _corrupt()
     value_words = (widths * block_voxels + 31) // 32
     if (values + value_words > len(channel)).any() or (tables + words_per_id > len(channel)).any():
