@@ -6,11 +6,10 @@ that stays in the processor's cache, and are copied from there; small boxes out 
 
 from __future__ import annotations
 
-import math
+import itertools
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,9 +21,8 @@ from voxgate_remotes.file_access import REMEDY
 _BUFFER_BYTES = 2**18
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What of one cell lies in a box, along one axis.
+class Span(NamedTuple):
+    """What of one cell lies in a box, along one axis; a tuple, because there are many and they are made often.
 
     Attributes:
         name: the cell's part of a file name, "start-stop".
@@ -41,8 +39,7 @@ class Span:
     high: int
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What of one cell lies in a box: its span on each axis."""
 
     x: Span
@@ -57,22 +54,21 @@ class Part:
     @property
     def cell(self) -> Box:
         """All voxels of the cell."""
-        return Box.of(*((span.start, span.stop) for span in (self.x, self.y, self.z)))
+        return Box.of(*((span.start, span.stop) for span in self))
 
     @property
     def inside(self) -> Box:
         """The voxels of the cell that are asked for."""
-        return Box.of(*((span.low, span.high) for span in (self.x, self.y, self.z)))
+        return Box.of(*((span.low, span.high) for span in self))
 
     def __str__(self) -> str:
         return str(self.cell)
 
     def of(self, out: Voxels, box: Box) -> Voxels:
         """The view of an array of `box`, shape (c, z, y, x), that this part fills."""
-        x, y, z = box.start
-        return out[
-            :, self.z.low - z : self.z.high - z, self.y.low - y : self.y.high - y, self.x.low - x : self.x.high - x
-        ]
+        x, y, z = self
+        at = box.start
+        return out[:, z.low - at.z : z.high - at.z, y.low - at.y : y.high - at.y, x.low - at.x : x.high - at.x]
 
 
 def parts_of(box: Box, bounds: Box, chunk_shape: Vec3, grid_origin: Vec3) -> list[Part]:
@@ -112,33 +108,30 @@ class RawReader:
             ChunkCorrupt: when the file has not exactly the bytes of the chunk.
             OSError: whatever the system says.
         """
-        self._check(os.fstat(file).st_size, part)
-        planes, rows = part.z.stop - part.z.start, part.y.stop - part.y.start
+        x, y, z = part
         voxel = self._dtype.itemsize
-        row = (part.x.stop - part.x.start) * voxel
-        width, skipped = part.x.high - part.x.low, (part.x.low - part.x.start) * voxel
+        row, rows, planes = (x.stop - x.start) * voxel, y.stop - y.start, z.stop - z.start
+        if os.fstat(file).st_size != self._channel_count * planes * rows * row:
+            raise _wrong_size(part)
+        strides = (rows * row, row, voxel)
+        width, skipped = x.high - x.low, (x.low - x.start) * voxel
         for index, channel in enumerate(channels):
-            for z, y in _blocks(part, row, _BUFFER_BYTES):
-                first = (channel * planes + z.start) * rows + y.start
-                self._fetch(file, first * row, ((len(z) - 1) * rows + len(y)) * row, part)
-                strides = (rows * row, row, voxel)
-                view: Voxels = np.ndarray((len(z), len(y), width), self._dtype, self._buffer, skipped, strides)
-                at_z, at_y = z.start + part.z.start - part.z.low, y.start + part.y.start - part.y.low
-                target[index, at_z : at_z + len(z), at_y : at_y + len(y)] = view
+            for low_z, high_z, low_y, high_y in _blocks(part, row):
+                first = ((channel * planes + low_z - z.start) * rows + low_y - y.start) * row
+                self._fetch(file, first, ((high_z - low_z - 1) * rows + high_y - low_y) * row, part)
+                shape = (high_z - low_z, high_y - low_y, width)
+                view: Voxels = np.ndarray(shape, self._dtype, self._buffer, skipped, strides)
+                target[index, low_z - z.low : high_z - z.low, low_y - y.low : high_y - y.low] = view
 
     def from_bytes(self, data: bytes, part: Part, channels: Sequence[int], target: Voxels) -> None:
         """Copy the voxels of `part` from a chunk's bytes; arguments and errors as in `from_file`."""
-        self._check(len(data), part)
         cell = part.cell
+        if len(data) != self._channel_count * cell.voxel_count * self._dtype.itemsize:
+            raise _wrong_size(part)
         voxels = np.frombuffer(data, self._dtype).reshape(self._channel_count, *cell.shape.zyx)
         inside = part.inside.slices_zyx(cell.start)
         for index, channel in enumerate(channels):
             target[index] = voxels[channel, *inside]
-
-    def _check(self, size: int, part: Part) -> None:
-        extents = [span.stop - span.start for span in (part.x, part.y, part.z)]
-        if size != self._channel_count * math.prod(extents) * self._dtype.itemsize:
-            raise ChunkCorrupt(f"the stored chunk with the voxels {part.cell} has a wrong size", REMEDY)
 
     def _fetch(self, file: int, start: int, size: int, part: Part) -> None:
         """Read bytes of a file into the buffer."""
@@ -149,27 +142,25 @@ class RawReader:
         while got < size:
             more = os.preadv(file, [view[got:]], start + got)
             if not more:
-                raise ChunkCorrupt(f"the stored chunk with the voxels {part.cell} was cut while it was read", REMEDY)
+                raise ChunkCorrupt(f"the stored chunk with the voxels {part} was cut while it was read", REMEDY)
             got += more
 
 
-def _blocks(part: Part, row: int, size: int) -> Iterator[tuple[range, range]]:
-    """The part's planes and rows, counted from the cell's first, in the pieces that are read at once.
+def _wrong_size(part: Part) -> ChunkCorrupt:
+    return ChunkCorrupt(f"the stored chunk with the voxels {part} has a wrong size", REMEDY)
 
-    Args:
-        part: which voxels.
-        row: the bytes of a row of the cell.
-        size: about how many bytes to read at once; at least a row is.
+
+def _blocks(part: Part, row: int) -> list[tuple[int, int, int, int]]:
+    """What of a part is read at once, as (z start, z stop, y start, y stop): a buffer of whole planes, or of rows.
+
+    `row` is the bytes of a row of the cell; at least one is read.
     """
-    z = range(part.z.low - part.z.start, part.z.high - part.z.start)
-    y = range(part.y.low - part.y.start, part.y.high - part.y.start)
-    plane = row * (part.y.stop - part.y.start)
-    if plane <= size:
-        step = size // plane
-        for first in range(0, len(z), step):
-            yield z[first : first + step], y
-        return
-    step = max(1, size // row)
-    for one in range(len(z)):
-        for first in range(0, len(y), step):
-            yield z[one : one + 1], y[first : first + step]
+    _, y, z = part
+    planes = _BUFFER_BYTES // (row * (y.stop - y.start))
+    if planes >= z.high - z.low:
+        return [(z.low, z.high, y.low, y.high)]
+    if planes:
+        return [(at, min(at + planes, z.high), y.low, y.high) for at in range(z.low, z.high, planes)]
+    rows = max(1, _BUFFER_BYTES // row)
+    starts = itertools.product(range(z.low, z.high), range(y.low, y.high, rows))
+    return [(plane, plane + 1, at, min(at + rows, y.high)) for plane, at in starts]
