@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 
+from voxgate.client.preferences import FAST, SMALL
 from voxgate.client.profile import stored_token
 from voxgate.model.errors import ConfigInvalid, FailedPrecondition, InvalidArgument, Unauthenticated
 from voxgate.v1 import (
@@ -73,6 +74,7 @@ class Server:
         tls: as in Credentials.
         needs_token: whether a token was used; it is looked for anew where a pickle is used.
         streams: how many connections one large read is spread over.
+        encodings: which to accept; empty means by the link. See voxgate.client.preferences.
     """
 
     address: str
@@ -80,6 +82,7 @@ class Server:
     tls: bool | str = False
     needs_token: bool = False
     streams: int = 1
+    encodings: tuple[str, ...] = ()
 
     def address_of(self, service: str) -> str:
         """Where "volume", "mesh", "transfer" or "job" is."""
@@ -309,6 +312,11 @@ class Stubs:
     def read_cutout_lanes(self) -> tuple[Any, ...]:
         """`read_cutout` on as many connections as `server.streams` says."""
         return self._opened().read_cutout
+
+    @property
+    def wish(self) -> tuple[str, ...]:
+        """Which encodings to accept: what was asked for, else fast on this machine and small on a link."""
+        return self.server.encodings or ((FAST,) if is_this_machine(self.server.address) else (SMALL,))
 
     @property
     def wants_checksums(self) -> bool:

@@ -158,6 +158,18 @@ class Client:
             raise InvalidArgument(f"{count} connections can read nothing", "give a positive number")
         return Client(self.stubs.with_server(replace(self.stubs.server, streams=count)), self._info)
 
+    def with_encodings(self, *names: str) -> Client:
+        """A client of the same server that asks for cutouts in other encodings than the link suggests.
+
+        Args:
+            names: "fast" (what a server on this machine is asked for), "small" (what one on a link is asked for), or
+                encodings by name, best first, to accept nothing else: "raw", "raw+zstd", "raw+gzip",
+                "compressed_segmentation+zstd", "jpeg" … None go back to choosing by the link.
+
+        Reads raise UnsupportedEncoding where this installation cannot decode one, or the server can make none.
+        """
+        return Client(self.stubs.with_server(replace(self.stubs.server, encodings=names)), self._info)
+
     def close(self) -> None:
         """Close the connection; arrays made from it can no longer be read."""
         self.stubs.close()

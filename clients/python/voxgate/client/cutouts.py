@@ -28,29 +28,6 @@ _MESSAGE_BYTES = 2 << 20
 _WORTH_A_THREAD_BYTES = 256 << 10
 _COPIES_WAITING = 3
 _REMEDY = "ask again; report it if it stays"
-_SEGMENTATION_FIRST = (
-    (ArrayCodec.COMPRESSED_SEGMENTATION, ByteCodec.ZSTD),
-    (ArrayCodec.RAW, ByteCodec.ZSTD),
-    (ArrayCodec.COMPRESSED_SEGMENTATION, ByteCodec.NONE),
-    (ArrayCodec.RAW, ByteCodec.GZIP),
-    (ArrayCodec.RAW, ByteCodec.NONE),
-)
-_RAW_FIRST = ((ArrayCodec.RAW, ByteCodec.NONE), (ArrayCodec.RAW, ByteCodec.ZSTD), (ArrayCodec.RAW, ByteCodec.GZIP))
-
-
-def preferred_encodings(info: VolumeInfo) -> list[types_pb2.Encoding]:
-    """What to accept, best first.
-
-    Segmentations shrink a hundredfold for little work; images hardly at all, so they travel as they are. Whatever
-    else can be decoded stands behind: stored chunks in one of those are passed on untouched.
-    """
-    order = _SEGMENTATION_FIRST if info.kind is VolumeKind.SEGMENTATION else _RAW_FIRST
-
-    def rank(encoding: Encoding) -> int:
-        pair = (encoding.array, encoding.bytes)
-        return order.index(pair) if pair in order else len(order)
-
-    return [encoding_to_proto(encoding) for encoding in sorted(encodings.decodable(info.dtype), key=rank)]
 
 
 class _Copier:

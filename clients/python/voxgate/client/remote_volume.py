@@ -12,8 +12,9 @@ import grpc
 import numpy as np
 
 from voxgate.client.channels import Stubs
-from voxgate.client.cutouts import CutoutAssembler, check_written, preferred_encodings, write_messages
+from voxgate.client.cutouts import CutoutAssembler, check_written, write_messages
 from voxgate.client.meshes import GrpcMeshSource
+from voxgate.client.preferences import preferred_encodings
 from voxgate.client.resuming import Attempt, Broken, OneVersion, is_break, lanes_of, read_in_lanes, read_whole
 from voxgate.model.errors import Cancelled, ChunkCorrupt, IncompleteAnswer
 from voxgate.model.geometry import Box, Vec3
@@ -118,7 +119,7 @@ class RemoteVolume:
             scale_index=scale,
             box=box_to_proto(box),
             channels=wanted if channels is not None else (),
-            accept_encodings=preferred_encodings(self._info),
+            accept_encodings=preferred_encodings(self._info, self._stubs.wish),
             want_checksums=self._stubs.wants_checksums,
         )
         context = self._options.context
