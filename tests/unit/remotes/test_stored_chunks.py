@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support import passing_volumes, zarr_volumes
 from support.stores import BOX, OFFSET, SHARDING, labels, open_at, voxels, write_precomputed
 from voxgate.model.errors import (
     Cancelled,
@@ -265,3 +266,46 @@ def test_wrappers_promise_no_more_than_what_they_wrap():
     assert complete.encodings_of(0) == ()
     with pytest.raises(MissingCapability):
         complete.read_encoded([whole.info.scales[0].bounds])
+
+
+def zarr_volume(folder, writer, **options):
+    known = writer(folder / "a")
+    config = RemoteConfig(uri=folder.as_uri(), volumes={"a": known.stated})
+    return FilesRemote(config).open(("a",), OpenOptions(**options))
+
+
+def test_a_shard_of_zarr_with_a_damaged_index_is_an_error_that_names_the_chunk(tmp_path):
+    volume = zarr_volume(tmp_path, zarr_volumes.v3_sharded)
+    shard = tmp_path / "a" / "c" / "0" / "0" / "0"
+    data = shard.read_bytes()
+    shard.write_bytes(data[:-20] + bytes(16) + data[-4:])
+    first = cells_of(volume)[0]
+    with pytest.raises(ChunkCorrupt) as caught:
+        volume.capability(EncodedChunks).read_encoded(cells_of(volume))
+    assert str(first) in caught.value.message
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_zarr_chunk_larger_than_any_codec_makes_it_is_never_read(tmp_path):
+    volume = zarr_volume(tmp_path, zarr_volumes.v3_gzip)
+    first = cells_of(volume)[0]
+    with (tmp_path / "a" / "c" / "0" / "0" / "0").open("r+b") as file:
+        file.truncate(2**40)
+    with pytest.raises(ChunkCorrupt, match="larger") as caught:
+        volume.capability(EncodedChunks).read_encoded([first])
+    assert str(first) in caught.value.message
+
+
+def test_a_zarr_chunk_that_vanishes_is_absent(tmp_path):
+    volume = zarr_volume(tmp_path, zarr_volumes.v3_gzip)
+    cells = cells_of(volume)
+    (tmp_path / "a" / "c" / "0" / "0" / "0").unlink()
+    found = volume.capability(EncodedChunks).read_encoded(cells[:2])
+    assert found[0] is None
+    assert found[1].data_box.contains(cells[1])
+
+
+def test_the_time_of_stored_chunks_must_be_chosen(tmp_path):
+    volume = zarr_volume(tmp_path, passing_volumes.v3_time_in_chunks_of_one)
+    with pytest.raises(InvalidArgument, match="time"):
+        volume.capability(EncodedChunks).read_encoded(cells_of(volume)[:1])
