@@ -22,6 +22,7 @@ from voxgate_remotes import precomputed, zarr
 from voxgate_remotes.checks import path_under
 from voxgate_remotes.config import RemoteConfig, VolumeOverrides, canonical_uri, nearest
 from voxgate_remotes.creation import checked_spec, write_documents
+from voxgate_remotes.derived import DerivedInfos
 from voxgate_remotes.guard import PathGuard
 from voxgate_remotes.metadata import Stamp, stamp
 from voxgate_remotes.tensorstores import OpenedStore, Tuning
@@ -64,6 +65,7 @@ class FilesRemote:
         self._tuning = _tuning(config)
         self._guard = PathGuard(Path(unquote(parts.path)))
         self._kept: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
+        self._infos = DerivedInfos()
         self._lock = threading.Lock()
         self._creating = threading.Lock()
 
@@ -75,7 +77,7 @@ class FilesRemote:
             PathRefused, StoreUnavailable.
         """
         store = self._opened(path)
-        return store.bind(self._allowed(store.info), options)
+        return store.bind(self._infos.get(path, store.info, self._allowed), options)
 
     def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
         """The groups and volumes right under a folder, by name; a volume has nothing under it.

@@ -31,6 +31,7 @@ from voxgate.model.volumes import (
     Encoding,
     ListEntry,
     OpenOptions,
+    ReadTuning,
     Scale,
     ScaleSpec,
     VolumeInfo,
@@ -201,10 +202,15 @@ class MemoryVolume:
         return not any(_chunk_origin(level, cell) in self._store.chunks[scale] for cell in cells)
 
     def capability(self, kind: type[C]) -> C | None:
-        """Writable where the volume takes writes, ChunkPresence and EncodedChunks always."""
-        always = kind in (ChunkPresence, EncodedChunks)
+        """Writable where the volume takes writes, ChunkPresence, EncodedChunks and ReadTuning always."""
+        always = kind in (ChunkPresence, EncodedChunks, ReadTuning)
         has_it = always or (kind is Writable and any(scale.writable for scale in self._info.scales))
         return cast("C", self) if has_it else None
+
+    @property
+    def parallel_reads(self) -> int:
+        """One: nothing is waited for."""
+        return 1
 
 
 def _chunk_origin(scale: Scale, cell: Box) -> Vec3:

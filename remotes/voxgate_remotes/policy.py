@@ -25,6 +25,7 @@ from voxgate.model.volumes import (
     Writable,
 )
 from voxgate_remotes.config import RemoteConfig, VolumeOverrides
+from voxgate_remotes.derived import DerivedInfos
 
 C = TypeVar("C")
 
@@ -125,6 +126,7 @@ class GovernedRemote:
     def __init__(self, inner: Remote, config: RemoteConfig) -> None:
         self._inner = inner
         self._config = config
+        self._infos = DerivedInfos()
 
     def open(self, path: tuple[str, ...], options: OpenOptions) -> Volume:
         """Open a volume and apply what the operator states about it.
@@ -132,8 +134,7 @@ class GovernedRemote:
         Raises:
             ConfigContradictsStore, ConfigInvalid: for a wrong statement; and whatever the adapter raises.
         """
-        stated = self._config.overrides(path)
-        return self._governed(self._inner.open(path, options), stated)
+        return self._governed(path, self._inner.open(path, options))
 
     def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
         """The groups and volumes right under `parent`."""
@@ -147,16 +148,22 @@ class GovernedRemote:
         """
         if not self._config.writable:
             raise ReadOnly("this remote takes no writes", "the operator sets `writable = true` for it")
-        return self._governed(self._inner.create(path, spec), self._config.overrides(path))
+        return self._governed(path, self._inner.create(path, spec))
 
     def resolve(self, uri: str) -> tuple[int, tuple[str, ...]] | None:
         """If `uri` lies under this remote: the length of the matched prefix and the path below it."""
         return self._inner.resolve(uri)
 
-    def _governed(self, volume: Volume, stated: VolumeOverrides) -> Volume:
-        info = stated_info(volume.info, stated)
-        if not self._config.writable:
-            info = replace(info, scales=tuple(replace(scale, writable=False) for scale in info.scales))
+    def _governed(self, path: tuple[str, ...], volume: Volume) -> Volume:
+        stated = self._config.overrides(path)
+
+        def derive(info: VolumeInfo) -> VolumeInfo:
+            told = stated_info(info, stated)
+            if self._config.writable:
+                return told
+            return replace(told, scales=tuple(replace(scale, writable=False) for scale in told.scales))
+
+        info = self._infos.get(path, volume.info, derive)
         return (CompleteVolume if stated.absent_chunks == "error" else DescribedVolume)(volume, info)
 
 

@@ -20,6 +20,7 @@ from voxgate.model.errors import (
 from voxgate.model.names import VolumeName
 from voxgate.model.volumes import OpenOptions, Remote, Volume, VolumeSpec
 from voxgate_remotes.config import RemoteConfig, RemotesConfig, caller_uri, nearest, remote_name
+from voxgate_remotes.derived import DerivedInfos
 from voxgate_remotes.policy import DescribedVolume, GovernedRemote
 
 ENTRY_POINT_GROUP = "voxgate.remotes"
@@ -39,6 +40,7 @@ class Registry:
 
     def __init__(self, remotes: Mapping[str, Remote]) -> None:
         self._remotes = dict(remotes)
+        self._infos = DerivedInfos()
 
     @staticmethod
     def from_config(config: RemotesConfig) -> Registry:
@@ -63,7 +65,7 @@ class Registry:
             MalformedName, UnknownRemote, and whatever `Remote.open` raises.
         """
         parsed = VolumeName.parse(name)
-        return _named(self._remote(parsed.remote).open(parsed.segments, options or OpenOptions()), parsed)
+        return self._named(self._remote(parsed.remote).open(parsed.segments, options or OpenOptions()), parsed)
 
     def create(self, name: str, spec: VolumeSpec) -> Volume:
         """Create a volume by its full name.
@@ -72,7 +74,7 @@ class Registry:
             MalformedName, UnknownRemote, and whatever `Remote.create` raises.
         """
         parsed = VolumeName.parse(name)
-        return _named(self._remote(parsed.remote).create(parsed.segments, spec), parsed)
+        return self._named(self._remote(parsed.remote).create(parsed.segments, spec), parsed)
 
     def list(self, parent: str = "") -> list[tuple[str, bool]]:
         """The groups and volumes right under a group, sorted: (full name, whether it is a volume).
@@ -111,6 +113,10 @@ class Registry:
             )
         return max(found)[1]
 
+    def _named(self, volume: Volume, name: VolumeName) -> Volume:
+        full = str(name)
+        return DescribedVolume(volume, self._infos.get(full, volume.info, lambda info: replace(info, name=full)))
+
     def _remote(self, name: str) -> Remote:
         try:
             return self._remotes[name]
@@ -129,10 +135,6 @@ def _made(name: str, config: RemoteConfig, known: Mapping[str, EntryPoint]) -> R
             f"remotes.{name}: the adapter for {scheme}: cannot be loaded: {error}", "install it"
         ) from None
     return factory(config)
-
-
-def _named(volume: Volume, name: VolumeName) -> Volume:
-    return DescribedVolume(volume, replace(volume.info, name=str(name)))
 
 
 def _is_volume(remote: Remote) -> bool:

@@ -36,6 +36,7 @@ from voxgate.model.volumes import (
     CallContext,
     ChunkPresence,
     OpenOptions,
+    ReadTuning,
     Volume,
     VolumeInfo,
     Voxels,
@@ -166,9 +167,14 @@ class TensorStoreVolume:
             raise store_error(error, f"looking for the stored chunks of {box}") from error
 
     def capability(self, kind: type[C]) -> C | None:
-        """Writable where a scale is, ChunkPresence always."""
+        """Writable where a scale is, ChunkPresence and ReadTuning always."""
         writable = kind is Writable and any(scale.writable for scale in self._info.scales)
-        return cast("C", self) if writable or kind is ChunkPresence else None
+        return cast("C", self) if writable or kind in (ChunkPresence, ReadTuning) else None
+
+    @property
+    def parallel_reads(self) -> int:
+        """One: a read of local files uses the cores by itself, and several would only take turns."""
+        return 1
 
     def _chosen_time(self) -> int:
         """The bound time.

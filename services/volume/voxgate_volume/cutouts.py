@@ -20,6 +20,7 @@ from voxgate.model.volumes import (
     ChunkPresence,
     EncodedChunk,
     Encoding,
+    ReadTuning,
     Volume,
     Voxels,
 )
@@ -33,6 +34,8 @@ from voxgate_volume.passing import Passing, cell_of, passing_of
 _BLOCK_BYTES = 8 << 20
 _BLOCKS_IN_FLIGHT = 8
 _TICK_S = 5.0
+_WAITING_THREADS = 4
+_ENCODING_THREADS = 2
 _SEGMENTATION_CELL = Vec3(64, 64, 64)
 _NOTHING = b""
 
@@ -116,7 +119,11 @@ class Cutout:
         """
         block_bytes = max(self._request.piece_bytes, min(_BLOCK_BYTES, budget_bytes // _BLOCKS_IN_FLIGHT))
         blocks = plan_blocks(self._level, self._request.box, voxel_bytes=self.voxel_bytes, block_bytes=block_bytes)
-        ahead = ReadAhead(in_flight_bytes=budget_bytes, tick_s=_TICK_S)
+        tuning = self._volume.capability(ReadTuning)
+        threads = _WAITING_THREADS if tuning is None else tuning.parallel_reads
+        if self._passing is None and self._chosen != RAW:
+            threads = max(threads, _ENCODING_THREADS)
+        ahead = ReadAhead(budget_bytes, threads, _TICK_S)
 
         def size_of(block: Box) -> int:
             return block.voxel_count * self.voxel_bytes

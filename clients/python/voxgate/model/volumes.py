@@ -248,6 +248,15 @@ class ChunkPresence(Protocol):
         ...
 
 
+class ReadTuning(Protocol):
+    """Knows how it is read fastest. A volume without this is taken to wait for its store: several reads at a time."""
+
+    @property
+    def parallel_reads(self) -> int:
+        """How many reads at a time serve this store best, on top of what one read does by itself."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class EncodedChunk:
     """A stored chunk as the store keeps it.

@@ -1,0 +1,30 @@
+"""Descriptions derived from other descriptions, kept while the original stays the same object.
+
+Opening a volume must cost next to nothing, because every call of a server opens one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+
+from voxgate.model.volumes import VolumeInfo
+
+_KEPT = 1024
+
+
+class DerivedInfos:
+    """The last derivations, by key. Thread-safe: a race derives twice."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, tuple[VolumeInfo, VolumeInfo]] = {}
+
+    def get(self, key: Hashable, original: VolumeInfo, derive: Callable[[VolumeInfo], VolumeInfo]) -> VolumeInfo:
+        """What `derive` makes of `original`, or what it made of the very same object before."""
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] is original:
+            return kept[1]
+        derived = derive(original)
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        self._kept[key] = (original, derived)
+        return derived
