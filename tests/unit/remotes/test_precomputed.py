@@ -1,14 +1,12 @@
-import gzip
 import json
 import time
 
 import numpy as np
 import pytest
 import tensorstore as ts
-from cloudvolume import CloudVolume
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from support.precomputed_files import PART, boxes, cloud_volume, cut
 from support.stores import BOX, OFFSET, SHAPE, SHARDING, labels, open_at, voxels, write_precomputed
 from voxgate.model.errors import (
     Cancelled,
@@ -18,7 +16,6 @@ from voxgate.model.errors import (
     EmptyBox,
     MetadataInvalid,
     OutOfBounds,
-    ReadOnly,
     ShapeMismatch,
     UnknownScale,
     UnknownVersion,
@@ -35,44 +32,6 @@ from voxgate.model.volumes import (
     VolumeKind,
     Writable,
 )
-
-PART = Box.of(x=(-3, 20), y=(24, 40), z=(9, 17))
-"""Cuts chunks on every side."""
-
-
-def boxes():
-    """Any non-empty box inside of BOX."""
-    axes = [
-        st.tuples(st.integers(a, b - 1), st.integers(1, b - a)).map(lambda s, b=b: (s[0], min(b, s[0] + s[1])))
-        for a, b in zip(BOX.start, BOX.stop, strict=True)
-    ]
-    return st.tuples(*axes).map(lambda spans: Box.of(*spans))
-
-
-def cut(array, box):
-    return array[:, *box.slices_zyx(OFFSET)]
-
-
-def cloud_volume(folder, **options):
-    return CloudVolume(f"file://{folder}", progress=False, fill_missing=True, **options)
-
-
-def write_with_cloud_volume(folder, array, **options):
-    """Write (c, z, y, x) voxels of BOX the way cloud-volume does by default: chunks named NAME.gz."""
-    info = CloudVolume.create_new_info(
-        num_channels=array.shape[0],
-        layer_type="segmentation",
-        data_type=array.dtype.name,
-        encoding=options.pop("encoding", "raw"),
-        resolution=[4, 4, 40],
-        voxel_offset=list(OFFSET),
-        volume_size=list(SHAPE),
-        chunk_size=[16, 8, 5],
-    )
-    volume = CloudVolume(f"file://{folder}", info=info, progress=False, **options)
-    volume.commit_info()
-    volume[:, :, :] = array.transpose(3, 2, 1, 0)
-    return volume
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "float32"])
@@ -210,102 +169,6 @@ def test_absent_chunks_are_background_and_known_to_be_absent(tmp_path):
             assert presence.is_absent(Box(stored.start - step, stored.stop - step))
         assert np.array_equal(volume.read(stored), cut(array, stored))
         assert volume.read(BOX).any(axis=(0, 2, 3)).tolist() == [False] * 5 + [True] * 5 + [False] * 3
-
-
-@pytest.mark.parametrize("encoding", ["raw", "compressed_segmentation"])
-def test_chunks_that_cloud_volume_compressed_by_name_are_read(tmp_path, encoding):
-    array = labels()
-    write_with_cloud_volume(tmp_path, array, encoding=encoding, compress="gzip")
-    names = [path.name for path in (tmp_path / "4_4_40").iterdir()]
-    assert names
-    assert all(name.endswith(".gz") for name in names)
-    volume = open_at(tmp_path, writable=True)
-    assert np.array_equal(volume.read(BOX), array)
-    assert np.array_equal(volume.read(PART), cut(array, PART))
-    assert volume.info.scales[0].stored_encodings[0].bytes is ByteCodec.GZIP
-    assert volume.capability(Writable) is None
-    assert not volume.capability(ChunkPresence).is_absent(PART)
-
-
-def test_png_chunks_that_were_compressed_by_name_are_read(tmp_path):
-    array = voxels("uint8")
-    write_precomputed(tmp_path, array, encoding="png")
-    for chunk in list((tmp_path / "at/4_4_40").iterdir()):
-        (chunk.parent / f"{chunk.name}.gz").write_bytes(gzip.compress(chunk.read_bytes()))
-        chunk.unlink()
-    assert np.array_equal(open_at(tmp_path).read(PART), cut(array, PART))
-
-
-def test_cloud_volumes_default_writes_of_several_channels_are_read(tmp_path):
-    array = voxels("uint16", 2)
-    write_with_cloud_volume(tmp_path, array)
-    volume = open_at(tmp_path)
-    assert np.array_equal(volume.read(PART, channels=[1]), cut(array, PART)[1:])
-    assert np.array_equal(volume.read(PART), cut(array, PART))
-
-
-def test_compressed_plain_and_absent_chunks_may_be_mixed(tmp_path):
-    array = labels()
-    write_with_cloud_volume(tmp_path, array)
-    chunks = tmp_path / "4_4_40"
-    plain, absent = sorted(path.name.removesuffix(".gz") for path in chunks.iterdir())[:2]
-    (chunks / plain).write_bytes(gzip.decompress((chunks / f"{plain}.gz").read_bytes()))
-    (chunks / f"{plain}.gz").unlink()
-    (chunks / f"{absent}.gz").unlink()
-    read = open_at(tmp_path).read(BOX)
-    assert np.array_equal(read, np.asarray(cloud_volume(tmp_path)[:, :, :]).transpose(3, 2, 1, 0))
-    assert (read != array).sum() == 16 * 8 * 3  # the absent chunk, clipped to the volume in z
-
-
-def test_a_chunk_that_is_there_with_and_without_suffix_is_an_error_because_readers_disagree(tmp_path):
-    write_with_cloud_volume(tmp_path, labels())
-    chunk = tmp_path / "4_4_40" / "6-22_31-39_12-17"
-    chunk.write_bytes(bytes(16 * 8 * 5 * 8))
-    with pytest.raises(ChunkCorrupt, match=r"twice.*remove"):
-        open_at(tmp_path).read(BOX)
-
-
-def test_a_compressed_chunk_that_appears_after_the_open_is_seen_and_not_written_over(tmp_path):
-    array = labels()
-    write_precomputed(tmp_path, array)
-    volume = open_at(tmp_path, writable=True)
-    chunk = tmp_path / "at/4_4_40" / "-10-6_23-31_7-12"
-    box = Box.of(x=(-10, 6), y=(23, 31), z=(7, 12))
-    chunk.unlink()
-    (chunk.parent / f"{chunk.name}.gz").write_bytes(gzip.compress(np.full(16 * 8 * 5, 2**63 + 1, "<u8").tobytes()))
-    assert (volume.read(box) == 2**63 + 1).all()
-    with pytest.raises(ReadOnly, match="gz"):
-        volume.capability(Writable).write(box, cut(array, box))
-
-
-def test_chunks_under_a_suffix_that_cannot_be_read_are_an_error_and_never_background(tmp_path):
-    write_precomputed(tmp_path, labels())
-    volume = open_at(tmp_path)
-    chunk = tmp_path / "at/4_4_40" / "-10-6_23-31_7-12"
-    chunk.rename(f"{chunk}.br")
-    with pytest.raises(UnsupportedFormat, match=r"\.br"):
-        volume.read(Box.of(x=(-10, 6), y=(23, 31), z=(7, 12)))
-
-
-@pytest.mark.parametrize("damage", ["truncated", "no gzip", "shorter inside", "bomb"])
-def test_a_corrupt_compressed_chunk_is_an_error_that_names_its_box(tmp_path, damage):
-    write_with_cloud_volume(tmp_path, labels())
-    chunk = tmp_path / "4_4_40" / "6-22_31-39_12-17.gz"
-    whole = chunk.read_bytes()
-    chunk.write_bytes(
-        {
-            "truncated": whole[: len(whole) // 2],
-            "no gzip": b"voxels",
-            "shorter inside": gzip.compress(gzip.decompress(whole)[:-8]),
-            "bomb": gzip.compress(bytes(2**24)),
-        }[damage]
-    )
-    volume = open_at(tmp_path)
-    with pytest.raises(ChunkCorrupt) as caught:
-        volume.read(BOX)
-    assert "x[6:22] y[31:39] z[12:17]" in caught.value.message
-    assert str(tmp_path) not in str(caught.value)
-    assert volume.read(Box.of(x=(-10, 6), y=(23, 31), z=(7, 12))).any()
 
 
 @pytest.mark.parametrize("encoding", ["raw", "compressed_segmentation"])
