@@ -14,7 +14,7 @@ from voxgate.model.errors import (
     PathRefused,
     UnsupportedFormat,
 )
-from voxgate.model.geometry import Box, VoxelSize
+from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import OpenOptions, VolumeKind, Writable
 
 
