@@ -56,7 +56,11 @@ test-full: test test-languages ## Everything that runs without containers, full 
 test-languages: setup protos-dist ## A client in C++ from the protos tarball alone, against a running suite
 	$(PY) -m pytest -q tests/languages
 
-bench: setup ## Ratios against peers (ROWS=id,id)
+$(VENV)/.ready-bench: requirements-bench.lock $(VENV)/.ready
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	touch $@
+
+bench: $(VENV)/.ready-bench ## Ratios against peers (ROWS=id,id): table, bench-results.json and .png
 	$(PY) -m tests.bench $(if $(ROWS),--rows $(ROWS))
 
 ##@ Contract
@@ -92,6 +96,8 @@ lock: ## Resolve requirements.lock and protos/requirements.lock anew (needs uv)
 	  -o requirements.lock
 	uv pip compile protos/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  -o protos/requirements.lock
+	uv pip compile requirements-bench.in -c requirements.lock --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header -o requirements-bench.lock
 	bash deploy/lock.sh
 
 format: setup ## Format everything

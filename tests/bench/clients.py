@@ -28,11 +28,11 @@ def _box(spans: Spans) -> Box:
 
 
 @contextlib.contextmanager
-def sdk(address: str, volume: str, box: Spans, into: bool = False) -> Iterator[Run]:
-    """The Python SDK as it comes."""
+def sdk(address: str, volume: str, box: Spans, into: bool = False, wish: str = "") -> Iterator[Run]:
+    """The Python SDK as it comes; `wish` is "small" for what it asks of another machine."""
     where = _box(box)
     with voxgate.connect(address) as client:
-        array = client.volume(volume)
+        array = (client.with_encodings(wish) if wish else client).volume(volume)
         out = np.zeros(where.shape.zyx, array.dtype) if into else None
         yield lambda: array.read(where, out=out)
 
