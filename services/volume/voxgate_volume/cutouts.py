@@ -6,6 +6,7 @@ chunks, cut, and encoded. All of it happens ahead of the caller, in threads, wit
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -95,15 +96,21 @@ class Cutout:
         self._level = check_box(info, request.box, request.scale)
         self.channels = check_channels(info, request.channels)
         self._chosen = encodings.choose(list(request.accepted), info.dtype)
-        whole = self.channels == tuple(range(info.channel_count))
-        self._passing = passing_of(volume, request.scale, request.accepted, raw_too=False) if whole else None
+        self._all_channels = self.channels == tuple(range(info.channel_count))
         self._presence = volume.capability(ChunkPresence)
         self.voxel_bytes = info.dtype.itemsize * len(self.channels)
         self._checksums = request.checksums and can_checksum()
 
+    @functools.cached_property
+    def _passing(self) -> Passing | None:
+        """How stored chunks are passed on; those of a chunk hold all channels."""
+        if not self._all_channels:
+            return None
+        return passing_of(self._volume, self._request.scale, self._request.accepted, raw_too=False)
+
     @property
     def encodings(self) -> tuple[Encoding, ...]:
-        """Every encoding that a piece may have."""
+        """Every encoding that one of `pieces` may have."""
         passed = self._passing.outgoing.values() if self._passing else ()
         return tuple(dict.fromkeys((self._chosen, RAW, FILL, *passed)))
 
@@ -135,10 +142,9 @@ class Cutout:
         """The whole box as one piece; its caller has checked its size."""
         box, scale = self._request.box, self._request.scale
         cell = cell_of(self._volume, scale, box)
-        whole = self.channels == tuple(range(self._volume.info.channel_count))
-        passing = passing_of(self._volume, scale, self._request.accepted or (RAW,), raw_too=True) if whole else None
-        level = self._level
-        if passing is not None and cell.shape.product <= level.stored_chunk_shape.product:
+        accepted = self._request.accepted or (RAW,)
+        passing = passing_of(self._volume, scale, accepted, raw_too=True) if self._all_channels else None
+        if passing is not None and cell.shape.product <= self._level.stored_chunk_shape.product:
             (chunk,) = passing.chunks.read_encoded([cell], scale=scale)
             if chunk is None:
                 return Piece(box, FILL)

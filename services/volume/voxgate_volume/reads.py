@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from voxgate.model.errors import LimitExceeded
-from voxgate.model.volumes import FILL, CallContext, LabelView, Volume
+from voxgate.model.volumes import FILL, CallContext, Encoding, LabelView, Volume
 from voxgate.v1 import types_pb2
 from voxgate.v1 import volume_pb2 as pb
 from voxgate.wire.framing import FramedChunk, frame_chunk_response, frame_response
@@ -27,36 +27,39 @@ _BATCH_CHUNKS = 256
 
 
 class _Selection:
-    """What a read request means for one volume: the cutout, and the header of its answer."""
+    """What a read request means for one volume: the cutout, and how its answer is told."""
 
     def __init__(self, volume: Volume, request: pb.ReadCutoutRequest | pb.ReadChunkRequest) -> None:
-        info = volume.info
-        scale = scale_index(info, request)
-        box = box_from_proto(request.box)
+        self._info = volume.info
+        self._scale = scale_index(volume.info, request)
+        self._box = box_from_proto(request.box)
         accepted = tuple(known_encodings(request.accept_encodings))
         channels = tuple(request.channels) or None
-        wanted = CutRequest(box, scale, channels, accepted, MAX_MESSAGE_BYTES, request.want_checksums)
+        wanted = CutRequest(self._box, self._scale, channels, accepted, MAX_MESSAGE_BYTES, request.want_checksums)
         self.cutout = Cutout(volume, wanted)
-        self._numbers = {encoding: number for number, encoding in enumerate(self.cutout.encodings)}
-        self.header = pb.CutoutHeader(
-            resolved_version=info.resolved_version,
-            data_type=dtype_to_proto(info.dtype),
-            box=box_to_proto(box),
-            scale_index=scale,
+
+    def header(self, encodings: Sequence[Encoding]) -> pb.CutoutHeader:
+        """What holds for every chunk of the answer, whose encodings are numbered as listed."""
+        return pb.CutoutHeader(
+            resolved_version=self._info.resolved_version,
+            data_type=dtype_to_proto(self._info.dtype),
+            box=box_to_proto(self._box),
+            scale_index=self._scale,
             channel_count=len(self.cutout.channels),
-            encodings=[encoding_to_proto(encoding) for encoding in self.cutout.encodings],
-            fill_value=fill_to_bytes(info.fill_value, info.dtype),
+            encodings=[encoding_to_proto(encoding) for encoding in encodings],
+            fill_value=fill_to_bytes(self._info.fill_value, self._info.dtype),
             label_view=label_view_to_proto(LabelView.BODIES),
         )
 
-    def chunk(self, piece: Piece) -> FramedChunk:
-        """A piece as a chunk of this answer."""
-        fields = types_pb2.Chunk(box=box_to_proto(piece.box), encoding_index=self._numbers[piece.encoding])
-        if piece.data_box is not None:
-            fields.data_box.CopyFrom(box_to_proto(piece.data_box))
-        if piece.crc is not None:
-            fields.crc32c = piece.crc
-        return FramedChunk(fields, piece.data)
+
+def _chunk(piece: Piece, number: int) -> FramedChunk:
+    """A piece as a chunk, its encoding by its number in the header."""
+    fields = types_pb2.Chunk(box=box_to_proto(piece.box), encoding_index=number)
+    if piece.data_box is not None:
+        fields.data_box.CopyFrom(box_to_proto(piece.data_box))
+    if piece.crc is not None:
+        fields.crc32c = piece.crc
+    return FramedChunk(fields, piece.data)
 
 
 class CutoutMessages:
@@ -78,7 +81,9 @@ class CutoutMessages:
     def stream(self, budget_bytes: int, context: CallContext) -> Iterator[bytes]:
         """Header, chunks, summary; progress while nothing else goes out."""
         selection = self._selection
-        yield frame_response([], header=selection.header)
+        encodings = selection.cutout.encodings
+        numbers = {encoding: number for number, encoding in enumerate(encodings)}
+        yield frame_response([], header=selection.header(encodings))
         batch: list[FramedChunk] = []
         batch_bytes = done_bytes = 0
         summary = pb.CutoutSummary()
@@ -93,7 +98,7 @@ class CutoutMessages:
                 if batch and (batch_bytes + size > MAX_MESSAGE_BYTES or len(batch) >= _BATCH_CHUNKS):
                     yield frame_response(batch)
                     batch, batch_bytes = [], 0
-                batch.append(selection.chunk(piece))
+                batch.append(_chunk(piece, numbers[piece.encoding]))
                 batch_bytes += size
                 summary.chunk_count += 1
                 summary.size_bytes += size
@@ -118,4 +123,5 @@ def read_chunk(volume: Volume, request: pb.ReadChunkRequest, limit: int) -> byte
             "use ReadCutout",
             details={"asked": str(size), "limit": str(limit), "field": "box"},
         )
-    return frame_chunk_response(selection.header, selection.chunk(selection.cutout.single()))
+    piece = selection.cutout.single()
+    return frame_chunk_response(selection.header([piece.encoding]), _chunk(piece, 0))

@@ -1,3 +1,6 @@
+import gzip
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,17 +12,22 @@ from voxgate.model.volumes import (
     RAW,
     CallContext,
     EncodedChunks,
+    OpenOptions,
     ScaleSpec,
     VolumeKind,
     VolumeSpec,
     Writable,
 )
+from voxgate.v1 import volume_pb2
 from voxgate.wire.checksums import crc32c
 from voxgate.wire.encodings import GZIP, ZSTD, decode
+from voxgate.wire.volumes import box_to_proto, encoding_to_proto, known_encodings
 from voxgate_blocks.plans import plan_blocks
 from voxgate_remotes.config import RemoteConfig
+from voxgate_remotes.files import FilesRemote
 from voxgate_remotes.memory import MemoryRemote
 from voxgate_volume.cutouts import Cutout, CutRequest
+from voxgate_volume.reads import read_chunk
 
 BOUNDS = Box.of(x=(-5, 42), y=(10, 41), z=(3, 22))
 
@@ -141,3 +149,36 @@ def test_coverage_notices_a_gap_an_overlap_and_a_stray():
     assert not covered_once(whole, [lower, Box.of(x=(0, 4), y=(0, 3), z=(2, 3))])
     # As many voxels as the whole, and yet not the whole.
     assert not covered_once(whole, [Box.of(x=(0, 4), y=(0, 2), z=(0, 2)), Box.of(x=(0, 4), y=(1, 2), z=(0, 2))])
+
+
+def test_a_compressed_chunk_among_plain_ones_can_be_read_alone(tmp_path):
+    voxels = np.random.default_rng(4).integers(0, 255, (20, 17, 33), dtype=np.uint8)
+    info = {
+        "type": "image",
+        "data_type": "uint8",
+        "num_channels": 1,
+        "scales": [
+            {
+                "key": "a",
+                "size": [33, 17, 20],
+                "voxel_offset": [5, 0, 0],
+                "chunk_sizes": [[16, 16, 16]],
+                "encoding": "raw",
+                "resolution": [4, 4, 40],
+            }
+        ],
+    }
+    (tmp_path / "info").write_text(json.dumps(info))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "5-21_0-16_0-16").write_bytes(voxels[:16, :16, :16].tobytes())
+    (tmp_path / "a" / "21-37_0-16_0-16.gz").write_bytes(gzip.compress(voxels[:16, :16, 16:32].tobytes()))
+    volume = FilesRemote(RemoteConfig(uri=tmp_path.as_uri())).open((), OpenOptions())
+    for x, accepted in ((5, (RAW,)), (21, (RAW, GZIP)), (21, (RAW,)), (5, (GZIP, RAW))):
+        box = Box.of(x=(x, x + 16), y=(0, 16), z=(0, 16))
+        request = volume_pb2.ReadChunkRequest(
+            box=box_to_proto(box), accept_encodings=[encoding_to_proto(one) for one in accepted]
+        )
+        answer = volume_pb2.ReadChunkResponse.FromString(read_chunk(volume, request, 1 << 20))
+        (encoding,) = known_encodings(answer.header.encodings)
+        got = decode(answer.chunk.data, encoding, (1, 16, 16, 16), np.dtype("|u1"))
+        np.testing.assert_array_equal(got[0], voxels[:16, :16, x - 5 : x + 11])
