@@ -42,7 +42,7 @@ def boxes_of(draw, bounds):
     spans = []
     for low, high in zip(bounds.start, bounds.stop, strict=True):
         start = draw(st.integers(low, high - 1))
-        spans.append((start, draw(st.integers(start + 1, min(high, start + 90)))))
+        spans.append((start, draw(st.integers(start + 1, min(high, start + 160)))))
     return Box.of(*spans)
 
 

@@ -30,9 +30,9 @@ from voxgate.wire.byte_codecs import Data
 from voxgate.wire.checksums import can_checksum, crc32c
 from voxgate_blocks.plans import plan_blocks
 from voxgate_blocks.readahead import ReadAhead, work_ahead
-from voxgate_volume.passing import Passing, cell_of, passing_of
+from voxgate_volume.passing import Passing, passing_of, single_cell
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 4 << 20
 _BLOCKS_IN_FLIGHT = 8
 _TICK_S = 5.0
 _WAITING_THREADS = 4
@@ -126,25 +126,35 @@ class Cutout:
         """
         block_bytes = max(self._request.piece_bytes, min(_BLOCK_BYTES, budget_bytes // _BLOCKS_IN_FLIGHT))
         blocks = plan_blocks(self._level, self._request.box, voxel_bytes=self.voxel_bytes, block_bytes=block_bytes)
-        tuning = self._volume.capability(ReadTuning)
-        threads = _WAITING_THREADS if tuning is None else tuning.parallel_reads
-        if self._passing is None and self._chosen != RAW:
-            threads = max(threads, _ENCODING_THREADS)
-        ahead = ReadAhead(budget_bytes, threads, _TICK_S)
+        threads = self._threads()
+        if threads == 1:
+            # Nothing is waited for, and a second thread would only take turns with the one that sends.
+            for block in blocks:
+                context.check()
+                yield self._block(block)
+            return
 
         def size_of(block: Box) -> int:
             return block.voxel_count * self.voxel_bytes
 
+        ahead = ReadAhead(budget_bytes, threads, _TICK_S)
         for _, pieces in work_ahead(blocks, self._block, size_of, ahead=ahead, context=context):
             yield pieces
+
+    def _threads(self) -> int:
+        """How many blocks are worked on at a time."""
+        tuning = self._volume.capability(ReadTuning)
+        threads = _WAITING_THREADS if tuning is None else tuning.parallel_reads
+        compresses = self._passing is None and self._chosen != RAW
+        return max(threads, _ENCODING_THREADS) if compresses else threads
 
     def single(self) -> Piece:
         """The whole box as one piece; its caller has checked its size."""
         box, scale = self._request.box, self._request.scale
-        cell = cell_of(self._volume, scale, box)
+        cell = single_cell(self._level, box)
         accepted = self._request.accepted or (RAW,)
         passing = passing_of(self._volume, scale, accepted, raw_too=True) if self._all_channels else None
-        if passing is not None and cell.shape.product <= self._level.stored_chunk_shape.product:
+        if passing is not None and cell is not None:
             (chunk,) = passing.chunks.read_encoded([cell], scale=scale)
             if chunk is None:
                 return Piece(box, FILL)
@@ -176,7 +186,7 @@ class Cutout:
         """A block's stored chunks as they are stored; those that cannot be passed on are decoded here."""
         shape, origin = self._level.stored_chunk_shape, self._level.grid_origin
         parts = list(grid_cells(block, shape, origin))
-        cells = [cell_of(self._volume, self._request.scale, part) for part in parts]
+        cells = [cell for part in parts if (cell := single_cell(self._level, part)) is not None]
         found = passing.chunks.read_encoded(cells, scale=self._request.scale)
         pieces: list[Piece] = []
         for part, chunk in zip(parts, found, strict=True):

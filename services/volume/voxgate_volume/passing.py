@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from voxgate.model.geometry import Box, aligned_outward
-from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, EncodedChunk, EncodedChunks, Encoding, Volume
+from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, EncodedChunk, EncodedChunks, Encoding, Scale, Volume
 from voxgate.wire.byte_codecs import Data, deflate
 from voxgate.wire.encodings import accepts
 
@@ -64,7 +64,7 @@ def _rank(accepted: tuple[Encoding, ...], encoding: Encoding) -> int:
     return next((i for i, one in enumerate(accepted) if accepts([one], encoding)), len(accepted))
 
 
-def cell_of(volume: Volume, scale: int, part: Box) -> Box:
-    """The whole stored chunk, clipped to the bounds, that `part` lies in."""
-    level = volume.info.scales[scale]
-    return aligned_outward(part, level.stored_chunk_shape, level.grid_origin).intersection(level.bounds)
+def single_cell(level: Scale, part: Box) -> Box | None:
+    """The stored chunk, clipped to the bounds, that `part` lies in; None where it lies in several."""
+    whole = aligned_outward(part, level.stored_chunk_shape, level.grid_origin)
+    return whole.intersection(level.bounds) if whole.shape == level.stored_chunk_shape else None

@@ -96,7 +96,9 @@ def test_a_single_piece_is_the_whole_box(accepted):
     voxels = np.random.default_rng(1).integers(1, 300, (1, *BOUNDS.shape.zyx)).astype("<u2")
     volume.capability(Writable).write(BOUNDS, voxels)
     chunk = Box.of(x=(3, 11), y=(14, 18), z=(8, 13))
-    for box in (chunk, Box.of(x=(5, 9), y=(15, 18), z=(9, 11)), Box.of(x=(-5, 20), y=(10, 41), z=(3, 22))):
+    # A whole chunk, a part of one, many, and two clipped ones that are together smaller than one.
+    edges = Box.of(x=(33, 42), y=(39, 41), z=(20, 22))
+    for box in (chunk, Box.of(x=(5, 9), y=(15, 18), z=(9, 11)), Box.of(x=(-5, 20), y=(10, 41), z=(3, 22)), edges):
         piece = Cutout(volume, CutRequest(box, accepted=accepted, checksums=True)).single()
         whole = piece.data_box or piece.box
         assert piece.box == box

@@ -28,7 +28,7 @@ from voxgate.wire.allocator import tune_unless_told_otherwise
 from voxgate.wire.checksums import can_checksum
 
 _READS = (
-    ("voxgate.v1.VolumeService", ("GetServerInfo", "ListVolumes", "GetVolume", "ResolveVolume", "ReadChunk")),
+    ("voxgate.v1.VolumeService", ("GetServerInfo", "ListVolumes", "GetVolume", "ResolveVolume")),
     ("voxgate.v1.SegmentService", ("ListSegments", "LookupSegments")),
     ("voxgate.v1.JobService", ("GetJob", "ListJobs")),
 )
@@ -189,6 +189,12 @@ class _Opened:
         self.mesh = mesh_pb2_grpc.MeshServiceStub(channel("mesh"))
         self.transfer = transfer_pb2_grpc.TransferServiceStub(channel("transfer"))
         self.job = job_pb2_grpc.JobServiceStub(channel("job"))
+        self.read_chunk: Any = channel("volume").unary_unary(
+            "/voxgate.v1.VolumeService/ReadChunk",
+            # The two requests have the same fields under the same numbers.
+            request_serializer=volume_pb2.ReadCutoutRequest.SerializeToString,
+            response_deserializer=None,
+        )
         self._lanes = [open_channel(server.address, credentials, own_connection=True) for _ in range(1, server.streams)]
         self.read_cutout: tuple[Any, ...] = tuple(
             each.unary_stream(
@@ -307,6 +313,11 @@ class Stubs:
     def read_cutout(self) -> Any:
         """The same call as volume.ReadCutout, answering bytes: see voxgate.wire.framing."""
         return self._opened().read_cutout[0]
+
+    @property
+    def read_chunk(self) -> Any:
+        """The same call as volume.ReadChunk, taking a ReadCutoutRequest and answering bytes."""
+        return self._opened().read_chunk
 
     @property
     def read_cutout_lanes(self) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, Encoding, Scale, V
 from voxgate.v1 import types_pb2, volume_pb2
 from voxgate.wire import encodings
 from voxgate.wire.checksums import can_checksum, crc32c
-from voxgate.wire.framing import FramedChunk, parse_response
+from voxgate.wire.framing import FramedChunk, parse_chunk_response, parse_response
 from voxgate.wire.volumes import (
     box_from_proto,
     box_to_proto,
@@ -139,6 +139,15 @@ class CutoutAssembler:
             self.chunk(chunk)
         if response.summary is not None:
             self.summary = response.summary
+
+    def single(self, data: bytes) -> None:
+        """Take the one message of a small read, as its bytes."""
+        response = parse_chunk_response(data)
+        if response.header is not None:
+            self.header(response.header)
+        for chunk in response.chunks:
+            self.chunk(chunk)
+        self.summary = volume_pb2.CutoutSummary(chunk_count=len(response.chunks))
 
     def finish(self) -> Voxels:
         """The whole array.

@@ -16,7 +16,7 @@ from voxgate.client.cutouts import CutoutAssembler, check_written, write_message
 from voxgate.client.meshes import GrpcMeshSource
 from voxgate.client.preferences import preferred_encodings
 from voxgate.client.resuming import Attempt, Broken, OneVersion, is_break, lanes_of, read_in_lanes, read_whole
-from voxgate.model.errors import Cancelled, ChunkCorrupt, IncompleteAnswer
+from voxgate.model.errors import Cancelled, ChunkCorrupt, IncompleteAnswer, LimitExceeded
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.meshes import MeshSource
 from voxgate.model.requests import check_box, check_channels, check_opened, check_out, check_write, scale_of
@@ -29,6 +29,8 @@ UNARY_TIMEOUT_S = 120.0
 _PAGE = 10_000
 _LANE_BYTES = 16 << 20
 """The least raw bytes for which another connection is worth its call."""
+_SINGLE_BYTES = 1 << 20
+"""The most raw bytes that are asked for in one message: half of what the contract allows."""
 
 
 class RemoteVolume:
@@ -122,6 +124,8 @@ class RemoteVolume:
             accept_encodings=preferred_encodings(self._info, self._stubs.wish),
             want_checksums=self._stubs.wants_checksums,
         )
+        if result.nbytes <= _SINGLE_BYTES and self._read_single(request, box, result):
+            return result
         context = self._options.context
         reading = _Reading(request, box, result, OneVersion(self._info.resolved_version), threading.Event())
         count = min(self._stubs.server.streams, max(1, result.nbytes // _LANE_BYTES))
@@ -132,6 +136,23 @@ class RemoteVolume:
             attempts = [self._attempt(reading, lane) for lane in range(len(parts))]
             read_in_lanes(parts, attempts, context=context, failed=reading.failed)
         return result
+
+    def _read_single(self, request: volume_pb2.ReadCutoutRequest, box: Box, result: Voxels) -> bool:
+        """Read a small box in one message; False where it has to be streamed after all.
+
+        The two requests have the same fields under the same numbers, so one's bytes are the other's.
+        """
+        assembler = CutoutAssembler(self._info, box, result)
+        try:
+            assembler.single(self._stubs.read_chunk(request, timeout=self._timeout(UNARY_TIMEOUT_S)))
+        except grpc.RpcError as error:
+            typed = from_rpc_error(error, self._stubs.addresses["volume"])
+            if is_break(error) or isinstance(typed, LimitExceeded):
+                return False
+            raise typed from None
+        except ChunkCorrupt:
+            return False
+        return _ending(assembler) is None
 
     def _attempt(self, reading: _Reading, lane: int) -> Attempt:
         """Asks for one part of a read on one connection."""
