@@ -65,6 +65,20 @@ def test_no_read_begins_a_second_after_the_caller_has_gone(tmp_path, end):
         assert wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith("read-ahead")])
 
 
+def test_a_client_that_stops_reading_meets_its_deadline_and_frees_the_worker(tmp_path):
+    registry = Registry.from_config(parse_remotes({"p": {"uri": "procedural://"}}, tmp_path))
+    box = Box.of(x=(0, 4000), y=(0, 4000), z=(0, 500))
+    with volume_server(registry, workers=1) as server, grpc.insecure_channel(server.address) as channel:
+        stub = volume_pb2_grpc.VolumeServiceStub(channel)
+        call = stub.ReadCutout(volume_pb2.ReadCutoutRequest(volume="p/em", box=box_to_proto(box)), timeout=3)
+        next(call)
+        time.sleep(4)
+        with pytest.raises(grpc.RpcError) as late:
+            list(call)
+        assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert stub.GetServerInfo(volume_pb2.GetServerInfoRequest(), timeout=5).server_id
+
+
 def test_a_store_that_hangs_holds_no_worker_after_its_caller_has_gone(tmp_path):
     inner = memory_registry(tmp_path).create("mem/seg", spec())
     release = threading.Event()
