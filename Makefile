@@ -51,7 +51,7 @@ conformance: setup ## The conformance suite on every kind of volume
 	$(PY) -m pytest -q tests/conformance
 
 test-full: test test-languages ## Everything that runs without containers, full sizes (under 60 minutes)
-	$(PY) -m pytest -q -m full tests
+	$(PY) -m pytest -q -m full --ignore=tests/languages tests
 
 test-languages: setup protos-dist ## A client in C++ from the protos tarball alone, against a running suite
 	$(PY) -m pytest -q tests/languages
