@@ -40,6 +40,7 @@ lint: setup ## ruff and buf
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/buf lint
 	$(VENV)/bin/buf format -d --exit-code
+	$(VENV)/bin/buf breaking --against protos/contract-baseline.binpb
 
 types: setup ## mypy, strict
 	$(VENV)/bin/mypy $(SOURCES)
@@ -64,7 +65,7 @@ bench: $(VENV)/.ready-bench ## Ratios against peers (ROWS=id,id): table, bench-r
 	$(PY) -m tests.bench $(if $(ROWS),--rows $(ROWS))
 
 ##@ Contract
-.PHONY: protos protos-check protos-dist
+.PHONY: protos protos-check protos-dist contract-baseline
 .venv-protos/.ready: protos/requirements.lock
 	$(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/pip install --quiet --disable-pip-version-check --require-hashes -r protos/requirements.lock
@@ -75,6 +76,9 @@ protos: .venv-protos/.ready ## Generate clients/python/voxgate/v1
 
 protos-check: .venv-protos/.ready ## Fail when the checked-in stubs differ from the contract
 	.venv-protos/bin/python tools/generate_protos.py --check clients/python
+
+contract-baseline: setup ## Accept the contract as it is as what must not break (a break needs an ADR)
+	$(VENV)/bin/buf build --exclude-source-info -o protos/contract-baseline.binpb
 
 protos-dist: setup ## dist/voxgate-protos.tar.gz: protos and descriptor set, usable alone
 	$(PY) tools/protos_dist.py dist
