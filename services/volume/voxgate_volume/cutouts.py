@@ -30,7 +30,7 @@ from voxgate.wire.byte_codecs import Data
 from voxgate.wire.checksums import can_checksum, crc32c
 from voxgate_blocks.plans import plan_blocks
 from voxgate_blocks.readahead import ReadAhead, work_ahead
-from voxgate_volume.passing import Passing, passing_of, single_cell
+from voxgate_volume.passing import Passing, cell_of, passing_of, single_cell
 
 _BLOCK_BYTES = 4 << 20
 _BLOCKS_IN_FLIGHT = 8
@@ -152,8 +152,7 @@ class Cutout:
         """The whole box as one piece; its caller has checked its size."""
         box, scale = self._request.box, self._request.scale
         cell = single_cell(self._level, box)
-        accepted = self._request.accepted or (RAW,)
-        passing = passing_of(self._volume, scale, accepted, raw_too=True) if self._all_channels else None
+        passing = self._passing_single(cell) if cell is not None else None
         if passing is not None and cell is not None:
             (chunk,) = passing.chunks.read_encoded([cell], scale=scale)
             if chunk is None:
@@ -161,10 +160,19 @@ class Cutout:
             sent = passing.send(chunk, self._request.piece_bytes)
             if sent is not None and (sent[0].array is not ArrayCodec.RAW or chunk.data_box == box):
                 return self._piece(box, sent[0], sent[1], chunk.data_box)
+            voxels, start = self._voxels_of(box, chunk)
+            return self._encoded(box, _cut(voxels, start, box))
         voxels = self._volume.read(box, scale=scale, channels=self._request.channels)
         if is_fill(self._volume.info, voxels) and self._presence and self._presence.is_absent(box, scale=scale):
             return Piece(box, FILL)
         return self._encoded(box, voxels)
+
+    def _passing_single(self, cell: Box) -> Passing | None:
+        """How the one stored chunk of a small read is passed on; a part of a plain raw one is read by itself."""
+        usual = self._level.stored_encodings[:1]
+        if not self._all_channels or (usual == (RAW,) and cell != self._request.box):
+            return None
+        return passing_of(self._volume, self._request.scale, self._request.accepted or (RAW,), raw_too=True)
 
     def _block(self, block: Box) -> list[Piece]:
         """The pieces of one block of the plan."""
@@ -186,7 +194,7 @@ class Cutout:
         """A block's stored chunks as they are stored; those that cannot be passed on are decoded here."""
         shape, origin = self._level.stored_chunk_shape, self._level.grid_origin
         parts = list(grid_cells(block, shape, origin))
-        cells = [cell for part in parts if (cell := single_cell(self._level, part)) is not None]
+        cells = [cell_of(self._level, part) for part in parts]
         found = passing.chunks.read_encoded(cells, scale=self._request.scale)
         pieces: list[Piece] = []
         for part, chunk in zip(parts, found, strict=True):
@@ -200,14 +208,17 @@ class Cutout:
         return pieces
 
     def _decoded(self, part: Box, chunk: EncodedChunk) -> Iterator[Piece]:
-        info = self._volume.info
-        if encodings.accepts(encodings.decodable(info.dtype), chunk.encoding):
-            shape = (info.channel_count, *chunk.data_box.shape.zyx)
-            voxels, start = encodings.decode(chunk.data, chunk.encoding, shape, info.dtype), chunk.data_box
-        else:
-            voxels, start = self._volume.read(part, scale=self._request.scale), part
+        voxels, start = self._voxels_of(part, chunk)
         for one in self._parts(part):
             yield self._encoded(one, _cut(voxels, start, one))
+
+    def _voxels_of(self, part: Box, chunk: EncodedChunk) -> tuple[Voxels, Box]:
+        """Voxels that hold a part of a stored chunk, and their box: decoded here, or by the store where we cannot."""
+        info = self._volume.info
+        if not encodings.accepts(encodings.decodable(info.dtype), chunk.encoding):
+            return self._volume.read(part, scale=self._request.scale), part
+        shape = (info.channel_count, *chunk.data_box.shape.zyx)
+        return encodings.decode(chunk.data, chunk.encoding, shape, info.dtype), chunk.data_box
 
     def _absent_chunks(self, block: Box, voxels: Voxels) -> set[Box]:
         """The stored chunks (clipped to the block) that are not there. Only those that read as fill are asked about."""

@@ -64,7 +64,12 @@ def _rank(accepted: tuple[Encoding, ...], encoding: Encoding) -> int:
     return next((i for i, one in enumerate(accepted) if accepts([one], encoding)), len(accepted))
 
 
-def single_cell(level: Scale, part: Box) -> Box | None:
-    """The stored chunk, clipped to the bounds, that `part` lies in; None where it lies in several."""
-    whole = aligned_outward(part, level.stored_chunk_shape, level.grid_origin)
-    return whole.intersection(level.bounds) if whole.shape == level.stored_chunk_shape else None
+def cell_of(level: Scale, part: Box) -> Box:
+    """The stored chunk, clipped to the bounds, that a part of it lies in."""
+    return aligned_outward(part, level.stored_chunk_shape, level.grid_origin).intersection(level.bounds)
+
+
+def single_cell(level: Scale, box: Box) -> Box | None:
+    """The stored chunk, clipped to the bounds, that a box lies in; None where it lies in several."""
+    whole = aligned_outward(box, level.stored_chunk_shape, level.grid_origin)
+    return cell_of(level, box) if whole.shape == level.stored_chunk_shape else None

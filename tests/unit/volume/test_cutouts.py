@@ -184,3 +184,32 @@ def test_a_compressed_chunk_among_plain_ones_can_be_read_alone(tmp_path):
         (encoding,) = known_encodings(answer.header.encodings)
         got = decode(answer.chunk.data, encoding, (1, 16, 16, 16), np.dtype("|u1"))
         np.testing.assert_array_equal(got[0], voxels[:16, :16, x - 5 : x + 11])
+
+
+def test_a_part_of_a_plain_raw_chunk_is_read_without_reading_the_chunk_first():
+    inner = memory()
+    voxels = np.random.default_rng(1).integers(1, 300, (1, *BOUNDS.shape.zyx)).astype("<u2")
+    inner.capability(Writable).write(BOUNDS, voxels)
+    asked = []
+
+    class Watched:
+        info = inner.info
+        read = inner.read
+
+        def capability(self, kind):
+            return self if kind is EncodedChunks else inner.capability(kind)
+
+        def encodings_of(self, scale):
+            return inner.encodings_of(scale)
+
+        def read_encoded(self, cells, *, scale=0):
+            asked.extend(cells)
+            return inner.read_encoded(cells, scale=scale)
+
+    whole, part = Box.of(x=(3, 11), y=(14, 18), z=(8, 13)), Box.of(x=(5, 9), y=(15, 18), z=(9, 11))
+    for box, cells in ((part, []), (whole, [whole])):
+        asked.clear()
+        piece = Cutout(Watched(), CutRequest(box)).single()
+        assert asked == cells
+        got = decode(piece.data, piece.encoding, (1, *box.shape.zyx), np.dtype("<u2"))
+        np.testing.assert_array_equal(got, voxels[(slice(None), *box.slices_zyx(BOUNDS.start))])
