@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from voxgate.model.errors import VoxgateError
-from voxgate_serving.allocator import tune_allocator
+from voxgate.wire.allocator import tune_allocator
 from voxgate_serving.logs import log_to_stderr
 from voxgate_serving.server import ServiceRegistration, new_server_id, start_server, stop_on_signals
 from voxgate_serving.settings import Configuration, load_configuration

@@ -40,9 +40,9 @@ def sdk(address: str, volume: str, box: Spans, into: bool = False, wish: str = "
 @contextlib.contextmanager
 def adapter(folder: str, volume: str, box: Spans) -> Iterator[Run]:
     """What the server calls: a Volume out of the registry, the allocator tuned as in the server."""
+    from voxgate.wire.allocator import tune_allocator
     from voxgate_remotes.config import RemoteConfig, RemotesConfig
     from voxgate_remotes.registry import Registry
-    from voxgate_serving.allocator import tune_allocator
 
     tune_allocator()
     where = _box(box)

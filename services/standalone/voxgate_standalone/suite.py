@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from voxgate.wire.allocator import tune_allocator
 from voxgate_gateway.server import Gateway
 from voxgate_mesh.service import registrations as mesh_registrations
 from voxgate_remotes.config import RemotesConfig
 from voxgate_remotes.registry import Registry
-from voxgate_serving.allocator import tune_allocator
 from voxgate_serving.server import RunningServer, new_server_id, start_server
 from voxgate_serving.settings import ServerSettings
 from voxgate_serving.workers import WorkerPool
