@@ -8,10 +8,10 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from voxgate.model.errors import DataTypeMismatch, OutOfBounds, ReadOnly, ShapeMismatch, UnknownVersion
+from voxgate.model.errors import OutOfBounds, ReadOnly, UnknownVersion
 from voxgate.model.geometry import Box
 from voxgate.model.requests import check_box as checked_box
-from voxgate.model.requests import check_channels, check_write
+from voxgate.model.requests import check_channels, check_out, check_write
 from voxgate.model.volumes import OpenOptions, Scale, VolumeInfo, Voxels
 
 __all__ = [
@@ -39,13 +39,8 @@ def checked_out(shape: tuple[int, ...], dtype: np.dtype[Any], out: Voxels | None
     Raises:
         ShapeMismatch, DataTypeMismatch: when `out` is of another shape or dtype.
     """
-    if out is None:
-        return np.empty(shape, dtype)
-    if out.shape != shape:
-        raise ShapeMismatch(f"`out` has shape {out.shape}, the answer {shape}", "shapes are (channel, z, y, x)")
-    if out.dtype != dtype:
-        raise DataTypeMismatch(f"`out` has dtype {out.dtype}, the volume {dtype}", "nothing is cast silently")
-    return out
+    check_out(dtype, shape, out)
+    return np.empty(shape, dtype) if out is None else out
 
 
 def checked_write(info: VolumeInfo, box: Box, voxels: Voxels, scale: int) -> Scale:

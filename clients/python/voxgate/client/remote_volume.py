@@ -112,7 +112,7 @@ class RemoteVolume:
         check_opened(self._info, self._options)
         wanted = check_channels(self._info, channels)
         shape = (len(wanted), *box.shape.zyx)
-        check_out(self._info, shape, out)
+        check_out(self._info.dtype, shape, out)
         result = np.empty(shape, self._info.dtype) if out is None else out
         if not wanted:
             return result

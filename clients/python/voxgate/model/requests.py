@@ -84,8 +84,8 @@ def check_channels(info: VolumeInfo, channels: Sequence[int] | None) -> tuple[in
     return tuple(channels)
 
 
-def check_out(info: VolumeInfo, shape: tuple[int, ...], out: Voxels | None) -> None:
-    """Check an `out` array against the (c, z, y, x) shape of the result.
+def check_out(dtype: np.dtype[Any], shape: tuple[int, ...], out: Voxels | None) -> None:
+    """Check an `out` array, where there is one, against the dtype and the (c, z, y, x) shape of the result.
 
     Raises:
         ShapeMismatch, DataTypeMismatch.
@@ -94,8 +94,8 @@ def check_out(info: VolumeInfo, shape: tuple[int, ...], out: Voxels | None) -> N
         return
     if out.shape != shape:
         raise ShapeMismatch(f"out has shape {out.shape}", f"the result has shape {shape} (c, z, y, x)")
-    if out.dtype != info.dtype:
-        raise DataTypeMismatch(f"out has dtype {out.dtype}", f"the volume has {info.dtype}")
+    if out.dtype != dtype:
+        raise DataTypeMismatch(f"out has dtype {out.dtype}", f"the volume has {dtype}: nothing is cast")
 
 
 def check_write(info: VolumeInfo, box: Box, voxels: Voxels, scale: int) -> Scale:
