@@ -100,9 +100,10 @@ def cut_of(store, box):
 @pytest.mark.parametrize("seed", range(12))
 def test_a_read_is_exact_wherever_its_connections_are_cut(store, seed):
     dice = random.Random(seed)
-    # No more than two in a row that bring nothing: a server that never gets anything through is given up.
-    budgets = [dice.randrange(50_000), dice.randrange(9 * MIB), dice.randrange(50_000), dice.randrange(9 * MIB)]
-    budgets = budgets[dice.randrange(4) :]
+    # Three at most. A reset takes with it what the client has not looked at yet, so on a busy machine each of them may
+    # bring nothing, and a read that nothing has come of is given up after the fourth call.
+    budgets = [dice.randrange(9 * MIB), dice.randrange(50_000), dice.randrange(9 * MIB)]
+    budgets = budgets[dice.randrange(3) :]
     box = misaligned(store.bounds)
     with store.served() as server, connect(server.address) as direct, cutting_proxy(server.port, budgets) as proxy:
         with reader_through(proxy, direct.open("lab/x")) as read:
@@ -114,7 +115,7 @@ def test_a_read_is_exact_wherever_its_connections_are_cut(store, seed):
 
 def test_several_connections_are_each_resumed(store):
     box = misaligned(store.bounds)
-    budgets = [10 * MIB, 3 * MIB, 2 * MIB, 100_000, 4 * MIB]
+    budgets = [10 * MIB, 3 * MIB, 2 * MIB]  # no more than a read that nothing came of survives: see above
     with store.served() as server, cutting_proxy(server.port, budgets) as proxy:
         with connect(proxy.address) as plain, plain.with_streams(2) as client:
             got = client.open("lab/x").read(box)
