@@ -12,7 +12,13 @@ import numpy.typing as npt
 from voxgate.model.errors import InvalidArgument, LimitExceeded, MissingCapability, OutOfBounds
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.requests import check_box, scale_of
-from voxgate.model.volumes import CallContext, Scale, SegmentCount, Volume, VolumeKind
+from voxgate.model.segments import SegmentCount
+from voxgate.model.volumes import (
+    CallContext,
+    Scale,
+    Volume,
+    VolumeKind,
+)
 from voxgate_blocks.plans import plan_blocks
 
 _BLOCK_BYTES = 32 << 20

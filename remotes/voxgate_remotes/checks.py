@@ -10,9 +10,15 @@ import numpy as np
 
 from voxgate.model.errors import OutOfBounds, ReadOnly, UnknownVersion
 from voxgate.model.geometry import Box
+from voxgate.model.remotes import ResolvedUri
 from voxgate.model.requests import check_box as checked_box
 from voxgate.model.requests import check_channels, check_out, check_write
-from voxgate.model.volumes import OpenOptions, Scale, VolumeInfo, Voxels
+from voxgate.model.volumes import (
+    OpenOptions,
+    Scale,
+    VolumeInfo,
+    Voxels,
+)
 
 __all__ = [
     "checked_box",
@@ -67,7 +73,7 @@ def refuse_version_and_time(options: OpenOptions) -> None:
         raise OutOfBounds(f"there is no time point {options.time_index}", "this volume has no time axis")
 
 
-def path_under(prefix: str, uri: str) -> tuple[int, tuple[str, ...]] | None:
+def path_under(prefix: str, uri: str) -> ResolvedUri | None:
     """How many characters of `prefix` `uri` matches and the decoded path below it; None where it is not below.
 
     Query and fragment of the prefix do not count; a URI that has any, or empty or dot segments, matches nothing.
@@ -82,4 +88,4 @@ def path_under(prefix: str, uri: str) -> tuple[int, tuple[str, ...]] | None:
     segments = tuple(unquote(segment) for segment in below.rstrip("/").split("/")) if below else ()
     if any(segment in ("", ".", "..") or "/" in segment for segment in segments):
         return None
-    return len(root), segments
+    return ResolvedUri(len(root), segments)

@@ -21,7 +21,13 @@ import tensorstore as ts
 
 from voxgate.model.errors import ChunkCorrupt, UnsupportedFormat
 from voxgate.model.geometry import Box, Vec3
-from voxgate.model.volumes import ByteCodec, CallContext, EncodedChunk, Encoding, Voxels
+from voxgate.model.volumes import (
+    ByteCodec,
+    CallContext,
+    EncodedChunk,
+    Encoding,
+    Voxels,
+)
 from voxgate_remotes.encoded import size_limit
 from voxgate_remotes.file_access import REMEDY, has_file, open_chunk, opened_folder, read_whole, unreadable
 from voxgate_remotes.parallel import share

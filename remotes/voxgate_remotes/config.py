@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from voxgate.model.errors import ConfigInvalid, MalformedName
 from voxgate.model.names import VolumeName
@@ -54,6 +54,42 @@ class VolumeOverrides(BaseModel):
         return axes
 
 
+class TuningConfig(BaseModel):
+    """How the operator wants a store to be read; what is not stated stays as the adapter declares it.
+
+    Attributes:
+        parallel_reads: reads at a time.
+        request_bytes: about how many raw bytes one read should have.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parallel_reads: Annotated[int, Field(ge=1, le=64)] | None = None
+    request_bytes: Annotated[int, Field(ge=1 << 12, le=1 << 30)] | None = None
+
+
+class CredentialsConfig(BaseModel):
+    """What proves to a store who asks; never part of a URI, never shown.
+
+    Attributes:
+        token: the token itself.
+        token_env: or the environment variable that has it.
+        token_file: or the file that has it, such as a mounted secret; read again for every new connection.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    token: SecretStr | None = None
+    token_env: str = ""
+    token_file: str = ""
+
+    @model_validator(mode="after")
+    def _says_it_once(self) -> CredentialsConfig:
+        if sum(map(bool, (self.token, self.token_env, self.token_file))) > 1:
+            raise ValueError("state one of token, token_env and token_file")
+        return self
+
+
 class RemoteConfig(BaseModel):
     """One configured store.
 
@@ -61,7 +97,10 @@ class RemoteConfig(BaseModel):
         uri: where it is; the scheme chooses the adapter: `file:///data/fib25`, `memory://`, `procedural://`.
         writable: whether volumes can be written and created; without it the remote is read-only.
         format: what new volumes are, where their creator leaves the choice.
+        deletable: whether volumes can be deleted, too.
         options: options of the adapter; an unknown one is an error.
+        credentials: what proves to the store who asks.
+        tuning: how the store is read, where the adapter's own numbers do not fit.
         volumes: statements about single volumes by their path in the remote ("" is the remote's root).
     """
 
@@ -69,8 +108,11 @@ class RemoteConfig(BaseModel):
 
     uri: str
     writable: bool = False
+    deletable: bool = False
     format: StoreFormat = ""
     options: dict[str, str | int | float | bool] = {}
+    credentials: CredentialsConfig = CredentialsConfig()
+    tuning: TuningConfig = TuningConfig()
     volumes: dict[str, VolumeOverrides] = {}
 
     @field_validator("uri")
@@ -194,7 +236,12 @@ def _explained(error: ValidationError) -> ConfigInvalid:
     where = [str(part) for part in first["loc"] if part != "[key]"]
     key = ".".join(where)
     if first["type"] == "extra_forbidden":
-        model = VolumeOverrides if len(where) == 5 else RemoteConfig  # remotes.NAME.volumes.PATH.KEY
+        parts: dict[str, type[BaseModel]] = {
+            "volumes": VolumeOverrides,
+            "credentials": CredentialsConfig,
+            "tuning": TuningConfig,
+        }
+        model = parts.get(where[2], RemoteConfig) if len(where) > 3 else RemoteConfig  # remotes.NAME.PART.KEY
         return ConfigInvalid(f"unknown key {key}", nearest(where[-1], model.model_fields))
     what = first["msg"].removeprefix("Value error, ")
     return ConfigInvalid(f"bad value at {key}: {what}", "correct the configuration")

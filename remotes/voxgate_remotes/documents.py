@@ -10,7 +10,14 @@ from typing import Any
 
 from voxgate.model.errors import UnsupportedFormat
 from voxgate.model.geometry import Vec3
-from voxgate.model.volumes import ArrayCodec, ByteCodec, Encoding, ScaleSpec, VolumeKind, VolumeSpec
+from voxgate.model.volumes import (
+    ArrayCodec,
+    ByteCodec,
+    Encoding,
+    ScaleSpec,
+    VolumeKind,
+    VolumeSpec,
+)
 
 Documents = dict[str, dict[str, Any]]
 

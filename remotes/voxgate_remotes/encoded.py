@@ -8,7 +8,14 @@ from typing import Protocol, TypeVar, cast
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Box
 from voxgate.model.requests import scale_of
-from voxgate.model.volumes import CallContext, EncodedChunk, EncodedChunks, Encoding, OpenOptions, VolumeInfo
+from voxgate.model.volumes import (
+    CallContext,
+    EncodedChunk,
+    EncodedChunks,
+    Encoding,
+    OpenOptions,
+    VolumeInfo,
+)
 from voxgate_remotes.grid import cell_index
 from voxgate_remotes.tensorstores import TensorStoreVolume, View
 

@@ -17,7 +17,14 @@ from voxgate.model.errors import (
     UnknownVolume,
     UnsupportedFormat,
 )
-from voxgate.model.volumes import ListEntry, OpenOptions, Volume, VolumeInfo, VolumeSpec
+from voxgate.model.remotes import ListEntry, ResolvedUri
+from voxgate.model.volumes import (
+    C,
+    OpenOptions,
+    Volume,
+    VolumeInfo,
+    VolumeSpec,
+)
 from voxgate_remotes import precomputed, zarr
 from voxgate_remotes.checks import path_under
 from voxgate_remotes.config import RemoteConfig, VolumeOverrides, canonical_uri, nearest
@@ -108,10 +115,15 @@ class FilesRemote:
             write_documents(folder, self._guard, documents)
         return self.open(path, OpenOptions())
 
-    def resolve(self, uri: str) -> tuple[int, tuple[str, ...]] | None:
+    def capability(self, kind: type[C]) -> C | None:  # noqa: ARG002  (there is none)
+        """None: see `Remote.capability`."""
+        return None
+
+    def resolve(self, uri: str) -> ResolvedUri | None:
         """If `uri` (canonical, see `voxgate_remotes.config`) lies under the root, as written or with links resolved."""
         roots = {self._config.uri, canonical_uri(str(self._guard.root), Path("/"))}
-        return max(filter(None, (path_under(root, uri) for root in roots)), default=None)
+        found = filter(None, (path_under(root, uri) for root in roots))
+        return max(found, key=lambda match: match.prefix_length, default=None)
 
     def _allowed(self, info: VolumeInfo) -> VolumeInfo:
         if self._config.writable:

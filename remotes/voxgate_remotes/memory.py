@@ -19,6 +19,7 @@ from voxgate.model.errors import (
     UnsupportedFormat,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
+from voxgate.model.remotes import ListEntry, ResolvedUri
 from voxgate.model.requests import scale_of
 from voxgate.model.volumes import (
     RAW,
@@ -29,11 +30,11 @@ from voxgate.model.volumes import (
     EncodedChunk,
     EncodedChunks,
     Encoding,
-    ListEntry,
     OpenOptions,
     ReadTuning,
     Scale,
     ScaleSpec,
+    Tuned,
     VolumeInfo,
     VolumeKind,
     VolumeSpec,
@@ -202,15 +203,15 @@ class MemoryVolume:
         return not any(_chunk_origin(level, cell) in self._store.chunks[scale] for cell in cells)
 
     def capability(self, kind: type[C]) -> C | None:
-        """Writable where the volume takes writes, ChunkPresence, EncodedChunks and ReadTuning always."""
-        always = kind in (ChunkPresence, EncodedChunks, ReadTuning)
+        """Writable where the volume takes writes, ChunkPresence, EncodedChunks and Tuned always."""
+        always = kind in (ChunkPresence, EncodedChunks, Tuned)
         has_it = always or (kind is Writable and any(scale.writable for scale in self._info.scales))
         return cast("C", self) if has_it else None
 
     @property
-    def parallel_reads(self) -> int:
-        """One: nothing is waited for."""
-        return 1
+    def tuning(self) -> ReadTuning:
+        """One read at a time: nothing is waited for."""
+        return ReadTuning(parallel_reads=1)
 
 
 def _chunk_origin(scale: Scale, cell: Box) -> Vec3:
@@ -332,6 +333,10 @@ class MemoryRemote:
             self._volumes[path] = (spec, volume)
             return volume
 
-    def resolve(self, uri: str) -> tuple[int, tuple[str, ...]] | None:
-        """If `uri` lies under this remote: the length of the matched prefix and the path below it."""
+    def resolve(self, uri: str) -> ResolvedUri | None:
+        """What `uri` means here, if it lies under this remote."""
         return path_under(self._uri, uri)
+
+    def capability(self, kind: type[C]) -> C | None:  # noqa: ARG002  (there is none)
+        """None: see `Remote.capability`."""
+        return None

@@ -9,14 +9,18 @@ from typing import TypeVar, cast
 
 from voxgate.model.errors import ChunkMissing, ConfigContradictsStore, ConfigInvalid, MissingCapability, ReadOnly
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
+from voxgate.model.metadata import HasKeyValues
+from voxgate.model.remotes import Deletable, ListEntry, Remote, ResolvedUri
+from voxgate.model.segments import SegmentIdReservation
+from voxgate.model.versions import Versioned
 from voxgate.model.volumes import (
     ChunkPresence,
     EncodedChunk,
     EncodedChunks,
     Encoding,
-    ListEntry,
     OpenOptions,
-    Remote,
+    ReadTuning,
+    Tuned,
     Volume,
     VolumeInfo,
     VolumeKind,
@@ -24,8 +28,9 @@ from voxgate.model.volumes import (
     Voxels,
     Writable,
 )
-from voxgate_remotes.config import RemoteConfig, VolumeOverrides
+from voxgate_remotes.config import RemoteConfig, TuningConfig, VolumeOverrides
 from voxgate_remotes.derived import DerivedInfos
+from voxgate_remotes.readonly import NoReservation, ReadOnlyMetadata, ReadOnlyVersions, refuse_write
 
 C = TypeVar("C")
 
@@ -120,6 +125,37 @@ def _missing(cell: Box, scale: int) -> ChunkMissing:
     )
 
 
+class GovernedVolume(DescribedVolume):
+    """A volume as its operator allows and tunes it."""
+
+    def __init__(self, inner: Volume, info: VolumeInfo, config: RemoteConfig) -> None:
+        super().__init__(inner, info)
+        self._config = config
+
+    @property
+    def tuning(self) -> ReadTuning:
+        """What the operator states, and the adapter's own where nothing is stated."""
+        tuned = self._inner.capability(Tuned)
+        own = ReadTuning() if tuned is None else tuned.tuning
+        stated = self._config.tuning
+        return replace(
+            own,
+            parallel_reads=stated.parallel_reads or own.parallel_reads,
+            request_bytes=stated.request_bytes or own.request_bytes,
+        )
+
+    def capability(self, kind: type[C]) -> C | None:
+        """What the inner volume can do, without what changes anything where that is not allowed."""
+        if kind is Tuned and self._config.tuning != TuningConfig():
+            return cast("C", self)
+        found = super().capability(kind)
+        if found is None or self._config.writable:
+            return found
+        if kind is Versioned:
+            return cast("C", ReadOnlyVersions(cast("Versioned", found)))
+        return cast("C", NoReservation()) if kind is SegmentIdReservation else found
+
+
 class GovernedRemote:
     """A remote under its operator's configuration."""
 
@@ -147,12 +183,28 @@ class GovernedRemote:
             ReadOnly: unless the operator allows writes; and whatever the adapter raises.
         """
         if not self._config.writable:
-            raise ReadOnly("this remote takes no writes", "the operator sets `writable = true` for it")
+            refuse_write()
         return self._governed(path, self._inner.create(path, spec))
 
-    def resolve(self, uri: str) -> tuple[int, tuple[str, ...]] | None:
-        """If `uri` lies under this remote: the length of the matched prefix and the path below it."""
+    def resolve(self, uri: str) -> ResolvedUri | None:
+        """What `uri` means here, if it lies under this remote."""
         return self._inner.resolve(uri)
+
+    def capability(self, kind: type[C]) -> C | None:
+        """What the store can do, as far as its operator lets it.
+
+        Raises:
+            ReadOnly: when deleting is asked for and not allowed.
+        """
+        found = self._inner.capability(kind)
+        if found is None:
+            return None
+        if kind is HasKeyValues and not self._config.writable:
+            return cast("C", ReadOnlyMetadata(cast("HasKeyValues", found)))
+        if kind is Deletable and not (self._config.writable and self._config.deletable):
+            remedy = "the operator sets `writable = true` and `deletable = true` for it"
+            raise ReadOnly("volumes of this remote cannot be deleted", remedy)
+        return found
 
     def _governed(self, path: tuple[str, ...], volume: Volume) -> Volume:
         stated = self._config.overrides(path)
@@ -164,7 +216,8 @@ class GovernedRemote:
             return replace(told, scales=tuple(replace(scale, writable=False) for scale in told.scales))
 
         info = self._infos.get(path, volume.info, derive)
-        return (CompleteVolume if stated.absent_chunks == "error" else DescribedVolume)(volume, info)
+        whole = CompleteVolume(volume, info) if stated.absent_chunks == "error" else volume
+        return GovernedVolume(whole, info, self._config)
 
 
 def stated_info(info: VolumeInfo, stated: VolumeOverrides) -> VolumeInfo:

@@ -14,19 +14,20 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from voxgate.model.errors import ConfigInvalid, ReadOnly, StoreUnavailable, UnknownVolume
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
+from voxgate.model.remotes import ListEntry, ResolvedUri
 from voxgate.model.volumes import (
     RAW,
     SUPPORTED_DTYPES,
+    C,
     CallContext,
     Channel,
-    ListEntry,
     OpenOptions,
     Scale,
     VolumeInfo,
@@ -38,8 +39,6 @@ from voxgate_remotes.checks import checked_box, checked_channels, checked_out, p
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.patterns import cells, noise, smooth, splitmix64
 from voxgate_remotes.procedural_options import ProceduralOptions
-
-C = TypeVar("C")
 
 SCALE_FACTORS = (Vec3(1, 1, 1), Vec3(2, 2, 1), Vec3(4, 4, 1), Vec3(8, 8, 2))
 """The strides at which each scale samples scale 0: z is thinned later, as its voxels are ten times as long."""
@@ -187,9 +186,13 @@ class ProceduralRemote:
         """
         raise ReadOnly("a procedural remote computes its volumes and takes none", "create it in another remote")
 
-    def resolve(self, uri: str) -> tuple[int, tuple[str, ...]] | None:
-        """If `uri` lies under this remote: the length of the matched prefix and the path below it."""
+    def resolve(self, uri: str) -> ResolvedUri | None:
+        """What `uri` means here, if it lies under this remote."""
         return path_under(self._uri, uri)
+
+    def capability(self, kind: type[C]) -> C | None:  # noqa: ARG002  (there is none)
+        """None: see `Remote.capability`."""
+        return None
 
 
 def _scale(options: ProceduralOptions, factor: Vec3) -> Scale:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from voxgate.model.errors import (
     ConfigInvalid,
+    InvalidArgument,
     MalformedName,
     Unavailable,
     UnknownRemote,
@@ -18,7 +19,8 @@ from voxgate.model.errors import (
     VoxgateError,
 )
 from voxgate.model.names import VolumeName
-from voxgate.model.volumes import OpenOptions, Remote, Volume, VolumeSpec
+from voxgate.model.remotes import Remote, ResolvedUri
+from voxgate.model.volumes import OpenOptions, Volume, VolumeSpec
 from voxgate_remotes.config import RemoteConfig, RemotesConfig, caller_uri, nearest, remote_name
 from voxgate_remotes.derived import DerivedInfos
 from voxgate_remotes.policy import DescribedVolume, GovernedRemote
@@ -91,27 +93,33 @@ class Registry:
         entries = self._remote(parsed.remote).list(parsed.segments)
         return [(str(parsed.child(entry.segment)), entry.is_volume) for entry in entries]
 
-    def resolve(self, uri: str) -> str:
-        """The full name of the volume at a store's URI or path; the longest configured prefix wins.
+    def resolve(self, uri: str) -> tuple[str, str]:
+        """The full name and the version of the volume at a store's URI or path; the longest configured prefix wins.
+
+        The version is empty where the URI says nothing of it.
 
         Whether anything exists there is not looked at, so nothing about the server's disks can be learned.
 
         Raises:
             UnknownRemote: shows what the operator would have to add, and nothing of what is configured.
+            InvalidArgument: when the URI does not say which store it is of, and several might be meant.
         """
         canonical = caller_uri(uri)
-        found: list[tuple[int, str]] = []
+        found: list[tuple[ResolvedUri, VolumeName]] = []
         for name in self.names if canonical else ():
             match = self._remotes[name].resolve(canonical)
             if match is not None:
-                found.append((match[0], str(VolumeName(name, match[1]))))
+                found.append((match, VolumeName(name, match.path)))
         if not found:
             example = remote_name(unquote(uri), "data")
             raise UnknownRemote(
                 "no configured remote holds this URI",
                 f'the operator can add to the configuration:\n[remotes.{example}]\nuri = "{canonical or uri}"',
             )
-        return max(found)[1]
+        match, volume = max(found, key=lambda each: (each[0].is_exact, each[0].prefix_length, str(each[1])))
+        if not match.is_exact and len(found) > 1:
+            raise InvalidArgument(f"several remotes may hold {uri}", "write the host in the URI, or name the volume")
+        return str(volume), match.version
 
     def _named(self, volume: Volume, name: VolumeName) -> Volume:
         full = str(name)

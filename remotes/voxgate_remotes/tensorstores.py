@@ -37,6 +37,7 @@ from voxgate.model.volumes import (
     ChunkPresence,
     OpenOptions,
     ReadTuning,
+    Tuned,
     Volume,
     VolumeInfo,
     Voxels,
@@ -167,14 +168,14 @@ class TensorStoreVolume:
             raise store_error(error, f"looking for the stored chunks of {box}") from error
 
     def capability(self, kind: type[C]) -> C | None:
-        """Writable where a scale is, ChunkPresence and ReadTuning always."""
+        """Writable where a scale is, ChunkPresence and Tuned always."""
         writable = kind is Writable and any(scale.writable for scale in self._info.scales)
-        return cast("C", self) if writable or kind in (ChunkPresence, ReadTuning) else None
+        return cast("C", self) if writable or kind in (ChunkPresence, Tuned) else None
 
     @property
-    def parallel_reads(self) -> int:
-        """One: a read of local files uses the cores by itself, and several would only take turns."""
-        return 1
+    def tuning(self) -> ReadTuning:
+        """One read at a time: a read of local files uses the cores by itself, and several would only take turns."""
+        return ReadTuning(parallel_reads=1)
 
     def _chosen_time(self) -> int:
         """The bound time.

@@ -16,7 +16,13 @@ import numpy as np
 
 from voxgate.model.errors import ConfigContradictsStore, MetadataInvalid, UnsupportedFormat, VoxgateError
 from voxgate.model.geometry import Vec3, VoxelSize
-from voxgate.model.volumes import Channel, OpenOptions, Scale, VolumeInfo, VolumeKind
+from voxgate.model.volumes import (
+    Channel,
+    OpenOptions,
+    Scale,
+    VolumeInfo,
+    VolumeKind,
+)
 from voxgate_remotes import ome
 from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.encoded import PassingVolume

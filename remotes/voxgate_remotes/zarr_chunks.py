@@ -19,7 +19,13 @@ import tensorstore as ts
 
 from voxgate.model.errors import ChunkCorrupt
 from voxgate.model.geometry import Box
-from voxgate.model.volumes import ByteCodec, CallContext, EncodedChunk, Encoding, Scale
+from voxgate.model.volumes import (
+    ByteCodec,
+    CallContext,
+    EncodedChunk,
+    Encoding,
+    Scale,
+)
 from voxgate_remotes.encoded import size_limit
 from voxgate_remotes.file_access import REMEDY, open_chunk, opened_folder, read_whole, unreadable
 from voxgate_remotes.grid import cell_index, whole_cell

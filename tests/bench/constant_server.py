@@ -15,7 +15,13 @@ import numpy as np
 from tests.support.servers import OneVolume
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.requests import check_box, check_channels, check_out
-from voxgate.model.volumes import Scale, Volume, VolumeInfo, VolumeKind, Voxels
+from voxgate.model.volumes import (
+    Scale,
+    Volume,
+    VolumeInfo,
+    VolumeKind,
+    Voxels,
+)
 from voxgate_remotes.config import parse_remotes
 from voxgate_remotes.policy import GovernedRemote
 from voxgate_remotes.registry import Registry

@@ -14,7 +14,12 @@ from tests.bench.data import START, Array, Data
 from tests.bench.harness import Work, inline
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.meshes import Mesh, MeshRequest
-from voxgate.model.volumes import ScaleSpec, VolumeKind, VolumeSpec, Writable
+from voxgate.model.volumes import (
+    ScaleSpec,
+    VolumeKind,
+    VolumeSpec,
+    Writable,
+)
 from voxgate_mesh.collecting import VolumeMeshes
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
 from voxgate_remotes.registry import Registry

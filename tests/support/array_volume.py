@@ -6,7 +6,14 @@ from voxgate.client.array import VolumeArray
 from voxgate.model.errors import EmptyBox, OutOfBounds, SegmentNotFound
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.meshes import Mesh, MeshFailure, MeshSource
-from voxgate.model.volumes import Channel, Scale, SegmentCount, SegmentIndex, VolumeInfo, VolumeKind, Writable
+from voxgate.model.segments import SegmentCount, SegmentIndex
+from voxgate.model.volumes import (
+    Channel,
+    Scale,
+    VolumeInfo,
+    VolumeKind,
+    Writable,
+)
 
 OFFSET = Vec3(7, -11, 100)
 SIZE = VoxelSize(4.0, 4.0, 40.0)

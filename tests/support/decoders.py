@@ -10,7 +10,12 @@ import numpy as np
 import zstandard
 from PIL import Image
 
-from voxgate.model.volumes import ArrayCodec, ByteCodec, EncodedChunk, VolumeInfo
+from voxgate.model.volumes import (
+    ArrayCodec,
+    ByteCodec,
+    EncodedChunk,
+    VolumeInfo,
+)
 
 
 def decode(chunk: EncodedChunk, info: VolumeInfo) -> np.ndarray:

@@ -7,7 +7,15 @@ import time
 from collections.abc import Callable, Sequence
 
 from voxgate.model.geometry import Box
-from voxgate.model.volumes import C, OpenOptions, ReadTuning, Volume, VolumeInfo, Voxels, Writable
+from voxgate.model.volumes import (
+    C,
+    OpenOptions,
+    Tuned,
+    Volume,
+    VolumeInfo,
+    Voxels,
+    Writable,
+)
 
 
 class Hooked:
@@ -58,6 +66,6 @@ class Hooked:
     def capability(self, kind: type[C]) -> C | None:
         if kind is Writable and self._volume.capability(Writable) is not None:
             return self  # type: ignore[return-value]
-        if kind is ReadTuning:
+        if kind is Tuned:
             return None  # whoever misbehaves has to be waited for
         return self._volume.capability(kind)

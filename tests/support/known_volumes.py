@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from voxgate.model.volumes import OpenOptions, Remote, Volume, VolumeKind
+from voxgate.model.remotes import Remote
+from voxgate.model.volumes import OpenOptions, Volume, VolumeKind
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
 from voxgate_remotes.registry import Registry
 from voxgate_remotes.testing import ScaleFacts, VolumeCase

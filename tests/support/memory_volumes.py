@@ -5,7 +5,13 @@ import numpy as np
 from support.known_volumes import PATH, KnownVolume, Maker
 from support.references import image, segmentation
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
-from voxgate.model.volumes import Channel, Remote, ScaleSpec, VolumeKind, VolumeSpec
+from voxgate.model.remotes import Remote
+from voxgate.model.volumes import (
+    Channel,
+    ScaleSpec,
+    VolumeKind,
+    VolumeSpec,
+)
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.memory import MemoryRemote
 from voxgate_remotes.testing import ScaleFacts

@@ -5,7 +5,8 @@ import numpy as np
 from support.known_volumes import KnownVolume, Maker
 from support.procedural_reference import world
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.volumes import Remote, VolumeKind
+from voxgate.model.remotes import Remote
+from voxgate.model.volumes import VolumeKind
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.procedural import ProceduralRemote
 from voxgate_remotes.testing import ScaleFacts

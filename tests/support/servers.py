@@ -14,7 +14,8 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from voxgate.model.volumes import ListEntry, OpenOptions, Volume, VolumeSpec
+from voxgate.model.remotes import ListEntry, ResolvedUri
+from voxgate.model.volumes import C, OpenOptions, Volume, VolumeSpec
 from voxgate_remotes.registry import Registry
 from voxgate_serving.server import RunningServer, ServiceRegistration, new_server_id, start_server
 from voxgate_serving.settings import ServerSettings, parse_server
@@ -39,7 +40,10 @@ class OneVolume:
     def create(self, path: tuple[str, ...], spec: VolumeSpec) -> Volume:
         raise NotImplementedError("this remote creates nothing")
 
-    def resolve(self, uri: str) -> tuple[int, tuple[str, ...]] | None:
+    def resolve(self, uri: str) -> ResolvedUri | None:
+        return None
+
+    def capability(self, kind: type[C]) -> C | None:
         return None
 
 

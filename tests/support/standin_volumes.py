@@ -13,7 +13,15 @@ import numpy as np
 from voxgate.model.errors import OutOfBounds, UnknownVolume, VoxgateError
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.names import VolumeName
-from voxgate.model.volumes import FILL, RAW, Channel, Scale, VolumeInfo, VolumeKind, Voxels
+from voxgate.model.volumes import (
+    FILL,
+    RAW,
+    Channel,
+    Scale,
+    VolumeInfo,
+    VolumeKind,
+    Voxels,
+)
 from voxgate.v1 import volume_pb2 as pb
 from voxgate.v1 import volume_pb2_grpc
 from voxgate.wire.errors import DETAILS_KEY, status_code, to_status

@@ -9,7 +9,13 @@ import numpy as np
 from support.references import segmentation
 from voxgate.model.errors import StoreUnavailable
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.volumes import OpenOptions, ScaleSpec, VolumeKind, VolumeSpec, Writable
+from voxgate.model.volumes import (
+    OpenOptions,
+    ScaleSpec,
+    VolumeKind,
+    VolumeSpec,
+    Writable,
+)
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.memory import MemoryRemote
 from voxgate_remotes.registry import Registry
@@ -117,6 +123,9 @@ class DoorRemote:
 
     def resolve(self, uri):
         return self.inner.resolve(uri)
+
+    def capability(self, kind):
+        return self.inner.capability(kind)
 
 
 def memory_registry() -> tuple[Registry, DoorState, DoorState]:

@@ -4,7 +4,12 @@ import numpy as np
 from google.rpc import error_details_pb2, status_pb2
 
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.volumes import Channel, ScaleSpec, VolumeKind, VolumeSpec
+from voxgate.model.volumes import (
+    Channel,
+    ScaleSpec,
+    VolumeKind,
+    VolumeSpec,
+)
 from voxgate.v1 import volume_pb2
 from voxgate.wire.volumes import box_to_proto
 from voxgate_remotes.config import parse_remotes

@@ -10,7 +10,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.volumes import OpenOptions, Volume, VolumeKind, Voxels
+from voxgate.model.volumes import (
+    OpenOptions,
+    Volume,
+    VolumeKind,
+    Voxels,
+)
 
 PROPERTY = settings(
     max_examples=30,

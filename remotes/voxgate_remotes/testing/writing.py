@@ -21,7 +21,15 @@ from voxgate.model.errors import (
     UnknownScale,
 )
 from voxgate.model.geometry import Box, Vec3, aligned_outward, grid_cells
-from voxgate.model.volumes import CallContext, ChunkPresence, OpenOptions, Scale, Volume, Voxels, Writable
+from voxgate.model.volumes import (
+    CallContext,
+    ChunkPresence,
+    OpenOptions,
+    Scale,
+    Volume,
+    Voxels,
+    Writable,
+)
 from voxgate_remotes.testing.cases import (
     PROPERTY,
     VolumeCase,

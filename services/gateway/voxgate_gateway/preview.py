@@ -13,7 +13,12 @@ from starlette.routing import Route
 
 from voxgate.model.errors import UnsupportedFormat
 from voxgate.model.geometry import Box, Vec3
-from voxgate.model.volumes import Scale, VolumeInfo, VolumeKind, Voxels
+from voxgate.model.volumes import (
+    Scale,
+    VolumeInfo,
+    VolumeKind,
+    Voxels,
+)
 from voxgate_gateway.answers import body_answer
 from voxgate_gateway.grid import voxel_bytes
 from voxgate_gateway.paths import backend_of, parse_volume, segments_after

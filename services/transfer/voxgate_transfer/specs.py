@@ -15,7 +15,12 @@ from voxgate.model.errors import (
 )
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.names import VolumeName
-from voxgate.model.volumes import ScaleSpec, VolumeInfo, VolumeKind, VolumeSpec
+from voxgate.model.volumes import (
+    ScaleSpec,
+    VolumeInfo,
+    VolumeKind,
+    VolumeSpec,
+)
 
 CHUNK_EXTENT = 64
 """Voxels of a chunk along each axis, where the volume is that large."""

@@ -8,7 +8,13 @@ from typing import Protocol
 from voxgate.model.errors import AlreadyExists, UnknownVolume, UnsupportedFormat
 from voxgate.model.jobs import Job, TransferResult, TransferSpec
 from voxgate.model.names import VolumeName
-from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeInfo, VolumeSpec
+from voxgate.model.volumes import (
+    CallContext,
+    OpenOptions,
+    Volume,
+    VolumeInfo,
+    VolumeSpec,
+)
 from voxgate_jobs.store import JobRequest, JobStore
 from voxgate_jobs.work import BlockResult, Engine, Patience
 from voxgate_transfer.copying import copy_task, writer_of

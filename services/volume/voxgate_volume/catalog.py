@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from voxgate.model.errors import VersionMoved
 from voxgate.model.requests import check_opened
+from voxgate.model.segments import SegmentIndex
 from voxgate.model.volumes import (
     CallContext,
     OpenOptions,
-    SegmentIndex,
     ServiceOffer,
     Volume,
     VolumeInfo,
@@ -42,8 +42,8 @@ class Catalog:
         page = entries[first : first + size]
         return page, page[-1][0] if page and first + size < len(entries) else ""
 
-    def resolve(self, uri: str) -> str:
-        """The name under which a store's URI is served."""
+    def resolve(self, uri: str) -> tuple[str, str]:
+        """The name under which a store's URI is served, and the version it speaks of."""
         return self._registry.resolve(uri)
 
     def describe(self, name: str, version: str, context: CallContext) -> Described:

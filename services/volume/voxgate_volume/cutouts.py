@@ -21,7 +21,7 @@ from voxgate.model.volumes import (
     ChunkPresence,
     EncodedChunk,
     Encoding,
-    ReadTuning,
+    Tuned,
     Volume,
     Voxels,
 )
@@ -143,8 +143,8 @@ class Cutout:
 
     def _threads(self) -> int:
         """How many blocks are worked on at a time."""
-        tuning = self._volume.capability(ReadTuning)
-        threads = _WAITING_THREADS if tuning is None else tuning.parallel_reads
+        tuned = self._volume.capability(Tuned)
+        threads = _WAITING_THREADS if tuned is None else tuned.tuning.parallel_reads
         compresses = self._passing is None and self._chosen != RAW
         return max(threads, _ENCODING_THREADS) if compresses else threads
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from voxgate.model.geometry import Box, aligned_outward
-from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, EncodedChunk, EncodedChunks, Encoding, Scale, Volume
+from voxgate.model.volumes import (
+    RAW,
+    ArrayCodec,
+    ByteCodec,
+    EncodedChunk,
+    EncodedChunks,
+    Encoding,
+    Scale,
+    Volume,
+)
 from voxgate.wire.byte_codecs import Data, deflate
 from voxgate.wire.encodings import accepts
 

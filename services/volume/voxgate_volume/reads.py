@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from voxgate.model.errors import LimitExceeded
-from voxgate.model.volumes import FILL, CallContext, Encoding, LabelView, Volume
+from voxgate.model.volumes import (
+    FILL,
+    CallContext,
+    Encoding,
+    LabelView,
+    Volume,
+)
 from voxgate.v1 import types_pb2
 from voxgate.v1 import volume_pb2 as pb
 from voxgate.wire.framing import FramedChunk, frame_chunk_response, frame_response

@@ -6,7 +6,7 @@ import grpc
 
 from voxgate.model.errors import InvalidArgument, LimitExceeded
 from voxgate.model.geometry import Vec3
-from voxgate.model.volumes import SegmentIndex
+from voxgate.model.segments import SegmentIndex
 from voxgate.v1 import segment_pb2 as pb
 from voxgate.v1 import segment_pb2_grpc, types_pb2
 from voxgate.wire.requests import open_options, scale_index

@@ -73,7 +73,8 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
         self, request: pb.ResolveVolumeRequest, context: grpc.ServicerContext
     ) -> pb.ResolveVolumeResponse:
         """Find the name of a URI."""
-        return pb.ResolveVolumeResponse(volume=self._catalog.resolve(request.uri))
+        volume, _ = self._catalog.resolve(request.uri)
+        return pb.ResolveVolumeResponse(volume=volume)
 
     def CreateVolume(self, request: pb.CreateVolumeRequest, context: grpc.ServicerContext) -> pb.CreateVolumeResponse:
         """Create a volume."""

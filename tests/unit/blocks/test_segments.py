@@ -17,7 +17,13 @@ from voxgate.model.errors import (
     UnknownScale,
 )
 from voxgate.model.geometry import Box, Vec3
-from voxgate.model.volumes import CallContext, ScaleSpec, SegmentCount, VolumeKind, VolumeSpec
+from voxgate.model.segments import SegmentCount
+from voxgate.model.volumes import (
+    CallContext,
+    ScaleSpec,
+    VolumeKind,
+    VolumeSpec,
+)
 from voxgate_blocks import segments
 from voxgate_blocks.segments import count_segments, lookup_segments
 from voxgate_remotes.memory import MemoryVolume

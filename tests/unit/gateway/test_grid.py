@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from voxgate.model.errors import InvalidArgument, OutOfBounds
 from voxgate.model.geometry import Box, Vec3, covered_once, grid_cells
-from voxgate.model.volumes import Channel, Scale, VolumeInfo, VolumeKind
+from voxgate.model.volumes import (
+    Channel,
+    Scale,
+    VolumeInfo,
+    VolumeKind,
+)
 from voxgate_gateway.grid import chunk_shape, format_cell, parse_cell, require_cell
 
 BOUNDS = Box.of(x=(-7, 38), y=(1000, 1038), z=(21, 50))

@@ -10,7 +10,13 @@ from voxgate.model import errors
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.requests import check_opened
-from voxgate.model.volumes import CallContext, Channel, LabelView, OpenOptions, VolumeKind
+from voxgate.model.volumes import (
+    CallContext,
+    Channel,
+    LabelView,
+    OpenOptions,
+    VolumeKind,
+)
 from voxgate_mesh.checks import MeshLimits
 from voxgate_mesh.meshing import MeshingSettings, mesh_segments
 from voxgate_serving.workers import WorkerPool

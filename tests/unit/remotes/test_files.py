@@ -16,7 +16,8 @@ from voxgate.model.errors import (
     UnsupportedFormat,
     VoxgateError,
 )
-from voxgate.model.volumes import ListEntry, OpenOptions
+from voxgate.model.remotes import ListEntry
+from voxgate.model.volumes import OpenOptions
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.files import FilesRemote
 

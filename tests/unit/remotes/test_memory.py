@@ -12,12 +12,12 @@ from voxgate.model.errors import (
     UnsupportedFormat,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.remotes import ListEntry
 from voxgate.model.volumes import (
     ArrayCodec,
     Channel,
     ChunkPresence,
     Encoding,
-    ListEntry,
     OpenOptions,
     ScaleSpec,
     VolumeKind,

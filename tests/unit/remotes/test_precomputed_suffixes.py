@@ -11,11 +11,7 @@ from voxgate.model.errors import (
     UnsupportedFormat,
 )
 from voxgate.model.geometry import Box
-from voxgate.model.volumes import (
-    ByteCodec,
-    ChunkPresence,
-    Writable,
-)
+from voxgate.model.volumes import ByteCodec, ChunkPresence, Writable
 
 
 @pytest.mark.parametrize("encoding", ["raw", "compressed_segmentation"])

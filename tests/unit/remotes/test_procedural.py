@@ -19,10 +19,10 @@ from voxgate.model.errors import (
     UnknownVolume,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.remotes import ListEntry
 from voxgate.model.volumes import (
     SUPPORTED_DTYPES,
     CallContext,
-    ListEntry,
     OpenOptions,
     ScaleSpec,
     VolumeKind,

@@ -17,12 +17,12 @@ from voxgate.model.errors import (
     UnknownVolume,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.segments import SegmentIndex
 from voxgate.model.volumes import (
     ChunkPresence,
     OpenOptions,
     Scale,
     ScaleSpec,
-    SegmentIndex,
     VolumeInfo,
     VolumeKind,
     VolumeSpec,

@@ -15,7 +15,14 @@ from voxgate.model.errors import (
     UnsupportedFormat,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.volumes import ByteCodec, ChunkPresence, Encoding, OpenOptions, VolumeKind, Writable
+from voxgate.model.volumes import (
+    ByteCodec,
+    ChunkPresence,
+    Encoding,
+    OpenOptions,
+    VolumeKind,
+    Writable,
+)
 from voxgate_remotes.config import VolumeOverrides
 
 

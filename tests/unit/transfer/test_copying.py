@@ -6,7 +6,13 @@ import pytest
 from support.transfers import BOXES, CHUNK, Door, DoorState, source_spec, voxels_of_scale
 from voxgate.model.errors import ReadOnly, VerificationFailed
 from voxgate.model.geometry import Box, Vec3
-from voxgate.model.volumes import Channel, ScaleSpec, VolumeKind, VolumeSpec, Writable
+from voxgate.model.volumes import (
+    Channel,
+    ScaleSpec,
+    VolumeKind,
+    VolumeSpec,
+    Writable,
+)
 from voxgate_remotes.memory import MemoryVolume
 from voxgate_transfer import copying
 from voxgate_transfer.copying import copy_task

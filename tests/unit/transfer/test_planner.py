@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxgate.model.geometry import Box, Vec3, aligned_outward, covered_once, grid_cells
-from voxgate.model.volumes import Channel, Scale, VolumeInfo, VolumeKind
+from voxgate.model.volumes import (
+    Channel,
+    Scale,
+    VolumeInfo,
+    VolumeKind,
+)
 from voxgate_transfer.planner import Task, plan_transfer
 
 extents = st.builds(Vec3, st.integers(1, 23), st.integers(1, 19), st.integers(1, 17))

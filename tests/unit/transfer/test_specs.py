@@ -16,7 +16,12 @@ from voxgate.model.errors import (
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.names import VolumeName
-from voxgate.model.volumes import Channel, Scale, VolumeInfo, VolumeKind
+from voxgate.model.volumes import (
+    Channel,
+    Scale,
+    VolumeInfo,
+    VolumeKind,
+)
 from voxgate_transfer.specs import (
     MAX_SHARD_BYTES,
     check_destination,

@@ -15,7 +15,14 @@ from PIL import Image
 
 from voxgate.model.errors import ChunkCorrupt, UnsupportedEncoding
 from voxgate.model.geometry import Vec3
-from voxgate.model.volumes import FILL, RAW, SUPPORTED_DTYPES, ArrayCodec, ByteCodec, Encoding
+from voxgate.model.volumes import (
+    FILL,
+    RAW,
+    SUPPORTED_DTYPES,
+    ArrayCodec,
+    ByteCodec,
+    Encoding,
+)
 from voxgate.wire.encodings import (
     GZIP,
     SEGMENTATION,

@@ -19,7 +19,8 @@ from voxgate.client.segments import Segments, checked_segment_id, mesh_segments,
 from voxgate.model.errors import FailedPrecondition, InvalidArgument, OutOfBounds, UnknownScale
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.meshes import Mesh, MeshProgress, MeshRequest
-from voxgate.model.volumes import SegmentIndex, Volume
+from voxgate.model.segments import SegmentIndex
+from voxgate.model.volumes import Volume
 
 
 class VolumeArray(LazilyViewedArray):

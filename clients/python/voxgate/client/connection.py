@@ -19,7 +19,12 @@ from voxgate.client.remote_volume import UNARY_TIMEOUT_S, RemoteVolume
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.jobs import TransferSpec
 from voxgate.model.names import VolumeName, split_version
-from voxgate.model.volumes import LabelView, OpenOptions, Volume, VolumeSpec
+from voxgate.model.volumes import (
+    LabelView,
+    OpenOptions,
+    Volume,
+    VolumeSpec,
+)
 from voxgate.v1 import job_pb2, transfer_pb2, types_pb2, volume_pb2
 from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.jobs import job_from_proto, transfer_spec_to_proto

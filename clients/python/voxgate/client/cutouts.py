@@ -10,7 +10,16 @@ import numpy as np
 
 from voxgate.model.errors import ChunkCorrupt, IncompleteAnswer, PartialWriteError
 from voxgate.model.geometry import Box, covered_once, grid_cells, slabs, uncovered
-from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, Encoding, Scale, VolumeInfo, VolumeKind, Voxels
+from voxgate.model.volumes import (
+    RAW,
+    ArrayCodec,
+    ByteCodec,
+    Encoding,
+    Scale,
+    VolumeInfo,
+    VolumeKind,
+    Voxels,
+)
 from voxgate.v1 import types_pb2, volume_pb2
 from voxgate.wire import encodings
 from voxgate.wire.checksums import can_checksum, crc32c

@@ -11,7 +11,15 @@ import numpy as np
 from voxgate.client.binding import Binding
 from voxgate.model.geometry import Box, VoxelSize
 from voxgate.model.meshes import MeshSource
-from voxgate.model.volumes import Channel, Scale, SegmentIndex, Volume, VolumeInfo, VolumeKind, Writable
+from voxgate.model.segments import SegmentIndex
+from voxgate.model.volumes import (
+    Channel,
+    Scale,
+    Volume,
+    VolumeInfo,
+    VolumeKind,
+    Writable,
+)
 
 
 def capability_names(volume: Volume) -> tuple[str, ...]:

@@ -10,7 +10,13 @@ ever made; stored JPEG comes as it is stored.
 from __future__ import annotations
 
 from voxgate.model.errors import UnsupportedEncoding
-from voxgate.model.volumes import ArrayCodec, ByteCodec, Encoding, VolumeInfo, VolumeKind
+from voxgate.model.volumes import (
+    ArrayCodec,
+    ByteCodec,
+    Encoding,
+    VolumeInfo,
+    VolumeKind,
+)
 from voxgate.v1 import types_pb2
 from voxgate.wire.encodings import decodable
 from voxgate.wire.volumes import encoding_to_proto

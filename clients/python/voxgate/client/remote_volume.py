@@ -20,7 +20,15 @@ from voxgate.model.errors import Cancelled, ChunkCorrupt, IncompleteAnswer, Limi
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.meshes import MeshSource
 from voxgate.model.requests import check_box, check_channels, check_opened, check_out, check_write, scale_of
-from voxgate.model.volumes import C, LabelView, OpenOptions, SegmentCount, SegmentIndex, VolumeInfo, Voxels, Writable
+from voxgate.model.segments import SegmentCount, SegmentIndex
+from voxgate.model.volumes import (
+    C,
+    LabelView,
+    OpenOptions,
+    VolumeInfo,
+    Voxels,
+    Writable,
+)
 from voxgate.v1 import segment_pb2, volume_pb2
 from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.volumes import box_to_proto, dtype_to_proto, label_view_to_proto, vec3_to_proto

@@ -8,7 +8,8 @@ from typing import overload
 
 from voxgate.model.errors import IncompleteAnswer, InvalidSegmentId, MissingCapability
 from voxgate.model.meshes import Mesh, MeshProgress, MeshRequest, MeshSource
-from voxgate.model.volumes import C, SegmentCount, Volume, VolumeKind
+from voxgate.model.segments import SegmentCount
+from voxgate.model.volumes import C, Volume, VolumeKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,17 @@ VoxgateError
 ├── InvalidArgument        EmptyBox MalformedName UnknownScheme LimitExceeded DataTypeMismatch ShapeMismatch
 │                          WriteIncomplete WriteOverlap InvalidSegmentId UnsupportedEncoding RequestIdReused
 ├── NotFound               UnknownRemote UnknownVolume UnknownVersion UnknownScale SegmentNotFound UnknownJob
+│                          UnknownKey
 ├── OutOfBounds
 ├── AlreadyExists
 ├── FailedPrecondition     ReadOnly UnalignedWrite UnsupportedFormat ConfigContradictsStore ConfigInvalid
-│                          MissingCapability
+│                          MissingCapability SegmentSuperseded VersionLocked StoreRefused
 ├── DataLoss               ChunkCorrupt ChunkMissing MetadataInvalid VerificationFailed IncompleteAnswer
 │                          PartialWriteError
 ├── Unavailable            StoreUnavailable ServerUnreachable
-├── PermissionDenied       PathRefused
-├── ServerBusy · VersionMoved · Unimplemented · DeadlineExceeded · Cancelled · Unauthenticated · InternalError
+├── PermissionDenied       PathRefused StoreAccessDenied
+├── ServerBusy             StoreBusy
+├── VersionMoved · Unimplemented · DeadlineExceeded · Cancelled · Unauthenticated · InternalError
 └── JobFailed
 
 Each leaf has a `reason`, the name of a value of the contract's ErrorReason (two are the client's own and never
@@ -169,6 +171,12 @@ class UnknownJob(NotFound):
     reason = "UNKNOWN_JOB"
 
 
+class UnknownKey(NotFound):
+    """There is no such key in this metadata."""
+
+    reason = "UNKNOWN_KEY"
+
+
 class OutOfBounds(VoxgateError):
     """A box, point, channel or time lies outside the volume."""
 
@@ -221,6 +229,24 @@ class MissingCapability(FailedPrecondition):
     """The volume lacks what was asked of it; `details["capability"]` names it."""
 
     reason = "MISSING_CAPABILITY"
+
+
+class SegmentSuperseded(FailedPrecondition):
+    """The segment was merged into others, or split; `details["current"]` has the ids that took its place, if known."""
+
+    reason = "SEGMENT_SUPERSEDED"
+
+
+class VersionLocked(FailedPrecondition):
+    """The version is committed and can never change; write to an open one."""
+
+    reason = "VERSION_LOCKED"
+
+
+class StoreRefused(FailedPrecondition):
+    """The store understood the request and refuses it; the message has its own words."""
+
+    reason = "STORE_REFUSED"
 
 
 class DataLoss(VoxgateError):
@@ -303,6 +329,12 @@ class PathRefused(PermissionDenied):
     reason = "PATH_REFUSED"
 
 
+class StoreAccessDenied(PermissionDenied):
+    """The store does not let this server in, or not to this: its operator's credentials are missing or not enough."""
+
+    reason = "STORE_ACCESS_DENIED"
+
+
 class Unauthenticated(VoxgateError):
     """The caller did not prove who it is. Not sent by this release's servers; proxies may."""
 
@@ -313,6 +345,12 @@ class ServerBusy(VoxgateError):
     """The server is at its memory or concurrency budget; try again after `retry_after_s`."""
 
     reason = "SERVER_BUSY"
+
+
+class StoreBusy(ServerBusy):
+    """The store asks for fewer requests; try again after `retry_after_s`."""
+
+    reason = "STORE_BUSY"
 
 
 class VersionMoved(VoxgateError):

@@ -18,7 +18,13 @@ from voxgate.model.errors import (
     UnknownScale,
 )
 from voxgate.model.geometry import Box
-from voxgate.model.volumes import LabelView, OpenOptions, Scale, VolumeInfo, Voxels
+from voxgate.model.volumes import (
+    LabelView,
+    OpenOptions,
+    Scale,
+    VolumeInfo,
+    Voxels,
+)
 
 
 def scale_of(info: VolumeInfo, scale: int) -> Scale:
@@ -64,7 +70,7 @@ def check_opened(info: VolumeInfo, options: OpenOptions) -> None:
             "set time_index: there is no default frame",
             details={"field": "time_index"},
         )
-    if options.label_view is LabelView.SUPERVOXELS:
+    if options.label_view is LabelView.SUPERVOXELS and LabelView.SUPERVOXELS not in info.label_views:
         raise MissingCapability(
             f"{name} does not tell supervoxels from bodies", "ask for bodies", details={"capability": "SUPERVOXELS"}
         )

@@ -134,6 +134,7 @@ class VolumeInfo:
         immutable: whether the voxels of this version can never change.
         inferred: names of fields that were guessed rather than stated.
         services: what services offer; filled in by servers.
+        label_views: what segment ids can mean here; empty where the store knows one kind of id only.
     """
 
     name: str
@@ -148,6 +149,7 @@ class VolumeInfo:
     immutable: bool = False
     inferred: tuple[str, ...] = ()
     services: tuple[ServiceOffer, ...] = ()
+    label_views: tuple[LabelView, ...] = ()
 
     @property
     def channel_count(self) -> int:
@@ -248,12 +250,27 @@ class ChunkPresence(Protocol):
         ...
 
 
-class ReadTuning(Protocol):
+@dataclass(frozen=True, slots=True)
+class ReadTuning:
+    """How a store is read fastest, as measured; an operator may state other numbers.
+
+    Attributes:
+        parallel_reads: how many reads at a time serve this store best, on top of what one read does by itself.
+        request_bytes: about how many raw bytes one read is best for; 0 leaves it to the reader.
+        alignment: the grid on which boxes cost the store least; None where it makes no difference.
+    """
+
+    parallel_reads: int = 4
+    request_bytes: int = 0
+    alignment: Vec3 | None = None
+
+
+class Tuned(Protocol):
     """Knows how it is read fastest. A volume without this is taken to wait for its store: several reads at a time."""
 
     @property
-    def parallel_reads(self) -> int:
-        """How many reads at a time serve this store best, on top of what one read does by itself."""
+    def tuning(self) -> ReadTuning:
+        """The tuning of this volume's finest scale."""
         ...
 
 
@@ -294,37 +311,6 @@ class EncodedChunks(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentCount:
-    """A segment and its voxels in the box that was searched."""
-
-    segment_id: int
-    voxel_count: int
-
-
-class SegmentIndex(Protocol):
-    """Answers which segments are where, from a store's index or over the wire."""
-
-    def segments_in(self, box: Box, *, scale: int = 0, top: int | None = None) -> list[SegmentCount]:
-        """The segments in `box` with their voxel counts; background (0) left out.
-
-        By id; or with `top`, only that many of the largest, largest first (equal counts by id).
-        """
-        ...
-
-    def segments_at(self, points: Sequence[Vec3], *, scale: int = 0) -> list[int]:
-        """The segment id at each point; 0 is background."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ListEntry:
-    """One entry of a listing: a decoded name segment, and whether it is a volume (else a group)."""
-
-    segment: str
-    is_volume: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ScaleSpec:
     """One level of a volume to be created; None leaves the choice to the format."""
 
@@ -349,36 +335,3 @@ class VolumeSpec:
     channels: tuple[Channel, ...] = ()
     fill_value: int | float = 0
     format: str = ""
-
-
-class Remote(Protocol):
-    """A configured store."""
-
-    def open(self, path: tuple[str, ...], options: OpenOptions) -> Volume:
-        """Open a volume by the decoded segments of its name.
-
-        Raises:
-            UnknownVolume, UnknownVersion, MetadataInvalid, UnsupportedFormat, ConfigContradictsStore, PathRefused,
-            StoreUnavailable.
-        """
-        ...
-
-    def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
-        """The groups and volumes right under `parent`, sorted by name.
-
-        Raises:
-            UnknownVolume: when `parent` does not exist.
-        """
-        ...
-
-    def create(self, path: tuple[str, ...], spec: VolumeSpec) -> Volume:
-        """Create a volume. With an equal spec, an existing one is answered.
-
-        Raises:
-            ReadOnly, AlreadyExists, UnsupportedFormat, PathRefused.
-        """
-        ...
-
-    def resolve(self, uri: str) -> tuple[int, tuple[str, ...]] | None:
-        """If `uri` lies under this remote: the length of the matched prefix and the path below it."""
-        ...

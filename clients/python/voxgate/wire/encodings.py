@@ -15,7 +15,13 @@ from typing import Any
 import numpy as np
 
 from voxgate.model.errors import ChunkCorrupt, UnsupportedEncoding
-from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, Encoding, Voxels
+from voxgate.model.volumes import (
+    RAW,
+    ArrayCodec,
+    ByteCodec,
+    Encoding,
+    Voxels,
+)
 from voxgate.wire import picture_codecs, segmentation_codec
 from voxgate.wire.byte_codecs import Data, can_deflate, can_inflate, deflate, inflate
 from voxgate.wire.segmentation_codec import Part

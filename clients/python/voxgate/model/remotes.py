@@ -1,0 +1,90 @@
+"""Remotes: configured stores, and what a store can do beside opening volumes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from voxgate.model.volumes import C, OpenOptions, Volume, VolumeSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ListEntry:
+    """One entry of a listing: a decoded name segment, and what it is; neither of both is a group.
+
+    Attributes:
+        segment: the last part of its name.
+        is_volume: it can be opened.
+        is_key_values: it holds metadata and nothing else; see `voxgate.model.metadata`.
+    """
+
+    segment: str
+    is_volume: bool
+    is_key_values: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedUri:
+    """What a store's own URI means within one remote.
+
+    Attributes:
+        prefix_length: how many characters of the URI the remote accounts for; the longest wins.
+        path: decoded name segments below the remote.
+        version: what the URI says of it; empty for nothing.
+        is_exact: whether the URI says which store it is of; of several remotes that only might hold it, none wins.
+    """
+
+    prefix_length: int
+    path: tuple[str, ...]
+    version: str = ""
+    is_exact: bool = True
+
+
+class Remote(Protocol):
+    """A configured store."""
+
+    def open(self, path: tuple[str, ...], options: OpenOptions) -> Volume:
+        """Open a volume by the decoded segments of its name.
+
+        Raises:
+            UnknownVolume, UnknownVersion, MetadataInvalid, UnsupportedFormat, ConfigContradictsStore, PathRefused,
+            StoreUnavailable.
+        """
+        ...
+
+    def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
+        """The groups and volumes right under `parent`, sorted by name.
+
+        Raises:
+            UnknownVolume: when `parent` does not exist.
+        """
+        ...
+
+    def create(self, path: tuple[str, ...], spec: VolumeSpec) -> Volume:
+        """Create a volume. With an equal spec, an existing one is answered.
+
+        Raises:
+            ReadOnly, AlreadyExists, UnsupportedFormat, PathRefused.
+        """
+        ...
+
+    def resolve(self, uri: str) -> ResolvedUri | None:
+        """What `uri` means here, if it lies under this remote. Whether anything is there is not looked at."""
+        ...
+
+    def capability(self, kind: type[C]) -> C | None:
+        """The optional power `kind` of the store itself (Deletable, HasKeyValues …), or None."""
+        ...
+
+
+class Deletable(Protocol):
+    """A remote whose volumes can be deleted."""
+
+    def delete(self, path: tuple[str, ...]) -> None:
+        """Delete a volume for good, voxels and metadata; one that is deleted already is UnknownVolume.
+
+        Raises:
+            UnknownVolume, PathRefused, ReadOnly.
+            FailedPrecondition: when the store keeps it, e.g. because something else was made from it.
+        """
+        ...

@@ -1,0 +1,72 @@
+"""What is left of a store's powers where its operator allows no writes: everything that only looks."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from voxgate.model.errors import ReadOnly
+from voxgate.model.metadata import HasKeyValues, KeyValues
+from voxgate.model.versions import Versioned, VersionInfo
+
+
+def refuse_write() -> NoReturn:
+    """Say that a remote takes no writes.
+
+    Raises:
+        ReadOnly: always.
+    """
+    raise ReadOnly("this remote takes no writes", "the operator sets `writable = true` for it")
+
+
+class _ReadOnlyKeyValues:
+    """Metadata that can be looked at."""
+
+    def __init__(self, inner: KeyValues) -> None:
+        self.keys = inner.keys
+        self.get = inner.get
+
+    def set(self, key: str, value: bytes) -> None:
+        """Refuse; see `refuse_write`."""
+        refuse_write()
+
+    def delete(self, key: str) -> None:
+        """Refuse; see `refuse_write`."""
+        refuse_write()
+
+
+class ReadOnlyMetadata:
+    """The metadata of a remote, to be looked at; satisfies HasKeyValues."""
+
+    def __init__(self, inner: HasKeyValues) -> None:
+        self._inner = inner
+
+    def key_values(self, path: tuple[str, ...], version: str) -> KeyValues:
+        """The metadata at a name; see `voxgate.model.metadata.HasKeyValues.key_values`."""
+        return _ReadOnlyKeyValues(self._inner.key_values(path, version))
+
+
+class ReadOnlyVersions:
+    """The versions of a volume, to be looked at; satisfies Versioned."""
+
+    def __init__(self, inner: Versioned) -> None:
+        self.versions = inner.versions
+
+    def commit(self, note: str) -> VersionInfo:
+        """Refuse; see `refuse_write`."""
+        refuse_write()
+
+    def new_version(self, note: str) -> VersionInfo:
+        """Refuse; see `refuse_write`."""
+        refuse_write()
+
+    def new_branch(self, branch: str, note: str) -> VersionInfo:
+        """Refuse; see `refuse_write`."""
+        refuse_write()
+
+
+class NoReservation:
+    """Hands out no ids; satisfies SegmentIdReservation."""
+
+    def reserve_segment_ids(self, count: int) -> int:
+        """Refuse; see `refuse_write`."""
+        refuse_write()
