@@ -14,6 +14,13 @@ class MeshBorder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MESH_BORDER_CLOSED: _ClassVar[MeshBorder]
     MESH_BORDER_OPEN: _ClassVar[MeshBorder]
 
+class MeshSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MESH_SOURCE_UNSPECIFIED: _ClassVar[MeshSource]
+    MESH_SOURCE_AUTO: _ClassVar[MeshSource]
+    MESH_SOURCE_STORED: _ClassVar[MeshSource]
+    MESH_SOURCE_COMPUTED: _ClassVar[MeshSource]
+
 class MeshOrigin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     MESH_ORIGIN_UNSPECIFIED: _ClassVar[MeshOrigin]
@@ -31,6 +38,10 @@ class MeshFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 MESH_BORDER_UNSPECIFIED: MeshBorder
 MESH_BORDER_CLOSED: MeshBorder
 MESH_BORDER_OPEN: MeshBorder
+MESH_SOURCE_UNSPECIFIED: MeshSource
+MESH_SOURCE_AUTO: MeshSource
+MESH_SOURCE_STORED: MeshSource
+MESH_SOURCE_COMPUTED: MeshSource
 MESH_ORIGIN_UNSPECIFIED: MeshOrigin
 MESH_ORIGIN_STORED: MeshOrigin
 MESH_ORIGIN_COMPUTED: MeshOrigin
@@ -42,7 +53,7 @@ MESH_FORMAT_GLB: MeshFormat
 MESH_FORMAT_PRECOMPUTED: MeshFormat
 
 class MeshSpec(_message.Message):
-    __slots__ = ("volume", "version", "scale_index", "scale_key", "segment_ids", "bounds", "border", "label_view", "time_index", "mesher")
+    __slots__ = ("volume", "version", "scale_index", "scale_key", "segment_ids", "bounds", "border", "label_view", "time_index", "mesher", "source")
     VOLUME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +64,7 @@ class MeshSpec(_message.Message):
     LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
     TIME_INDEX_FIELD_NUMBER: _ClassVar[int]
     MESHER_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     volume: str
     version: str
     scale_index: int
@@ -63,7 +75,8 @@ class MeshSpec(_message.Message):
     label_view: _types_pb2.LabelView
     time_index: int
     mesher: str
-    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., segment_ids: _Optional[_Iterable[int]] = ..., bounds: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., border: _Optional[_Union[MeshBorder, str]] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., time_index: _Optional[int] = ..., mesher: _Optional[str] = ...) -> None: ...
+    source: MeshSource
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., segment_ids: _Optional[_Iterable[int]] = ..., bounds: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., border: _Optional[_Union[MeshBorder, str]] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., time_index: _Optional[int] = ..., mesher: _Optional[str] = ..., source: _Optional[_Union[MeshSource, str]] = ...) -> None: ...
 
 class GetMeshesRequest(_message.Message):
     __slots__ = ("spec",)

@@ -18,7 +18,7 @@ SEGMENT_ORDER_ID: SegmentOrder
 SEGMENT_ORDER_LARGEST_FIRST: SegmentOrder
 
 class ListSegmentsRequest(_message.Message):
-    __slots__ = ("volume", "version", "scale_index", "scale_key", "box", "order", "page_size", "page_token", "label_view", "time_index")
+    __slots__ = ("volume", "version", "scale_index", "scale_key", "box", "order", "page_size", "page_token", "label_view", "time_index", "ids_only")
     VOLUME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,7 @@ class ListSegmentsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
     TIME_INDEX_FIELD_NUMBER: _ClassVar[int]
+    IDS_ONLY_FIELD_NUMBER: _ClassVar[int]
     volume: str
     version: str
     scale_index: int
@@ -39,7 +40,8 @@ class ListSegmentsRequest(_message.Message):
     page_token: str
     label_view: _types_pb2.LabelView
     time_index: int
-    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., box: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., order: _Optional[_Union[SegmentOrder, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., time_index: _Optional[int] = ...) -> None: ...
+    ids_only: bool
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., box: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., order: _Optional[_Union[SegmentOrder, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., time_index: _Optional[int] = ..., ids_only: bool = ...) -> None: ...
 
 class SegmentCount(_message.Message):
     __slots__ = ("segment_id", "voxel_count")
@@ -94,3 +96,167 @@ class LookupSegmentsResponse(_message.Message):
     label_view: _types_pb2.LabelView
     support: _types_pb2.ServiceSupport
     def __init__(self, segment_ids: _Optional[_Iterable[int]] = ..., resolved_version: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., support: _Optional[_Union[_types_pb2.ServiceSupport, str]] = ...) -> None: ...
+
+class GetSegmentBoundsRequest(_message.Message):
+    __slots__ = ("volume", "version", "scale_index", "scale_key", "segment_ids", "label_view", "time_index")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SCALE_KEY_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    TIME_INDEX_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    version: str
+    scale_index: int
+    scale_key: str
+    segment_ids: _containers.RepeatedScalarFieldContainer[int]
+    label_view: _types_pb2.LabelView
+    time_index: int
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., segment_ids: _Optional[_Iterable[int]] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., time_index: _Optional[int] = ...) -> None: ...
+
+class SegmentBounds(_message.Message):
+    __slots__ = ("segment_id", "box", "is_exact", "voxel_count", "error")
+    SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    IS_EXACT_FIELD_NUMBER: _ClassVar[int]
+    VOXEL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    segment_id: int
+    box: _types_pb2.Box
+    is_exact: bool
+    voxel_count: int
+    error: _types_pb2.ItemError
+    def __init__(self, segment_id: _Optional[int] = ..., box: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., is_exact: bool = ..., voxel_count: _Optional[int] = ..., error: _Optional[_Union[_types_pb2.ItemError, _Mapping]] = ...) -> None: ...
+
+class GetSegmentBoundsResponse(_message.Message):
+    __slots__ = ("bounds", "resolved_version", "label_view", "support")
+    BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    SUPPORT_FIELD_NUMBER: _ClassVar[int]
+    bounds: _containers.RepeatedCompositeFieldContainer[SegmentBounds]
+    resolved_version: str
+    label_view: _types_pb2.LabelView
+    support: _types_pb2.ServiceSupport
+    def __init__(self, bounds: _Optional[_Iterable[_Union[SegmentBounds, _Mapping]]] = ..., resolved_version: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., support: _Optional[_Union[_types_pb2.ServiceSupport, str]] = ...) -> None: ...
+
+class ReadSegmentVoxelsRequest(_message.Message):
+    __slots__ = ("volume", "version", "scale_index", "scale_key", "segment_id", "box", "label_view", "time_index")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SCALE_KEY_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    TIME_INDEX_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    version: str
+    scale_index: int
+    scale_key: str
+    segment_id: int
+    box: _types_pb2.Box
+    label_view: _types_pb2.LabelView
+    time_index: int
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., scale_index: _Optional[int] = ..., scale_key: _Optional[str] = ..., segment_id: _Optional[int] = ..., box: _Optional[_Union[_types_pb2.Box, _Mapping]] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., time_index: _Optional[int] = ...) -> None: ...
+
+class SegmentVoxelsHeader(_message.Message):
+    __slots__ = ("resolved_version", "label_view", "support", "scale_index")
+    RESOLVED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    SUPPORT_FIELD_NUMBER: _ClassVar[int]
+    SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    resolved_version: str
+    label_view: _types_pb2.LabelView
+    support: _types_pb2.ServiceSupport
+    scale_index: int
+    def __init__(self, resolved_version: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., support: _Optional[_Union[_types_pb2.ServiceSupport, str]] = ..., scale_index: _Optional[int] = ...) -> None: ...
+
+class SegmentVoxelsSummary(_message.Message):
+    __slots__ = ("run_count", "voxel_count")
+    RUN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    VOXEL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    run_count: int
+    voxel_count: int
+    def __init__(self, run_count: _Optional[int] = ..., voxel_count: _Optional[int] = ...) -> None: ...
+
+class ReadSegmentVoxelsResponse(_message.Message):
+    __slots__ = ("header", "summary", "progress", "run_count", "data")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    RUN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    header: SegmentVoxelsHeader
+    summary: SegmentVoxelsSummary
+    progress: _types_pb2.Progress
+    run_count: int
+    data: bytes
+    def __init__(self, header: _Optional[_Union[SegmentVoxelsHeader, _Mapping]] = ..., summary: _Optional[_Union[SegmentVoxelsSummary, _Mapping]] = ..., progress: _Optional[_Union[_types_pb2.Progress, _Mapping]] = ..., run_count: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class GetSupervoxelsRequest(_message.Message):
+    __slots__ = ("volume", "version", "segment_ids")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    version: str
+    segment_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., segment_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class SupervoxelSet(_message.Message):
+    __slots__ = ("segment_id", "supervoxel_ids", "error")
+    SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SUPERVOXEL_IDS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    segment_id: int
+    supervoxel_ids: _containers.RepeatedScalarFieldContainer[int]
+    error: _types_pb2.ItemError
+    def __init__(self, segment_id: _Optional[int] = ..., supervoxel_ids: _Optional[_Iterable[int]] = ..., error: _Optional[_Union[_types_pb2.ItemError, _Mapping]] = ...) -> None: ...
+
+class GetSupervoxelsResponse(_message.Message):
+    __slots__ = ("bodies", "resolved_version")
+    BODIES_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    bodies: _containers.RepeatedCompositeFieldContainer[SupervoxelSet]
+    resolved_version: str
+    def __init__(self, bodies: _Optional[_Iterable[_Union[SupervoxelSet, _Mapping]]] = ..., resolved_version: _Optional[str] = ...) -> None: ...
+
+class LookupBodiesRequest(_message.Message):
+    __slots__ = ("volume", "version", "supervoxel_ids")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SUPERVOXEL_IDS_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    version: str
+    supervoxel_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., supervoxel_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class LookupBodiesResponse(_message.Message):
+    __slots__ = ("segment_ids", "resolved_version")
+    SEGMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    segment_ids: _containers.RepeatedScalarFieldContainer[int]
+    resolved_version: str
+    def __init__(self, segment_ids: _Optional[_Iterable[int]] = ..., resolved_version: _Optional[str] = ...) -> None: ...
+
+class ReserveSegmentIdsRequest(_message.Message):
+    __slots__ = ("volume", "version", "count")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    version: str
+    count: int
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class ReserveSegmentIdsResponse(_message.Message):
+    __slots__ = ("first_segment_id", "count", "resolved_version")
+    FIRST_SEGMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    first_segment_id: int
+    count: int
+    resolved_version: str
+    def __init__(self, first_segment_id: _Optional[int] = ..., count: _Optional[int] = ..., resolved_version: _Optional[str] = ...) -> None: ...

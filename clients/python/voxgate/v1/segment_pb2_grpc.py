@@ -45,6 +45,31 @@ class SegmentServiceStub(object):
                 request_serializer=voxgate_dot_v1_dot_segment__pb2.LookupSegmentsRequest.SerializeToString,
                 response_deserializer=voxgate_dot_v1_dot_segment__pb2.LookupSegmentsResponse.FromString,
                 _registered_method=True)
+        self.GetSegmentBounds = channel.unary_unary(
+                '/voxgate.v1.SegmentService/GetSegmentBounds',
+                request_serializer=voxgate_dot_v1_dot_segment__pb2.GetSegmentBoundsRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_segment__pb2.GetSegmentBoundsResponse.FromString,
+                _registered_method=True)
+        self.ReadSegmentVoxels = channel.unary_stream(
+                '/voxgate.v1.SegmentService/ReadSegmentVoxels',
+                request_serializer=voxgate_dot_v1_dot_segment__pb2.ReadSegmentVoxelsRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_segment__pb2.ReadSegmentVoxelsResponse.FromString,
+                _registered_method=True)
+        self.GetSupervoxels = channel.unary_unary(
+                '/voxgate.v1.SegmentService/GetSupervoxels',
+                request_serializer=voxgate_dot_v1_dot_segment__pb2.GetSupervoxelsRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_segment__pb2.GetSupervoxelsResponse.FromString,
+                _registered_method=True)
+        self.LookupBodies = channel.unary_unary(
+                '/voxgate.v1.SegmentService/LookupBodies',
+                request_serializer=voxgate_dot_v1_dot_segment__pb2.LookupBodiesRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_segment__pb2.LookupBodiesResponse.FromString,
+                _registered_method=True)
+        self.ReserveSegmentIds = channel.unary_unary(
+                '/voxgate.v1.SegmentService/ReserveSegmentIds',
+                request_serializer=voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsResponse.FromString,
+                _registered_method=True)
 
 
 class SegmentServiceServicer(object):
@@ -65,6 +90,41 @@ class SegmentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSegmentBounds(self, request, context):
+        """Says where segments are. Every requested id gets exactly one answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadSegmentVoxels(self, request, context):
+        """Reads the voxels of one segment as runs along x.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSupervoxels(self, request, context):
+        """Lists the supervoxels of bodies.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookupBodies(self, request, context):
+        """Says which body each supervoxel belongs to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReserveSegmentIds(self, request, context):
+        """Reserves segment ids that nobody else gets. Not idempotent: repeating it reserves others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SegmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +137,31 @@ def add_SegmentServiceServicer_to_server(servicer, server):
                     servicer.LookupSegments,
                     request_deserializer=voxgate_dot_v1_dot_segment__pb2.LookupSegmentsRequest.FromString,
                     response_serializer=voxgate_dot_v1_dot_segment__pb2.LookupSegmentsResponse.SerializeToString,
+            ),
+            'GetSegmentBounds': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSegmentBounds,
+                    request_deserializer=voxgate_dot_v1_dot_segment__pb2.GetSegmentBoundsRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_segment__pb2.GetSegmentBoundsResponse.SerializeToString,
+            ),
+            'ReadSegmentVoxels': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadSegmentVoxels,
+                    request_deserializer=voxgate_dot_v1_dot_segment__pb2.ReadSegmentVoxelsRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_segment__pb2.ReadSegmentVoxelsResponse.SerializeToString,
+            ),
+            'GetSupervoxels': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSupervoxels,
+                    request_deserializer=voxgate_dot_v1_dot_segment__pb2.GetSupervoxelsRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_segment__pb2.GetSupervoxelsResponse.SerializeToString,
+            ),
+            'LookupBodies': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookupBodies,
+                    request_deserializer=voxgate_dot_v1_dot_segment__pb2.LookupBodiesRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_segment__pb2.LookupBodiesResponse.SerializeToString,
+            ),
+            'ReserveSegmentIds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReserveSegmentIds,
+                    request_deserializer=voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +219,141 @@ class SegmentService(object):
             '/voxgate.v1.SegmentService/LookupSegments',
             voxgate_dot_v1_dot_segment__pb2.LookupSegmentsRequest.SerializeToString,
             voxgate_dot_v1_dot_segment__pb2.LookupSegmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSegmentBounds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.SegmentService/GetSegmentBounds',
+            voxgate_dot_v1_dot_segment__pb2.GetSegmentBoundsRequest.SerializeToString,
+            voxgate_dot_v1_dot_segment__pb2.GetSegmentBoundsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadSegmentVoxels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voxgate.v1.SegmentService/ReadSegmentVoxels',
+            voxgate_dot_v1_dot_segment__pb2.ReadSegmentVoxelsRequest.SerializeToString,
+            voxgate_dot_v1_dot_segment__pb2.ReadSegmentVoxelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSupervoxels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.SegmentService/GetSupervoxels',
+            voxgate_dot_v1_dot_segment__pb2.GetSupervoxelsRequest.SerializeToString,
+            voxgate_dot_v1_dot_segment__pb2.GetSupervoxelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookupBodies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.SegmentService/LookupBodies',
+            voxgate_dot_v1_dot_segment__pb2.LookupBodiesRequest.SerializeToString,
+            voxgate_dot_v1_dot_segment__pb2.LookupBodiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReserveSegmentIds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.SegmentService/ReserveSegmentIds',
+            voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsRequest.SerializeToString,
+            voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsResponse.FromString,
             options,
             channel_credentials,
             insecure,

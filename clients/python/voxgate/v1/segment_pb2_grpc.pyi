@@ -57,7 +57,87 @@ _SegmentServiceLookupSegmentsType = typing_extensions.TypeVar(
     ],
 )
 
-class SegmentServiceStub(typing.Generic[_SegmentServiceListSegmentsType, _SegmentServiceLookupSegmentsType]):
+_SegmentServiceGetSegmentBoundsType = typing_extensions.TypeVar(
+    '_SegmentServiceGetSegmentBoundsType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.GetSegmentBoundsRequest,
+        voxgate.v1.segment_pb2.GetSegmentBoundsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.GetSegmentBoundsRequest,
+        voxgate.v1.segment_pb2.GetSegmentBoundsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.GetSegmentBoundsRequest,
+        voxgate.v1.segment_pb2.GetSegmentBoundsResponse,
+    ],
+)
+
+_SegmentServiceReadSegmentVoxelsType = typing_extensions.TypeVar(
+    '_SegmentServiceReadSegmentVoxelsType',
+    grpc.UnaryStreamMultiCallable[
+        voxgate.v1.segment_pb2.ReadSegmentVoxelsRequest,
+        voxgate.v1.segment_pb2.ReadSegmentVoxelsResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        voxgate.v1.segment_pb2.ReadSegmentVoxelsRequest,
+        voxgate.v1.segment_pb2.ReadSegmentVoxelsResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        voxgate.v1.segment_pb2.ReadSegmentVoxelsRequest,
+        voxgate.v1.segment_pb2.ReadSegmentVoxelsResponse,
+    ],
+)
+
+_SegmentServiceGetSupervoxelsType = typing_extensions.TypeVar(
+    '_SegmentServiceGetSupervoxelsType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.GetSupervoxelsRequest,
+        voxgate.v1.segment_pb2.GetSupervoxelsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.GetSupervoxelsRequest,
+        voxgate.v1.segment_pb2.GetSupervoxelsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.GetSupervoxelsRequest,
+        voxgate.v1.segment_pb2.GetSupervoxelsResponse,
+    ],
+)
+
+_SegmentServiceLookupBodiesType = typing_extensions.TypeVar(
+    '_SegmentServiceLookupBodiesType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.LookupBodiesRequest,
+        voxgate.v1.segment_pb2.LookupBodiesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.LookupBodiesRequest,
+        voxgate.v1.segment_pb2.LookupBodiesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.LookupBodiesRequest,
+        voxgate.v1.segment_pb2.LookupBodiesResponse,
+    ],
+)
+
+_SegmentServiceReserveSegmentIdsType = typing_extensions.TypeVar(
+    '_SegmentServiceReserveSegmentIdsType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.ReserveSegmentIdsRequest,
+        voxgate.v1.segment_pb2.ReserveSegmentIdsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.ReserveSegmentIdsRequest,
+        voxgate.v1.segment_pb2.ReserveSegmentIdsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.ReserveSegmentIdsRequest,
+        voxgate.v1.segment_pb2.ReserveSegmentIdsResponse,
+    ],
+)
+
+class SegmentServiceStub(typing.Generic[_SegmentServiceListSegmentsType, _SegmentServiceLookupSegmentsType, _SegmentServiceGetSegmentBoundsType, _SegmentServiceReadSegmentVoxelsType, _SegmentServiceGetSupervoxelsType, _SegmentServiceLookupBodiesType, _SegmentServiceReserveSegmentIdsType]):
     """Answers which segments are where, from the store's index or from its voxels."""
 
     @typing.overload
@@ -69,6 +149,26 @@ class SegmentServiceStub(typing.Generic[_SegmentServiceListSegmentsType, _Segmen
         grpc.UnaryUnaryMultiCallable[
             voxgate.v1.segment_pb2.LookupSegmentsRequest,
             voxgate.v1.segment_pb2.LookupSegmentsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.segment_pb2.GetSegmentBoundsRequest,
+            voxgate.v1.segment_pb2.GetSegmentBoundsResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            voxgate.v1.segment_pb2.ReadSegmentVoxelsRequest,
+            voxgate.v1.segment_pb2.ReadSegmentVoxelsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.segment_pb2.GetSupervoxelsRequest,
+            voxgate.v1.segment_pb2.GetSupervoxelsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.segment_pb2.LookupBodiesRequest,
+            voxgate.v1.segment_pb2.LookupBodiesResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.segment_pb2.ReserveSegmentIdsRequest,
+            voxgate.v1.segment_pb2.ReserveSegmentIdsResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -82,6 +182,26 @@ class SegmentServiceStub(typing.Generic[_SegmentServiceListSegmentsType, _Segmen
             voxgate.v1.segment_pb2.LookupSegmentsRequest,
             voxgate.v1.segment_pb2.LookupSegmentsResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.segment_pb2.GetSegmentBoundsRequest,
+            voxgate.v1.segment_pb2.GetSegmentBoundsResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            voxgate.v1.segment_pb2.ReadSegmentVoxelsRequest,
+            voxgate.v1.segment_pb2.ReadSegmentVoxelsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.segment_pb2.GetSupervoxelsRequest,
+            voxgate.v1.segment_pb2.GetSupervoxelsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.segment_pb2.LookupBodiesRequest,
+            voxgate.v1.segment_pb2.LookupBodiesResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.segment_pb2.ReserveSegmentIdsRequest,
+            voxgate.v1.segment_pb2.ReserveSegmentIdsResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     ListSegments: _SegmentServiceListSegmentsType
@@ -89,6 +209,21 @@ class SegmentServiceStub(typing.Generic[_SegmentServiceListSegmentsType, _Segmen
 
     LookupSegments: _SegmentServiceLookupSegmentsType
     """Says which segment is at each point."""
+
+    GetSegmentBounds: _SegmentServiceGetSegmentBoundsType
+    """Says where segments are. Every requested id gets exactly one answer."""
+
+    ReadSegmentVoxels: _SegmentServiceReadSegmentVoxelsType
+    """Reads the voxels of one segment as runs along x."""
+
+    GetSupervoxels: _SegmentServiceGetSupervoxelsType
+    """Lists the supervoxels of bodies."""
+
+    LookupBodies: _SegmentServiceLookupBodiesType
+    """Says which body each supervoxel belongs to."""
+
+    ReserveSegmentIds: _SegmentServiceReserveSegmentIdsType
+    """Reserves segment ids that nobody else gets. Not idempotent: repeating it reserves others."""
 
 SegmentServiceAsyncStub: typing_extensions.TypeAlias = SegmentServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -98,6 +233,26 @@ SegmentServiceAsyncStub: typing_extensions.TypeAlias = SegmentServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         voxgate.v1.segment_pb2.LookupSegmentsRequest,
         voxgate.v1.segment_pb2.LookupSegmentsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.GetSegmentBoundsRequest,
+        voxgate.v1.segment_pb2.GetSegmentBoundsResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        voxgate.v1.segment_pb2.ReadSegmentVoxelsRequest,
+        voxgate.v1.segment_pb2.ReadSegmentVoxelsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.GetSupervoxelsRequest,
+        voxgate.v1.segment_pb2.GetSupervoxelsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.LookupBodiesRequest,
+        voxgate.v1.segment_pb2.LookupBodiesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.ReserveSegmentIdsRequest,
+        voxgate.v1.segment_pb2.ReserveSegmentIdsResponse,
     ],
 ]
 
@@ -119,5 +274,45 @@ class SegmentServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[voxgate.v1.segment_pb2.LookupSegmentsResponse, collections.abc.Awaitable[voxgate.v1.segment_pb2.LookupSegmentsResponse]]:
         """Says which segment is at each point."""
+
+    @abc.abstractmethod
+    def GetSegmentBounds(
+        self,
+        request: voxgate.v1.segment_pb2.GetSegmentBoundsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.segment_pb2.GetSegmentBoundsResponse, collections.abc.Awaitable[voxgate.v1.segment_pb2.GetSegmentBoundsResponse]]:
+        """Says where segments are. Every requested id gets exactly one answer."""
+
+    @abc.abstractmethod
+    def ReadSegmentVoxels(
+        self,
+        request: voxgate.v1.segment_pb2.ReadSegmentVoxelsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[voxgate.v1.segment_pb2.ReadSegmentVoxelsResponse], collections.abc.AsyncIterator[voxgate.v1.segment_pb2.ReadSegmentVoxelsResponse]]:
+        """Reads the voxels of one segment as runs along x."""
+
+    @abc.abstractmethod
+    def GetSupervoxels(
+        self,
+        request: voxgate.v1.segment_pb2.GetSupervoxelsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.segment_pb2.GetSupervoxelsResponse, collections.abc.Awaitable[voxgate.v1.segment_pb2.GetSupervoxelsResponse]]:
+        """Lists the supervoxels of bodies."""
+
+    @abc.abstractmethod
+    def LookupBodies(
+        self,
+        request: voxgate.v1.segment_pb2.LookupBodiesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.segment_pb2.LookupBodiesResponse, collections.abc.Awaitable[voxgate.v1.segment_pb2.LookupBodiesResponse]]:
+        """Says which body each supervoxel belongs to."""
+
+    @abc.abstractmethod
+    def ReserveSegmentIds(
+        self,
+        request: voxgate.v1.segment_pb2.ReserveSegmentIdsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.segment_pb2.ReserveSegmentIdsResponse, collections.abc.Awaitable[voxgate.v1.segment_pb2.ReserveSegmentIdsResponse]]:
+        """Reserves segment ids that nobody else gets. Not idempotent: repeating it reserves others."""
 
 def add_SegmentServiceServicer_to_server(servicer: SegmentServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

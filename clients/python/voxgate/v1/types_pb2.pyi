@@ -67,6 +67,16 @@ class Capability(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CAPABILITY_UNSPECIFIED: _ClassVar[Capability]
     CAPABILITY_READ: _ClassVar[Capability]
     CAPABILITY_WRITE: _ClassVar[Capability]
+    CAPABILITY_SEGMENT_IDS: _ClassVar[Capability]
+    CAPABILITY_SEGMENT_COUNTS: _ClassVar[Capability]
+    CAPABILITY_SEGMENT_LOOKUP: _ClassVar[Capability]
+    CAPABILITY_SEGMENT_BOUNDS: _ClassVar[Capability]
+    CAPABILITY_SEGMENT_VOXELS: _ClassVar[Capability]
+    CAPABILITY_SUPERVOXELS: _ClassVar[Capability]
+    CAPABILITY_RESERVE_SEGMENT_IDS: _ClassVar[Capability]
+    CAPABILITY_VERSIONS: _ClassVar[Capability]
+    CAPABILITY_STORED_MESHES: _ClassVar[Capability]
+    CAPABILITY_STORED_SKELETONS: _ClassVar[Capability]
 
 class ServiceSupport(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -134,6 +144,12 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
     ERROR_REASON_VERIFICATION_FAILED: _ClassVar[ErrorReason]
     ERROR_REASON_CONFIG_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_SEGMENT_SUPERSEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_VERSION_LOCKED: _ClassVar[ErrorReason]
+    ERROR_REASON_STORE_REFUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_STORE_ACCESS_DENIED: _ClassVar[ErrorReason]
+    ERROR_REASON_STORE_BUSY: _ClassVar[ErrorReason]
+    ERROR_REASON_UNKNOWN_KEY: _ClassVar[ErrorReason]
 DATA_TYPE_UNSPECIFIED: DataType
 DATA_TYPE_UINT8: DataType
 DATA_TYPE_UINT16: DataType
@@ -171,6 +187,16 @@ BYTE_CODEC_BLOSC: ByteCodec
 CAPABILITY_UNSPECIFIED: Capability
 CAPABILITY_READ: Capability
 CAPABILITY_WRITE: Capability
+CAPABILITY_SEGMENT_IDS: Capability
+CAPABILITY_SEGMENT_COUNTS: Capability
+CAPABILITY_SEGMENT_LOOKUP: Capability
+CAPABILITY_SEGMENT_BOUNDS: Capability
+CAPABILITY_SEGMENT_VOXELS: Capability
+CAPABILITY_SUPERVOXELS: Capability
+CAPABILITY_RESERVE_SEGMENT_IDS: Capability
+CAPABILITY_VERSIONS: Capability
+CAPABILITY_STORED_MESHES: Capability
+CAPABILITY_STORED_SKELETONS: Capability
 SERVICE_SUPPORT_UNSPECIFIED: ServiceSupport
 SERVICE_SUPPORT_NATIVE: ServiceSupport
 SERVICE_SUPPORT_SURROGATE: ServiceSupport
@@ -226,6 +252,12 @@ ERROR_REASON_CANCELLED: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason
 ERROR_REASON_VERIFICATION_FAILED: ErrorReason
 ERROR_REASON_CONFIG_INVALID: ErrorReason
+ERROR_REASON_SEGMENT_SUPERSEDED: ErrorReason
+ERROR_REASON_VERSION_LOCKED: ErrorReason
+ERROR_REASON_STORE_REFUSED: ErrorReason
+ERROR_REASON_STORE_ACCESS_DENIED: ErrorReason
+ERROR_REASON_STORE_BUSY: ErrorReason
+ERROR_REASON_UNKNOWN_KEY: ErrorReason
 
 class Vec3(_message.Message):
     __slots__ = ("x", "y", "z")
@@ -315,8 +347,18 @@ class ServiceOffer(_message.Message):
     why: str
     def __init__(self, name: _Optional[str] = ..., support: _Optional[_Union[ServiceSupport, str]] = ..., why: _Optional[str] = ...) -> None: ...
 
+class ReadTuning(_message.Message):
+    __slots__ = ("parallel_read_count", "request_bytes", "alignment")
+    PARALLEL_READ_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    parallel_read_count: int
+    request_bytes: int
+    alignment: Vec3
+    def __init__(self, parallel_read_count: _Optional[int] = ..., request_bytes: _Optional[int] = ..., alignment: _Optional[_Union[Vec3, _Mapping]] = ...) -> None: ...
+
 class Volume(_message.Message):
-    __slots__ = ("name", "resolved_version", "immutable", "data_type", "kind", "axes", "channels", "time_count", "scales", "fill_value", "inferred", "capabilities", "services")
+    __slots__ = ("name", "resolved_version", "immutable", "data_type", "kind", "axes", "channels", "time_count", "scales", "fill_value", "inferred", "capabilities", "services", "label_views", "read_tuning")
     NAME_FIELD_NUMBER: _ClassVar[int]
     RESOLVED_VERSION_FIELD_NUMBER: _ClassVar[int]
     IMMUTABLE_FIELD_NUMBER: _ClassVar[int]
@@ -330,6 +372,8 @@ class Volume(_message.Message):
     INFERRED_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     SERVICES_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEWS_FIELD_NUMBER: _ClassVar[int]
+    READ_TUNING_FIELD_NUMBER: _ClassVar[int]
     name: str
     resolved_version: str
     immutable: bool
@@ -343,7 +387,9 @@ class Volume(_message.Message):
     inferred: _containers.RepeatedScalarFieldContainer[str]
     capabilities: _containers.RepeatedScalarFieldContainer[Capability]
     services: _containers.RepeatedCompositeFieldContainer[ServiceOffer]
-    def __init__(self, name: _Optional[str] = ..., resolved_version: _Optional[str] = ..., immutable: bool = ..., data_type: _Optional[_Union[DataType, str]] = ..., kind: _Optional[_Union[VolumeKind, str]] = ..., axes: _Optional[_Iterable[_Union[Axis, str]]] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., time_count: _Optional[int] = ..., scales: _Optional[_Iterable[_Union[Scale, _Mapping]]] = ..., fill_value: _Optional[bytes] = ..., inferred: _Optional[_Iterable[str]] = ..., capabilities: _Optional[_Iterable[_Union[Capability, str]]] = ..., services: _Optional[_Iterable[_Union[ServiceOffer, _Mapping]]] = ...) -> None: ...
+    label_views: _containers.RepeatedScalarFieldContainer[LabelView]
+    read_tuning: ReadTuning
+    def __init__(self, name: _Optional[str] = ..., resolved_version: _Optional[str] = ..., immutable: bool = ..., data_type: _Optional[_Union[DataType, str]] = ..., kind: _Optional[_Union[VolumeKind, str]] = ..., axes: _Optional[_Iterable[_Union[Axis, str]]] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., time_count: _Optional[int] = ..., scales: _Optional[_Iterable[_Union[Scale, _Mapping]]] = ..., fill_value: _Optional[bytes] = ..., inferred: _Optional[_Iterable[str]] = ..., capabilities: _Optional[_Iterable[_Union[Capability, str]]] = ..., services: _Optional[_Iterable[_Union[ServiceOffer, _Mapping]]] = ..., label_views: _Optional[_Iterable[_Union[LabelView, str]]] = ..., read_tuning: _Optional[_Union[ReadTuning, _Mapping]] = ...) -> None: ...
 
 class ScaleSpec(_message.Message):
     __slots__ = ("bounds", "voxel_size_nm", "chunk_shape", "shard_shape", "encoding")

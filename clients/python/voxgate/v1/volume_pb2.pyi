@@ -13,6 +13,7 @@ class EntryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENTRY_KIND_UNSPECIFIED: _ClassVar[EntryKind]
     ENTRY_KIND_GROUP: _ClassVar[EntryKind]
     ENTRY_KIND_VOLUME: _ClassVar[EntryKind]
+    ENTRY_KIND_KEY_VALUES: _ClassVar[EntryKind]
 
 class WriteOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -22,6 +23,7 @@ class WriteOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 ENTRY_KIND_UNSPECIFIED: EntryKind
 ENTRY_KIND_GROUP: EntryKind
 ENTRY_KIND_VOLUME: EntryKind
+ENTRY_KIND_KEY_VALUES: EntryKind
 WRITE_OUTCOME_UNSPECIFIED: WriteOutcome
 WRITE_OUTCOME_COMPLETE: WriteOutcome
 WRITE_OUTCOME_PARTIAL: WriteOutcome
@@ -67,6 +69,34 @@ class GetServerInfoResponse(_message.Message):
     encodings: _containers.RepeatedCompositeFieldContainer[_types_pb2.Encoding]
     writes_enabled: bool
     def __init__(self, server_id: _Optional[str] = ..., server_version: _Optional[str] = ..., services: _Optional[_Iterable[_Union[ServiceEndpoint, _Mapping]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., encodings: _Optional[_Iterable[_Union[_types_pb2.Encoding, _Mapping]]] = ..., writes_enabled: bool = ...) -> None: ...
+
+class ListRemotesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class RemoteEntry(_message.Message):
+    __slots__ = ("name", "store", "writable", "deletable")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    WRITABLE_FIELD_NUMBER: _ClassVar[int]
+    DELETABLE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    store: str
+    writable: bool
+    deletable: bool
+    def __init__(self, name: _Optional[str] = ..., store: _Optional[str] = ..., writable: bool = ..., deletable: bool = ...) -> None: ...
+
+class ListRemotesResponse(_message.Message):
+    __slots__ = ("remotes", "next_page_token")
+    REMOTES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    remotes: _containers.RepeatedCompositeFieldContainer[RemoteEntry]
+    next_page_token: str
+    def __init__(self, remotes: _Optional[_Iterable[_Union[RemoteEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListVolumesRequest(_message.Message):
     __slots__ = ("parent", "page_size", "page_token")
@@ -115,10 +145,12 @@ class ResolveVolumeRequest(_message.Message):
     def __init__(self, uri: _Optional[str] = ...) -> None: ...
 
 class ResolveVolumeResponse(_message.Message):
-    __slots__ = ("volume",)
+    __slots__ = ("volume", "version")
     VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     volume: str
-    def __init__(self, volume: _Optional[str] = ...) -> None: ...
+    version: str
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class ReadCutoutRequest(_message.Message):
     __slots__ = ("volume", "version", "scale_index", "scale_key", "box", "channels", "time_index", "accept_encodings", "if_version", "label_view", "want_checksums")
@@ -285,3 +317,13 @@ class CreateVolumeResponse(_message.Message):
     VOLUME_FIELD_NUMBER: _ClassVar[int]
     volume: _types_pb2.Volume
     def __init__(self, volume: _Optional[_Union[_types_pb2.Volume, _Mapping]] = ...) -> None: ...
+
+class DeleteVolumeRequest(_message.Message):
+    __slots__ = ("volume",)
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    def __init__(self, volume: _Optional[str] = ...) -> None: ...
+
+class DeleteVolumeResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -40,6 +40,11 @@ class VolumeServiceStub(object):
                 request_serializer=voxgate_dot_v1_dot_volume__pb2.GetServerInfoRequest.SerializeToString,
                 response_deserializer=voxgate_dot_v1_dot_volume__pb2.GetServerInfoResponse.FromString,
                 _registered_method=True)
+        self.ListRemotes = channel.unary_unary(
+                '/voxgate.v1.VolumeService/ListRemotes',
+                request_serializer=voxgate_dot_v1_dot_volume__pb2.ListRemotesRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_volume__pb2.ListRemotesResponse.FromString,
+                _registered_method=True)
         self.ListVolumes = channel.unary_unary(
                 '/voxgate.v1.VolumeService/ListVolumes',
                 request_serializer=voxgate_dot_v1_dot_volume__pb2.ListVolumesRequest.SerializeToString,
@@ -75,6 +80,11 @@ class VolumeServiceStub(object):
                 request_serializer=voxgate_dot_v1_dot_volume__pb2.CreateVolumeRequest.SerializeToString,
                 response_deserializer=voxgate_dot_v1_dot_volume__pb2.CreateVolumeResponse.FromString,
                 _registered_method=True)
+        self.DeleteVolume = channel.unary_unary(
+                '/voxgate.v1.VolumeService/DeleteVolume',
+                request_serializer=voxgate_dot_v1_dot_volume__pb2.DeleteVolumeRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_volume__pb2.DeleteVolumeResponse.FromString,
+                _registered_method=True)
 
 
 class VolumeServiceServicer(object):
@@ -83,6 +93,13 @@ class VolumeServiceServicer(object):
 
     def GetServerInfo(self, request, context):
         """Says who this is, where its sister services are and what its limits are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRemotes(self, request, context):
+        """Lists the configured remotes and what they allow.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +156,13 @@ class VolumeServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteVolume(self, request, context):
+        """Deletes a volume for good: voxels and metadata. Repeating it answers UNKNOWN_VOLUME.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VolumeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -146,6 +170,11 @@ def add_VolumeServiceServicer_to_server(servicer, server):
                     servicer.GetServerInfo,
                     request_deserializer=voxgate_dot_v1_dot_volume__pb2.GetServerInfoRequest.FromString,
                     response_serializer=voxgate_dot_v1_dot_volume__pb2.GetServerInfoResponse.SerializeToString,
+            ),
+            'ListRemotes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRemotes,
+                    request_deserializer=voxgate_dot_v1_dot_volume__pb2.ListRemotesRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_volume__pb2.ListRemotesResponse.SerializeToString,
             ),
             'ListVolumes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVolumes,
@@ -182,6 +211,11 @@ def add_VolumeServiceServicer_to_server(servicer, server):
                     request_deserializer=voxgate_dot_v1_dot_volume__pb2.CreateVolumeRequest.FromString,
                     response_serializer=voxgate_dot_v1_dot_volume__pb2.CreateVolumeResponse.SerializeToString,
             ),
+            'DeleteVolume': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteVolume,
+                    request_deserializer=voxgate_dot_v1_dot_volume__pb2.DeleteVolumeRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_volume__pb2.DeleteVolumeResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'voxgate.v1.VolumeService', rpc_method_handlers)
@@ -211,6 +245,33 @@ class VolumeService(object):
             '/voxgate.v1.VolumeService/GetServerInfo',
             voxgate_dot_v1_dot_volume__pb2.GetServerInfoRequest.SerializeToString,
             voxgate_dot_v1_dot_volume__pb2.GetServerInfoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRemotes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.VolumeService/ListRemotes',
+            voxgate_dot_v1_dot_volume__pb2.ListRemotesRequest.SerializeToString,
+            voxgate_dot_v1_dot_volume__pb2.ListRemotesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -400,6 +461,33 @@ class VolumeService(object):
             '/voxgate.v1.VolumeService/CreateVolume',
             voxgate_dot_v1_dot_volume__pb2.CreateVolumeRequest.SerializeToString,
             voxgate_dot_v1_dot_volume__pb2.CreateVolumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteVolume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.VolumeService/DeleteVolume',
+            voxgate_dot_v1_dot_volume__pb2.DeleteVolumeRequest.SerializeToString,
+            voxgate_dot_v1_dot_volume__pb2.DeleteVolumeResponse.FromString,
             options,
             channel_credentials,
             insecure,

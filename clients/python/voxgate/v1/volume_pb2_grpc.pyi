@@ -41,6 +41,22 @@ _VolumeServiceGetServerInfoType = typing_extensions.TypeVar(
     ],
 )
 
+_VolumeServiceListRemotesType = typing_extensions.TypeVar(
+    '_VolumeServiceListRemotesType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.ListRemotesRequest,
+        voxgate.v1.volume_pb2.ListRemotesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.ListRemotesRequest,
+        voxgate.v1.volume_pb2.ListRemotesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.ListRemotesRequest,
+        voxgate.v1.volume_pb2.ListRemotesResponse,
+    ],
+)
+
 _VolumeServiceListVolumesType = typing_extensions.TypeVar(
     '_VolumeServiceListVolumesType',
     grpc.UnaryUnaryMultiCallable[
@@ -153,7 +169,23 @@ _VolumeServiceCreateVolumeType = typing_extensions.TypeVar(
     ],
 )
 
-class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeServiceListVolumesType, _VolumeServiceGetVolumeType, _VolumeServiceResolveVolumeType, _VolumeServiceReadCutoutType, _VolumeServiceReadChunkType, _VolumeServiceWriteCutoutType, _VolumeServiceCreateVolumeType]):
+_VolumeServiceDeleteVolumeType = typing_extensions.TypeVar(
+    '_VolumeServiceDeleteVolumeType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.DeleteVolumeRequest,
+        voxgate.v1.volume_pb2.DeleteVolumeResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.DeleteVolumeRequest,
+        voxgate.v1.volume_pb2.DeleteVolumeResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.DeleteVolumeRequest,
+        voxgate.v1.volume_pb2.DeleteVolumeResponse,
+    ],
+)
+
+class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeServiceListRemotesType, _VolumeServiceListVolumesType, _VolumeServiceGetVolumeType, _VolumeServiceResolveVolumeType, _VolumeServiceReadCutoutType, _VolumeServiceReadChunkType, _VolumeServiceWriteCutoutType, _VolumeServiceCreateVolumeType, _VolumeServiceDeleteVolumeType]):
     """Reads, writes, lists and creates volumes of every configured store."""
 
     @typing.overload
@@ -161,6 +193,10 @@ class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeS
         grpc.UnaryUnaryMultiCallable[
             voxgate.v1.volume_pb2.GetServerInfoRequest,
             voxgate.v1.volume_pb2.GetServerInfoResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.volume_pb2.ListRemotesRequest,
+            voxgate.v1.volume_pb2.ListRemotesResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             voxgate.v1.volume_pb2.ListVolumesRequest,
@@ -190,6 +226,10 @@ class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeS
             voxgate.v1.volume_pb2.CreateVolumeRequest,
             voxgate.v1.volume_pb2.CreateVolumeResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.volume_pb2.DeleteVolumeRequest,
+            voxgate.v1.volume_pb2.DeleteVolumeResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -197,6 +237,10 @@ class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeS
         grpc.aio.UnaryUnaryMultiCallable[
             voxgate.v1.volume_pb2.GetServerInfoRequest,
             voxgate.v1.volume_pb2.GetServerInfoResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.volume_pb2.ListRemotesRequest,
+            voxgate.v1.volume_pb2.ListRemotesResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
             voxgate.v1.volume_pb2.ListVolumesRequest,
@@ -226,10 +270,17 @@ class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeS
             voxgate.v1.volume_pb2.CreateVolumeRequest,
             voxgate.v1.volume_pb2.CreateVolumeResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.volume_pb2.DeleteVolumeRequest,
+            voxgate.v1.volume_pb2.DeleteVolumeResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     GetServerInfo: _VolumeServiceGetServerInfoType
     """Says who this is, where its sister services are and what its limits are."""
+
+    ListRemotes: _VolumeServiceListRemotesType
+    """Lists the configured remotes and what they allow."""
 
     ListVolumes: _VolumeServiceListVolumesType
     """Lists one level: the remotes, or the groups and volumes right under a name."""
@@ -256,10 +307,17 @@ class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeS
     CreateVolume: _VolumeServiceCreateVolumeType
     """Creates a volume. Repeating it with an equal spec answers the same volume."""
 
+    DeleteVolume: _VolumeServiceDeleteVolumeType
+    """Deletes a volume for good: voxels and metadata. Repeating it answers UNKNOWN_VOLUME."""
+
 VolumeServiceAsyncStub: typing_extensions.TypeAlias = VolumeServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         voxgate.v1.volume_pb2.GetServerInfoRequest,
         voxgate.v1.volume_pb2.GetServerInfoResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.ListRemotesRequest,
+        voxgate.v1.volume_pb2.ListRemotesResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         voxgate.v1.volume_pb2.ListVolumesRequest,
@@ -289,6 +347,10 @@ VolumeServiceAsyncStub: typing_extensions.TypeAlias = VolumeServiceStub[
         voxgate.v1.volume_pb2.CreateVolumeRequest,
         voxgate.v1.volume_pb2.CreateVolumeResponse,
     ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.DeleteVolumeRequest,
+        voxgate.v1.volume_pb2.DeleteVolumeResponse,
+    ],
 ]
 
 class VolumeServiceServicer(metaclass=abc.ABCMeta):
@@ -301,6 +363,14 @@ class VolumeServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[voxgate.v1.volume_pb2.GetServerInfoResponse, collections.abc.Awaitable[voxgate.v1.volume_pb2.GetServerInfoResponse]]:
         """Says who this is, where its sister services are and what its limits are."""
+
+    @abc.abstractmethod
+    def ListRemotes(
+        self,
+        request: voxgate.v1.volume_pb2.ListRemotesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.volume_pb2.ListRemotesResponse, collections.abc.Awaitable[voxgate.v1.volume_pb2.ListRemotesResponse]]:
+        """Lists the configured remotes and what they allow."""
 
     @abc.abstractmethod
     def ListVolumes(
@@ -361,5 +431,13 @@ class VolumeServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[voxgate.v1.volume_pb2.CreateVolumeResponse, collections.abc.Awaitable[voxgate.v1.volume_pb2.CreateVolumeResponse]]:
         """Creates a volume. Repeating it with an equal spec answers the same volume."""
+
+    @abc.abstractmethod
+    def DeleteVolume(
+        self,
+        request: voxgate.v1.volume_pb2.DeleteVolumeRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.volume_pb2.DeleteVolumeResponse, collections.abc.Awaitable[voxgate.v1.volume_pb2.DeleteVolumeResponse]]:
+        """Deletes a volume for good: voxels and metadata. Repeating it answers UNKNOWN_VOLUME."""
 
 def add_VolumeServiceServicer_to_server(servicer: VolumeServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
