@@ -32,7 +32,7 @@ from voxgate.model.errors import (
     VoxgateError,
 )
 from voxgate.model.geometry import Box, Vec3
-from voxgate.model.volumes import CallContext, OpenOptions
+from voxgate.model.volumes import CallContext, OpenOptions, VolumeFacts
 from voxgate_remotes.registry import Registry
 
 MIB = 1 << 20
@@ -81,7 +81,7 @@ def reader_through(proxy, volume):
 
     def read(box, context=None):
         options = OpenOptions(context=context or CallContext())
-        return RemoteVolume(stubs, volume.info, options, writable=False).read(box)
+        return RemoteVolume(stubs, VolumeFacts(volume.info), options).read(box)
 
     try:
         yield read

@@ -18,6 +18,7 @@ from voxgate.model.volumes import (
     RAW,
     Channel,
     Scale,
+    VolumeFacts,
     VolumeInfo,
     VolumeKind,
     Voxels,
@@ -30,8 +31,8 @@ from voxgate.wire.volumes import (
     box_to_proto,
     dtype_to_proto,
     encoding_to_proto,
+    facts_to_proto,
     fill_to_bytes,
-    volume_to_proto,
 )
 
 
@@ -93,7 +94,7 @@ class _Servicer(volume_pb2_grpc.VolumeServiceServicer):
     def GetVolume(self, request, context):  # noqa: N802
         self._enter("GetVolume", request.volume, context)
         VolumeName.parse(request.volume)
-        return pb.GetVolumeResponse(volume=volume_to_proto(self._find(request.volume, context)[0], []))
+        return pb.GetVolumeResponse(volume=facts_to_proto(VolumeFacts(self._find(request.volume, context)[0])))
 
     def ReadChunk(self, request, context):  # noqa: N802
         self._enter("ReadChunk", request.volume, context)

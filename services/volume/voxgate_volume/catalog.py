@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from voxgate.model.errors import VersionMoved
 from voxgate.model.requests import check_opened
-from voxgate.model.segments import SegmentIndex
+from voxgate.model.segments import (
+    SegmentCounts,
+    SegmentExtents,
+    SegmentIdReservation,
+    SegmentIds,
+    SegmentLookup,
+    SegmentRuns,
+    Supervoxels,
+)
+from voxgate.model.skeletons import StoredMeshes, StoredSkeletons
+from voxgate.model.versions import Versioned
 from voxgate.model.volumes import (
     CallContext,
     OpenOptions,
     ServiceOffer,
+    Tuned,
     Volume,
+    VolumeFacts,
     VolumeInfo,
     VolumeKind,
     VolumeSpec,
     Writable,
 )
 from voxgate_remotes.registry import Registry
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """A volume's description with the services' offers, and its own powers ("read", "write")."""
-
-    info: VolumeInfo
-    powers: tuple[str, ...]
 
 
 class Catalog:
@@ -46,11 +50,11 @@ class Catalog:
         """The name under which a store's URI is served, and the version it speaks of."""
         return self._registry.resolve(uri)
 
-    def describe(self, name: str, version: str, context: CallContext) -> Described:
+    def describe(self, name: str, version: str, context: CallContext) -> VolumeFacts:
         """A volume's description."""
         return _describe(self._registry.open(name, OpenOptions(version=version, context=context)))
 
-    def create(self, name: str, spec: VolumeSpec) -> Described:
+    def create(self, name: str, spec: VolumeSpec) -> VolumeFacts:
         """Create a volume."""
         return _describe(self._registry.create(name, spec))
 
@@ -70,31 +74,54 @@ class Catalog:
         return volume
 
 
-def _describe(volume: Volume) -> Described:
-    info = volume.info
-    powers = [name for name, has in (("read", bool(info.scales)), ("write", volume.capability(Writable))) if has]
-    return Described(replace(info, services=_offers(volume)), tuple(powers))
+_POWERS: tuple[tuple[str, type[object]], ...] = (
+    ("write", Writable),
+    ("segment_ids", SegmentIds),
+    ("segment_counts", SegmentCounts),
+    ("segment_lookup", SegmentLookup),
+    ("segment_bounds", SegmentExtents),
+    ("segment_voxels", SegmentRuns),
+    ("supervoxels", Supervoxels),
+    ("reserve_segment_ids", SegmentIdReservation),
+    ("versions", Versioned),
+    ("stored_meshes", StoredMeshes),
+    ("stored_skeletons", StoredSkeletons),
+)
 
 
-def _offers(volume: Volume) -> tuple[ServiceOffer, ...]:
+def _describe(volume: Volume) -> VolumeFacts:
     info = volume.info
+    powers = {name for name, kind in _POWERS if volume.capability(kind) is not None}
+    tuned = volume.capability(Tuned)
+    facts = VolumeFacts(
+        info, frozenset(powers | ({"read"} if info.scales else set())), None if tuned is None else tuned.tuning
+    )
+    return replace(facts, info=replace(info, services=_offers(info, facts.powers)))
+
+
+_SEGMENT_POWERS = frozenset({"segment_ids", "segment_counts", "segment_lookup", "segment_bounds", "segment_voxels"})
+
+
+def _offers(info: VolumeInfo, powers: frozenset[str]) -> tuple[ServiceOffer, ...]:
+    skeletons = ServiceOffer("skeletons", "unavailable", "its store keeps no skeletons")
+    if "stored_skeletons" in powers:
+        skeletons = ServiceOffer("skeletons", "native")
     if not info.scales:
         why = "the resource has no voxels"
-        return tuple(ServiceOffer(name, "unavailable", why) for name in ("segments", "mesh", "transfer"))
+        return (*(ServiceOffer(name, "unavailable", why) for name in ("segments", "mesh", "transfer")), skeletons)
     label_problem = _label_problem(info)
     if label_problem:
         segments = mesh = ServiceOffer("", "unavailable", label_problem)
     else:
-        native = volume.capability(SegmentIndex) is not None
-        segments = ServiceOffer("", "native" if native else "surrogate")
-        mesh = ServiceOffer("", "surrogate")
-        if info.scales[0].voxel_size_nm is None:
+        segments = ServiceOffer("", "native" if powers & _SEGMENT_POWERS else "surrogate")
+        mesh = ServiceOffer("", "native" if "stored_meshes" in powers else "surrogate")
+        if info.scales[0].voxel_size_nm is None and mesh.support == "surrogate":
             mesh = ServiceOffer("", "unavailable", "its voxel size is unknown: the operator can state voxel_size_nm")
     transfer = ServiceOffer("", "surrogate")
     if info.time_count > 1:
         transfer = ServiceOffer("", "unavailable", "it has several time points")
     named = (("segments", segments), ("mesh", mesh), ("transfer", transfer))
-    return tuple(replace(offer, name=name) for name, offer in named)
+    return (*(replace(offer, name=name) for name, offer in named), skeletons)
 
 
 def _label_problem(info: VolumeInfo) -> str:

@@ -26,8 +26,8 @@ from voxgate.wire.volumes import (
     box_to_proto,
     dtype_from_proto,
     encoding_from_proto,
+    facts_to_proto,
     spec_from_proto,
-    volume_to_proto,
 )
 from voxgate_serving.budget import ByteBudget
 from voxgate_serving.calls import call_context
@@ -67,19 +67,19 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
     def GetVolume(self, request: pb.GetVolumeRequest, context: grpc.ServicerContext) -> pb.GetVolumeResponse:
         """Describe a volume."""
         described = self._catalog.describe(request.volume, request.version, call_context(context))
-        return pb.GetVolumeResponse(volume=volume_to_proto(described.info, described.powers))
+        return pb.GetVolumeResponse(volume=facts_to_proto(described))
 
     def ResolveVolume(
         self, request: pb.ResolveVolumeRequest, context: grpc.ServicerContext
     ) -> pb.ResolveVolumeResponse:
         """Find the name of a URI."""
-        volume, _ = self._catalog.resolve(request.uri)
-        return pb.ResolveVolumeResponse(volume=volume)
+        volume, version = self._catalog.resolve(request.uri)
+        return pb.ResolveVolumeResponse(volume=volume, version=version)
 
     def CreateVolume(self, request: pb.CreateVolumeRequest, context: grpc.ServicerContext) -> pb.CreateVolumeResponse:
         """Create a volume."""
         described = self._catalog.create(request.volume, spec_from_proto(request.spec))
-        return pb.CreateVolumeResponse(volume=volume_to_proto(described.info, described.powers))
+        return pb.CreateVolumeResponse(volume=facts_to_proto(described))
 
     def ReadCutout(  # type: ignore[override]  # framed already: see voxgate_serving.handlers
         self, request: pb.ReadCutoutRequest, context: grpc.ServicerContext

@@ -6,20 +6,23 @@ from hypothesis import strategies as st
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import (
+    POWERS,
     SUPPORTED_DTYPES,
     ArrayCodec,
     ByteCodec,
     Channel,
     Encoding,
+    ReadTuning,
     Scale,
     ScaleSpec,
     ServiceOffer,
+    VolumeFacts,
     VolumeInfo,
     VolumeKind,
     VolumeSpec,
 )
 from voxgate.v1 import types_pb2
-from voxgate.wire.volumes import spec_from_proto, spec_to_proto, volume_from_proto, volume_to_proto
+from voxgate.wire.volumes import facts_from_proto, facts_to_proto, spec_from_proto, spec_to_proto, volume_from_proto
 
 numbers = st.integers(-(2**40), 2**40)
 shapes = st.builds(Vec3, *[st.integers(1, 2**20)] * 3)
@@ -63,8 +66,10 @@ def test_a_volume_survives_the_wire(data, dtype):
         inferred=("kind",),
         services=(ServiceOffer("mesh", "surrogate"), ServiceOffer("segments", "unavailable", "why")),
     )
-    message = volume_to_proto(info, ["read", "write"])
-    assert volume_from_proto(types_pb2.Volume.FromString(message.SerializeToString())) == info
+    facts = VolumeFacts(info, frozenset(POWERS), ReadTuning(3, 1 << 20, Vec3(512, 256, 16)))
+    message = types_pb2.Volume.FromString(facts_to_proto(facts).SerializeToString())
+    assert volume_from_proto(message) == info
+    assert facts_from_proto(message) == facts
 
 
 @given(data=st.data(), dtype=st.sampled_from(SUPPORTED_DTYPES))

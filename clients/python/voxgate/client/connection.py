@@ -12,10 +12,11 @@ from typing import Any
 import grpc
 
 from voxgate.client.array import VolumeArray
+from voxgate.client.calls import UNARY_TIMEOUT_S
 from voxgate.client.channels import Server, Stubs
 from voxgate.client.jobs import JobHandle
 from voxgate.client.profile import load_profile, stored_token
-from voxgate.client.remote_volume import UNARY_TIMEOUT_S, RemoteVolume
+from voxgate.client.remote_volume import RemoteVolume
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.jobs import TransferSpec
 from voxgate.model.names import VolumeName, split_version
@@ -25,10 +26,10 @@ from voxgate.model.volumes import (
     Volume,
     VolumeSpec,
 )
-from voxgate.v1 import job_pb2, transfer_pb2, types_pb2, volume_pb2
+from voxgate.v1 import job_pb2, transfer_pb2, volume_pb2
 from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.jobs import job_from_proto, transfer_spec_to_proto
-from voxgate.wire.volumes import spec_to_proto, volume_from_proto
+from voxgate.wire.volumes import facts_from_proto, spec_to_proto
 
 DEFAULT_ADDRESS = "localhost:50051"
 _CONNECT_TIMEOUT_S = 10.0
@@ -305,8 +306,7 @@ def _open(stubs: Stubs, name: str, options: OpenOptions) -> RemoteVolume:
     VolumeName.parse(name)
     request = volume_pb2.GetVolumeRequest(volume=name, version=options.version)
     volume = _call(stubs.volume.GetVolume, request, stubs.addresses["volume"]).volume
-    writable = types_pb2.CAPABILITY_WRITE in volume.capabilities
-    return RemoteVolume(stubs, volume_from_proto(volume), options, writable=writable)
+    return RemoteVolume(stubs, facts_from_proto(volume), options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,30 +10,28 @@ from typing import Any, cast
 import grpc
 import numpy as np
 
+from voxgate.client.calls import UNARY_TIMEOUT_S, BoundCalls
 from voxgate.client.channels import Stubs
 from voxgate.client.cutouts import CutoutAssembler, check_written, write_messages
-from voxgate.client.meshes import GrpcMeshSource
+from voxgate.client.powers import power_of
 from voxgate.client.preferences import preferred_encodings
 from voxgate.client.resuming import Attempt, Broken, OneVersion, is_break, lanes_of, read_in_lanes, read_whole
 from voxgate.model.errors import Cancelled, ChunkCorrupt, IncompleteAnswer, LimitExceeded
-from voxgate.model.geometry import Box, Vec3
-from voxgate.model.meshes import MeshSource
-from voxgate.model.requests import check_box, check_channels, check_opened, check_out, check_write, scale_of
-from voxgate.model.segments import SegmentCount, SegmentIndex
+from voxgate.model.geometry import Box
+from voxgate.model.requests import check_box, check_channels, check_opened, check_out, check_write
 from voxgate.model.volumes import (
     C,
     LabelView,
     OpenOptions,
+    VolumeFacts,
     VolumeInfo,
     Voxels,
     Writable,
 )
-from voxgate.v1 import segment_pb2, volume_pb2
+from voxgate.v1 import volume_pb2
 from voxgate.wire.errors import from_rpc_error
-from voxgate.wire.volumes import box_to_proto, dtype_to_proto, label_view_to_proto, vec3_to_proto
+from voxgate.wire.volumes import box_to_proto, dtype_to_proto
 
-UNARY_TIMEOUT_S = 120.0
-_PAGE = 10_000
 _LANE_BYTES = 16 << 20
 """The least raw bytes for which another connection is worth its call."""
 _SINGLE_BYTES = 1 << 20
@@ -46,16 +43,15 @@ class RemoteVolume:
 
     Args:
         stubs: of the server.
-        info: the volume as the server described it.
-        options: time, label view and patience; the version is the one that `info` was resolved to.
-        writable: whether the server says it takes writes.
+        facts: the volume as the server described it.
+        options: time, label view and patience; the version is the one that `facts` was resolved to.
     """
 
-    def __init__(self, stubs: Stubs, info: VolumeInfo, options: OpenOptions, *, writable: bool) -> None:
+    def __init__(self, stubs: Stubs, facts: VolumeFacts, options: OpenOptions) -> None:
         self._stubs = stubs
-        self._info = info
+        self._info = facts.info
         self._options = options
-        self._writable = writable
+        self._calls = BoundCalls(stubs, facts, options)
 
     @property
     def info(self) -> VolumeInfo:
@@ -63,44 +59,15 @@ class RemoteVolume:
         return self._info
 
     def capability(self, kind: type[C]) -> C | None:
-        """Writable, SegmentIndex and MeshSource where the server offers them."""
-        offers = {offer.name for offer in self._info.services if offer.support != "unavailable"}
+        """What the server offers: see `voxgate.client.powers`."""
         if kind is Writable:
-            return cast("C", self) if self._writable else None
-        if kind is SegmentIndex:
-            return cast("C", self) if "segments" in offers else None
-        if kind is MeshSource:
-            source = GrpcMeshSource(self._stubs.mesh, self._info.name, self._bound(), self._stubs.addresses["mesh"])
-            return cast("C", source) if "mesh" in offers else None
-        return None
-
-    def _bound(self) -> OpenOptions:
-        options = self._options
-        return OpenOptions(self._info.resolved_version, options.time_index, options.label_view, options.context)
-
-    def _timeout(self, most: float | None) -> float | None:
-        context = self._options.context
-        context.check()
-        if context.deadline is None:
-            return most
-        left = max(0.0, context.deadline - time.monotonic())
-        return left if most is None else min(left, most)
-
-    def _selects(self) -> dict[str, Any]:
-        """The fields that every request about this volume has in common."""
-        fields: dict[str, Any] = {
-            "volume": self._info.name,
-            "version": self._info.resolved_version,
-            "label_view": label_view_to_proto(self._options.label_view),
-        }
-        if self._options.time_index is not None:
-            fields["time_index"] = self._options.time_index
-        return fields
+            return cast("C", self) if "write" in self._calls.facts.powers else None
+        return cast("C | None", power_of(self._calls, kind))
 
     def __reduce__(self) -> Any:
         # A caller's patience stays in its own process.
         selected = (self._options.version, self._options.time_index, self._options.label_view)
-        return (_again, (self._stubs, self._info, selected, self._writable))
+        return (_again, (self._stubs, self._calls.facts, selected))
 
     def read(
         self, box: Box, *, scale: int = 0, channels: Sequence[int] | None = None, out: Voxels | None = None
@@ -125,7 +92,7 @@ class RemoteVolume:
         if not wanted:
             return result
         request = volume_pb2.ReadCutoutRequest(
-            **self._selects(),
+            **self._calls.selects,
             scale_index=scale,
             box=box_to_proto(box),
             channels=wanted if channels is not None else (),
@@ -152,7 +119,7 @@ class RemoteVolume:
         """
         assembler = CutoutAssembler(self._info, box, result)
         try:
-            assembler.single(self._stubs.read_chunk(request, timeout=self._timeout(UNARY_TIMEOUT_S)))
+            assembler.single(self._stubs.read_chunk(request, timeout=self._calls.timeout(UNARY_TIMEOUT_S)))
         except grpc.RpcError as error:
             typed = from_rpc_error(error, self._stubs.addresses["volume"])
             if is_break(error) or isinstance(typed, LimitExceeded):
@@ -167,7 +134,7 @@ class RemoteVolume:
 
         def ask(part: Box) -> Broken | None:
             assembler = CutoutAssembler(self._info, part, reading.place_of(part))
-            call = self._stubs.read_cutout_lanes[lane](reading.request_for(part), timeout=self._timeout(None))
+            call = self._stubs.read_cutout_lanes[lane](reading.request_for(part), timeout=self._calls.timeout(None))
             try:
                 for response in call:
                     self._options.context.check()
@@ -209,46 +176,10 @@ class RemoteVolume:
             header.time_index = self._options.time_index
         messages = write_messages(header, self._info, level, voxels)
         try:
-            response = self._stubs.volume.WriteCutout(messages, timeout=self._timeout(None))
+            response = self._stubs.volume.WriteCutout(messages, timeout=self._calls.timeout(None))
         except grpc.RpcError as error:
             raise from_rpc_error(error, self._stubs.addresses["volume"]) from None
         check_written(response)
-
-    def segments_in(self, box: Box, *, scale: int = 0, top: int | None = None) -> list[SegmentCount]:
-        """The segments in a box; see `SegmentIndex.segments_in`."""
-        check_box(self._info, box, scale)
-        order = segment_pb2.SEGMENT_ORDER_ID if top is None else segment_pb2.SEGMENT_ORDER_LARGEST_FIRST
-        found: list[SegmentCount] = []
-        token = ""
-        while top is None or len(found) < top:
-            request = segment_pb2.ListSegmentsRequest(
-                **self._selects(),
-                scale_index=scale,
-                box=box_to_proto(box),
-                order=order,
-                page_size=_PAGE if top is None else min(_PAGE, top - len(found)),
-                page_token=token,
-            )
-            page = self._unary(self._stubs.segment.ListSegments, request)
-            found.extend(SegmentCount(s.segment_id, s.voxel_count) for s in page.segments)
-            token = page.next_page_token
-            if not token:
-                break
-        return found
-
-    def segments_at(self, points: Sequence[Vec3], *, scale: int = 0) -> list[int]:
-        """The segment at each point; see `SegmentIndex.segments_at`."""
-        scale_of(self._info, scale)
-        request = segment_pb2.LookupSegmentsRequest(
-            **self._selects(), scale_index=scale, points=[vec3_to_proto(point) for point in points]
-        )
-        return list(self._unary(self._stubs.segment.LookupSegments, request).segment_ids)
-
-    def _unary(self, method: Any, request: Any) -> Any:
-        try:
-            return method(request, timeout=self._timeout(UNARY_TIMEOUT_S))
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self._stubs.addresses["volume"]) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +228,6 @@ def _ending(assembler: CutoutAssembler) -> Broken | None:
     return None
 
 
-def _again(stubs: Stubs, info: VolumeInfo, selected: tuple[str, int | None, LabelView], writable: bool) -> RemoteVolume:
+def _again(stubs: Stubs, facts: VolumeFacts, selected: tuple[str, int | None, LabelView]) -> RemoteVolume:
     """A volume out of a pickle."""
-    return RemoteVolume(stubs, info, OpenOptions(*selected), writable=writable)
+    return RemoteVolume(stubs, facts, OpenOptions(*selected))

@@ -275,6 +275,38 @@ class Tuned(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeFacts:
+    """What a server says of a volume.
+
+    Attributes:
+        info: its description.
+        powers: what its store can do by itself: of POWERS.
+        tuning: how it is read fastest; None where nobody measured.
+    """
+
+    info: VolumeInfo
+    powers: frozenset[str] = frozenset()
+    tuning: ReadTuning | None = None
+
+
+POWERS: tuple[str, ...] = (
+    "read",
+    "write",
+    "segment_ids",
+    "segment_counts",
+    "segment_lookup",
+    "segment_bounds",
+    "segment_voxels",
+    "supervoxels",
+    "reserve_segment_ids",
+    "versions",
+    "stored_meshes",
+    "stored_skeletons",
+)
+"""The powers of the contract's Capability, by their names there."""
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedChunk:
     """A stored chunk as the store keeps it.
 

@@ -10,15 +10,18 @@ import numpy as np
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import (
+    POWERS,
     SUPPORTED_DTYPES,
     ArrayCodec,
     ByteCodec,
     Channel,
     Encoding,
     LabelView,
+    ReadTuning,
     Scale,
     ScaleSpec,
     ServiceOffer,
+    VolumeFacts,
     VolumeInfo,
     VolumeKind,
     VolumeSpec,
@@ -65,7 +68,9 @@ _SUPPORTS = {
     pb.SERVICE_SUPPORT_SURROGATE: "surrogate",
     pb.SERVICE_SUPPORT_UNAVAILABLE: "unavailable",
 }
-_CAPABILITIES = {"read": pb.CAPABILITY_READ, "write": pb.CAPABILITY_WRITE}
+_CAPABILITIES: dict[Any, str] = {
+    pb.Capability.Value(f"CAPABILITY_{power.upper()}"): power for power in POWERS
+}
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -232,8 +237,9 @@ def scale_from_proto(message: pb.Scale) -> Scale:
     )
 
 
-def volume_to_proto(info: VolumeInfo, powers: Iterable[str]) -> pb.Volume:
-    """A volume's description; `powers` are of "read" and "write"."""
+def facts_to_proto(facts: VolumeFacts) -> pb.Volume:
+    """A volume's description, with what its store can do."""
+    info = facts.info
     return pb.Volume(
         name=info.name,
         resolved_version=info.resolved_version,
@@ -246,11 +252,38 @@ def volume_to_proto(info: VolumeInfo, powers: Iterable[str]) -> pb.Volume:
         scales=[scale_to_proto(scale) for scale in info.scales],
         fill_value=fill_to_bytes(info.fill_value, info.dtype),
         inferred=info.inferred,
-        capabilities=[_CAPABILITIES[power] for power in powers],
+        capabilities=[_number_of(_CAPABILITIES, power, "capability") for power in POWERS if power in facts.powers],
         services=[
             pb.ServiceOffer(name=offer.name, support=_number_of(_SUPPORTS, offer.support, "support"), why=offer.why)
             for offer in info.services
         ],
+        label_views=[label_view_to_proto(view) for view in info.label_views],
+        read_tuning=_tuning_to_proto(facts.tuning),
+    )
+
+
+def _tuning_to_proto(tuning: ReadTuning | None) -> pb.ReadTuning | None:
+    if tuning is None:
+        return None
+    return pb.ReadTuning(
+        parallel_read_count=tuning.parallel_reads,
+        request_bytes=tuning.request_bytes,
+        alignment=None if tuning.alignment is None else vec3_to_proto(tuning.alignment),
+    )
+
+
+def _tuning_from_proto(message: pb.ReadTuning) -> ReadTuning:
+    alignment = vec3_from_proto(message.alignment) if message.HasField("alignment") else None
+    count = message.parallel_read_count or ReadTuning().parallel_reads
+    return ReadTuning(count, message.request_bytes, alignment)
+
+
+def facts_from_proto(message: pb.Volume) -> VolumeFacts:
+    """A volume's description, with what its store can do; powers of a newer contract are left out."""
+    return VolumeFacts(
+        volume_from_proto(message),
+        frozenset(_CAPABILITIES[number] for number in message.capabilities if number in _CAPABILITIES),
+        _tuning_from_proto(message.read_tuning) if message.HasField("read_tuning") else None,
     )
 
 
@@ -273,6 +306,7 @@ def volume_from_proto(message: pb.Volume) -> VolumeInfo:
             ServiceOffer(offer.name, _SUPPORTS.get(offer.support, "unavailable"), offer.why)
             for offer in message.services
         ),
+        label_views=tuple(_LABEL_VIEWS[number] for number in message.label_views if number in _LABEL_VIEWS),
     )
 
 

@@ -1,0 +1,52 @@
+"""What a volume on a server can do beside reading: each power, what the server must say for it, and what answers.
+
+The server's services stand in for what a store cannot do, so that some powers are there with or without the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from voxgate.client.calls import BoundCalls
+from voxgate.client.meshes import GrpcMeshSource
+from voxgate.client.remote_segments import RemoteSegments
+from voxgate.model.meshes import MeshSource
+from voxgate.model.segments import SegmentIndex
+from voxgate.model.volumes import Tuned
+
+
+class _RemoteTuning:
+    """The tuning that a server passed on; satisfies Tuned."""
+
+    def __init__(self, calls: BoundCalls) -> None:
+        self.tuning = calls.facts.tuning
+
+
+def _meshes(calls: BoundCalls) -> GrpcMeshSource:
+    return GrpcMeshSource(calls.stubs.mesh, calls.facts.info.name, calls.bound, calls.stubs.addresses["mesh"])
+
+
+_BY_OFFER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {
+    SegmentIndex: ("segments", RemoteSegments),
+    MeshSource: ("mesh", _meshes),
+}
+"""Powers that are there where a service of the server is offered on the volume."""
+
+_BY_POWER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {}
+"""Powers that are there where the store has them."""
+
+
+def power_of(calls: BoundCalls, kind: type[Any]) -> Any | None:
+    """The power `kind` of a volume on a server, or None."""
+    facts = calls.facts
+    if kind is Tuned:
+        return None if facts.tuning is None else _RemoteTuning(calls)
+    if kind in _BY_OFFER:
+        name, made = _BY_OFFER[kind]
+        offered = any(offer.name == name and offer.support != "unavailable" for offer in facts.info.services)
+        return made(calls) if offered else None
+    if kind in _BY_POWER:
+        name, made = _BY_POWER[kind]
+        return made(calls) if name in facts.powers else None
+    return None
