@@ -27,12 +27,13 @@ $(VENV)/.ready: requirements.lock $(MEMBERS:%=%/pyproject.toml)
 demo: setup ## Play the main job on the sample: read, mesh, transfer, verify; pictures in demo-output/
 	$(PY) -m tools.demo
 
-test: setup lint types arch protos-check ## Lint, types, rules, unit, conformance, integration, end to end (about 10 minutes)
-	$(PY) -m pytest -q -m "not full" tests
+test: setup peers lint types arch protos-check ## Lint, types, rules, unit, conformance, integration, end to end (about 10 minutes)
+	$(PY) -m pytest -q -m "not full" --store-proofs .store-proofs.json tests
+	$(PY) -m tools.stores_table --check .store-proofs.json
 	@echo "skipped here: test-languages, images, demo-containers (run them, or make test-full)"
 
 ##@ Checks
-.PHONY: check lint types arch conformance test-full test-languages bench
+.PHONY: check lint types arch conformance peers test-full test-languages bench
 check: test demo ## What must pass before anything lands
 
 lint: setup ## ruff and buf
@@ -48,8 +49,19 @@ types: setup ## mypy, strict
 arch: setup ## The rules of the house (import-linter)
 	$(VENV)/bin/lint-imports --no-cache
 
-conformance: setup ## The conformance suite on every kind of volume
-	$(PY) -m pytest -q tests/conformance
+conformance: setup peers ## The conformance suite on every kind of volume and with every peer; writes docs/reference/stores.md
+	$(PY) -m pytest -q tests/conformance tests/peers --store-proofs docs/reference/results.json
+	$(PY) -m tools.stores_table
+
+# Published programs that read and write the same stores, each with the releases that it wants.
+PEERS := $(filter-out build,$(basename $(notdir $(wildcard tests/peers/*.lock))))
+.venv-peers/%/.ready: tests/peers/%.lock tests/peers/build.lock
+	$(PYTHON) -m venv .venv-peers/$*
+	.venv-peers/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/peers/build.lock
+	.venv-peers/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r tests/peers/$*.lock
+	touch $@
+
+peers: $(PEERS:%=.venv-peers/%/.ready) ## Environments of the published clients that tests compare with
 
 test-full: test test-languages ## Everything that runs without containers, full sizes (under 60 minutes)
 	$(PY) -m pytest -q -m full --ignore=tests/languages tests
@@ -98,6 +110,8 @@ lock: ## Resolve requirements.lock and protos/requirements.lock anew (needs uv)
 	  --generate-hashes --no-emit-index-url --no-header \
 	  $(foreach m,voxgate voxgate-remotes voxgate-blocks voxgate-serving voxgate-jobs voxgate-volume voxgate-mesh voxgate-transfer voxgate-gateway voxgate-standalone,--no-emit-package $(m)) \
 	  -o requirements.lock
+	for peer in tests/peers/*.in; do uv pip compile $$peer --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header -o $${peer%.in}.lock; done
 	uv pip compile protos/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  -o protos/requirements.lock
 	uv pip compile requirements-bench.in -c requirements.lock --universal --python-version 3.11 --generate-hashes \

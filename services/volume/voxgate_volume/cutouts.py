@@ -21,6 +21,7 @@ from voxgate.model.volumes import (
     ChunkPresence,
     EncodedChunk,
     Encoding,
+    ReadTuning,
     Tuned,
     Volume,
     Voxels,
@@ -35,7 +36,6 @@ from voxgate_volume.passing import Passing, cell_of, passing_of, single_cell
 _BLOCK_BYTES = 4 << 20
 _BLOCKS_IN_FLIGHT = 8
 _TICK_S = 5.0
-_WAITING_THREADS = 4
 _ENCODING_THREADS = 2
 _SEGMENTATION_CELL = Vec3(64, 64, 64)
 _NOTHING = b""
@@ -124,9 +124,9 @@ class Cutout:
 
         `budget_bytes` is the number of raw bytes held at once; one block of stored chunks is always held.
         """
-        block_bytes = max(self._request.piece_bytes, min(_BLOCK_BYTES, budget_bytes // _BLOCKS_IN_FLIGHT))
-        blocks = plan_blocks(self._level, self._request.box, voxel_bytes=self.voxel_bytes, block_bytes=block_bytes)
         threads = self._threads()
+        block_bytes = self._block_bytes(budget_bytes, threads)
+        blocks = plan_blocks(self._level, self._request.box, voxel_bytes=self.voxel_bytes, block_bytes=block_bytes)
         if threads == 1:
             # Nothing is waited for, and a second thread would only take turns with the one that sends.
             for block in blocks:
@@ -141,10 +141,23 @@ class Cutout:
         for _, pieces in work_ahead(blocks, self._block, size_of, ahead=ahead, context=context):
             yield pieces
 
+    @functools.cached_property
+    def _tuning(self) -> ReadTuning:
+        """How the store says that it is read fastest."""
+        tuned = self._volume.capability(Tuned)
+        return ReadTuning() if tuned is None else tuned.tuning
+
+    def _block_bytes(self, budget_bytes: int, threads: int) -> int:
+        """About how many raw bytes one read has: as the store likes it, and so that all of them fit the budget."""
+        if self._tuning.request_bytes:
+            wanted, most = self._tuning.request_bytes, budget_bytes // (threads + 1)
+        else:
+            wanted, most = _BLOCK_BYTES, budget_bytes // _BLOCKS_IN_FLIGHT
+        return max(self._request.piece_bytes, min(wanted, most))
+
     def _threads(self) -> int:
         """How many blocks are worked on at a time."""
-        tuned = self._volume.capability(Tuned)
-        threads = _WAITING_THREADS if tuned is None else tuned.tuning.parallel_reads
+        threads = self._tuning.parallel_reads
         compresses = self._passing is None and self._chosen != RAW
         return max(threads, _ENCODING_THREADS) if compresses else threads
 

@@ -1,0 +1,50 @@
+"""What tests of every tier share: they note which cells of docs/reference/stores.md they prove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.proofs import OWN_FAKE, Proof, Proofs
+
+_PROOFS = pytest.StashKey[Proofs]()
+_NOTED = pytest.StashKey[list[Proof]]()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--store-proofs", metavar="FILE", help="write what this run proves about stores as JSON")
+
+
+def pytest_configure(config):
+    config.stash[_PROOFS] = Proofs()
+    config.addinivalue_line("markers", "own_fake(store, *features): proves cells against a server of ours only")
+
+
+@pytest.fixture
+def proved(request) -> Callable[[str, str, str, int], None]:
+    """Call it with (store, feature, peer with its release, voxels compared); it counts when the test passes."""
+    noted: list[Proof] = request.node.stash.setdefault(_NOTED, [])
+    return lambda store, feature, peer, voxels: noted.append(Proof(store, feature, peer, int(voxels)))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    proofs = item.config.stash[_PROOFS]
+    noted = list(item.stash.get(_NOTED, []))
+    for marker in item.iter_markers("own_fake"):
+        store, *features = marker.args
+        noted += [Proof(store, feature, OWN_FAKE, 0) for feature in features]
+    if report.failed:
+        proofs.failed |= {(each.store, each.feature) for each in noted}
+    elif report.passed and call.when == "call":
+        proofs.passed += noted
+
+
+def pytest_sessionfinish(session):
+    path = session.config.getoption("--store-proofs")
+    if path:
+        session.config.stash[_PROOFS].write(Path(path))

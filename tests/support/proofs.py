@@ -1,0 +1,48 @@
+"""Which cells of docs/reference/stores.md this run proves: who wrote what ours read, and who read what ours wrote."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+OWN_FAKE = ""
+"""The peer of what only a server of ours stands for."""
+
+
+@dataclass(frozen=True, order=True)
+class Proof:
+    """One cell, and what proves it.
+
+    Attributes:
+        store: as in tools.stores_table.STORES.
+        feature: as in tools.stores_table.FEATURES.
+        peer: a published program that is not ours, by its name and release; OWN_FAKE where there is none.
+        voxels: how many voxels (or ids, keys, vertices) were compared.
+    """
+
+    store: str
+    feature: str
+    peer: str
+    voxels: int
+
+
+@dataclass
+class Proofs:
+    """What one run has proved so far: the notes of tests that passed."""
+
+    passed: list[Proof] = field(default_factory=list)
+    failed: set[tuple[str, str]] = field(default_factory=set)
+
+    def cells(self) -> list[Proof]:
+        """One proof for each cell and peer, voxels added up; nothing for a cell that a test failed on."""
+        sums: dict[tuple[str, str, str], int] = {}
+        for each in self.passed:
+            if (each.store, each.feature) not in self.failed:
+                key = (each.store, each.feature, each.peer)
+                sums[key] = sums.get(key, 0) + each.voxels
+        return sorted(Proof(*key, voxels) for key, voxels in sums.items())
+
+    def write(self, path: Path) -> None:
+        """Write them as JSON."""
+        path.write_text(json.dumps([asdict(each) for each in self.cells()], indent=1) + "\n")
