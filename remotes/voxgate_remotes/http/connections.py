@@ -15,7 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from voxgate.model.errors import ConfigInvalid, PathRefused
-from voxgate_remotes.http.addresses import Origin, check_public
+from voxgate_remotes.http.addresses import Origin, check_public, is_loopback
 from voxgate_remotes.http.answers import HttpLimits
 from voxgate_remotes.http.sockets import TlsContext, Watch, WatchedSocket, Watches
 from voxgate_remotes.http.troubles import Trouble, unreached, unresolved
@@ -74,8 +74,7 @@ class Lines:
 
 def proxies_for(url: str) -> dict[str, str]:
     """The environment's proxies for a URL; none ever for this machine itself, which no proxy can reach."""
-    host = Origin.of(url).host
-    if host == "localhost" or host.startswith("127.") or host == "::1":
+    if is_loopback(Origin.of(url).host):
         return {}
     return dict(get_environ_proxies(url, no_proxy=None))
 

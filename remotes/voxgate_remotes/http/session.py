@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import requests
 import urllib3.exceptions
 
-from voxgate.model.errors import PathRefused, StoreUnavailable
+from voxgate.model.errors import ConfigInvalid, PathRefused, StoreUnavailable
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.config import CredentialsConfig
 from voxgate_remotes.http.addresses import Origin, next_url
@@ -35,6 +35,13 @@ def pause(context: CallContext, seconds: float) -> None:
     context.stop.wait(seconds)
 
 
+def _home_of(url: str) -> Origin:
+    try:
+        return Origin.of(url)
+    except PathRefused:
+        raise ConfigInvalid("the uri of a remote is no URL of http or https", "state a host") from None
+
+
 class StoreSession:
     """One store's server. Thread-safe; connections are kept and shared; nothing is connected at construction."""
 
@@ -55,9 +62,12 @@ class StoreSession:
             authorization: the word before the token in the Authorization header: "Token" for BossDB.
             limits: patience.
             _pause: for tests: waits between two attempts.
+
+        Raises:
+            ConfigInvalid: when `base_url` is none.
         """
         self._base_url = base_url.rstrip("/")
-        self._home = Origin.of(self._base_url)
+        self._home = _home_of(self._base_url)
         self._credentials = credentials
         self._authorization = authorization
         self._limits = limits
@@ -132,22 +142,24 @@ class StoreSession:
 
     def _followed(self, call: StoreCall, url: str, watch: Watch) -> StoreAnswer:
         """The answer to one attempt, redirects followed."""
+        is_home = True
         for _ in range(_MOST_HOPS + 1):
-            answer = self._exchanged(call, url, watch)
+            # Who sends us back home from abroad gets neither our token in nor a way into a private network.
+            is_home = is_home and self._home.is_home_of(Origin.of(url))
+            if call.body is not None and not is_home:
+                raise PathRefused("the store redirects a request with a body to another host", "look at the store")
+            answer = self._exchanged(call, url, is_home, watch)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or call.method not in ("GET", "HEAD") or not location:
                 return answer
             url = next_url(url, location)
-            if call.body is not None and not self._home.is_home_of(Origin.of(url)):
-                raise PathRefused("the store redirects a request with a body to another host", "look at the store")
         told = StoreUnavailable(
             f"the store redirects in a circle, or more than {_MOST_HOPS} times", "look at the store"
         )
         raise Trouble(told, is_passing=False)
 
-    def _exchanged(self, call: StoreCall, url: str, watch: Watch) -> StoreAnswer:
+    def _exchanged(self, call: StoreCall, url: str, is_home: bool, watch: Watch) -> StoreAnswer:
         """One request, one answer."""
-        is_home = self._home.is_home_of(Origin.of(url))
         token = token_of(self._credentials) if is_home else ""
         headers = {name: value for name, value in call.headers if is_home or name.lower() not in _AT_HOME_ONLY}
         if token:
