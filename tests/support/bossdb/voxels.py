@@ -1,0 +1,140 @@
+"""The voxels of one channel: blocks of 512 x 512 x 16 at every resolution, absent where nothing was written."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+BLOCK = (16, 512, 512)
+"""z, y, x."""
+Array = npt.NDArray[Any]
+Slices = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A resolution; `iso` names the second pyramid that anisotropic experiments get beside the first."""
+
+    resolution: int
+    iso: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Half-open, z, y, x, in voxels of its own resolution, counted from the coordinates' zero."""
+
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, corner: tuple[int, int, int], array: Array) -> Region:
+        """Where a (z, y, x) array lies whose first voxel is at (z, y, x)."""
+        z, y, x = corner
+        depth, height, width = array.shape[-3:]
+        return cls(corner, (z + depth, y + height, x + width))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        z, y, x = (stop - start for start, stop in zip(self.start, self.stop, strict=True))
+        return z, y, x
+
+    def clipped(self, other: Region) -> Region | None:
+        """What lies in both, or None."""
+        start = tuple(map(max, self.start, other.start))
+        stop = tuple(map(min, self.stop, other.stop))
+        return Region(start, stop) if all(a < b for a, b in zip(start, stop, strict=True)) else None  # type: ignore[arg-type]
+
+    def joined(self, other: Region) -> Region:
+        """The smallest region around both."""
+        return Region(tuple(map(min, self.start, other.start)), tuple(map(max, self.stop, other.stop)))  # type: ignore[arg-type]
+
+    def slices(self, origin: tuple[int, int, int]) -> Slices:
+        """Where this lies in an array whose first voxel is at `origin`."""
+        z, y, x = (
+            slice(start - first, stop - first) for start, stop, first in zip(self.start, self.stop, origin, strict=True)
+        )
+        return z, y, x
+
+
+def block_region(index: tuple[int, int, int]) -> Region:
+    """The voxels of a block."""
+    start = tuple(number * edge for number, edge in zip(index, BLOCK, strict=True))
+    return Region(start, tuple(first + edge for first, edge in zip(start, BLOCK, strict=True)))  # type: ignore[arg-type]
+
+
+def blocks_of(region: Region) -> Iterator[tuple[tuple[int, int, int], Region]]:
+    """(block, part of the region in it) of every block that a region touches."""
+    ranges = (
+        range(start // edge, -(-stop // edge))
+        for start, stop, edge in zip(region.start, region.stop, BLOCK, strict=True)
+    )
+    for index in itertools.product(*ranges):
+        part = region.clipped(block_region(index))
+        assert part is not None
+        yield index, part
+
+
+class Voxels:
+    """Blocks by (level, time sample, block index). Reading takes no lock; writers hold the channel's."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self._blocks: dict[tuple[Level, int, tuple[int, int, int]], Array] = {}
+        self._written: dict[Level, Region] = {}
+
+    def read(self, level: Level, region: Region, times: range = range(1)) -> Array:
+        """Voxels of shape (t, z, y, x); zeros where nothing was written."""
+        found = np.zeros((len(times), *region.shape), self.dtype)
+        for place, time in enumerate(times):
+            for index, part in blocks_of(region):
+                block = self._blocks.get((level, time, index))
+                if block is not None:
+                    found[place][part.slices(region.start)] = block[part.slices(block_region(index).start)]
+        return found
+
+    def overlay(self, level: Level, corner: tuple[int, int, int], array: Array, first_time: int = 0) -> None:
+        """Write the voxels of a (t, z, y, x) array that are not zero: zeros leave what is there."""
+        for target, source in self._parts(level, corner, array, first_time):
+            np.copyto(target, source, where=source != 0)
+
+    def replace(self, level: Level, corner: tuple[int, int, int], array: Array, first_time: int = 0) -> None:
+        """Write all voxels of a (t, z, y, x) array."""
+        for target, source in self._parts(level, corner, array, first_time):
+            target[...] = source
+
+    def erase(self, level: Level, region: Region, times: range = range(1)) -> None:
+        """Make voxels zero."""
+        for time, (index, part) in itertools.product(times, list(blocks_of(region))):
+            block = self._blocks.get((level, time, index))
+            if block is not None:
+                block[part.slices(block_region(index).start)] = 0
+
+    def written(self, level: Level) -> Region | None:
+        """A region around everything that was ever written to a level."""
+        return self._written.get(level)
+
+    def blocks_holding(self, level: Level, label: int, time: int = 0) -> Iterator[tuple[Region, Array]]:
+        """(region, mask) of every block with a voxel of a value."""
+        for (at, when, index), block in list(self._blocks.items()):
+            if (at, when) == (level, time):
+                mask = block == np.array(label, self.dtype)
+                if mask.any():
+                    yield block_region(index), mask
+
+    def _parts(
+        self, level: Level, corner: tuple[int, int, int], array: Array, first_time: int
+    ) -> Iterator[tuple[Array, Array]]:
+        region = Region.of(corner, array)
+        earlier = self._written.get(level)
+        self._written[level] = region.joined(earlier) if earlier else region
+        for place, (index, part) in itertools.product(range(len(array)), list(blocks_of(region))):
+            key = (level, first_time + place, index)
+            if key not in self._blocks:
+                self._blocks[key] = np.zeros(BLOCK, self.dtype)
+            block = self._blocks[key]
+            yield block[part.slices(block_region(index).start)], array[place][part.slices(region.start)]
