@@ -45,6 +45,7 @@ def get_downsample(state: State, request: Request, match: Match) -> Reply:
 def post_downsample(state: State, request: Request, match: Match) -> Reply:
     """Queue the computation of the lower resolutions; a thread does it."""
     channel = reading_channel(state, request, names_in(match))
+    channel.experiment.isotropic_resolution()  # what it raises, the service does not catch here
     with channel.lock:
         if channel.downsample_status in ("QUEUED", "IN_PROGRESS", "DOWNSAMPLED"):
             raise BossError(Code.INVALID_STATE, f"Channel is {channel.downsample_status}. Invalid Request.")

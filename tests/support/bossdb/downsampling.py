@@ -10,11 +10,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from .resources import Channel
-from .voxels import BLOCK, Level, Region, block_region
+from .voxels import CUBOID, Level, Region, cell
 
 Array = npt.NDArray[Any]
 _SPREAD = 4
-"""Voxels kept around what was written, so that interpolated edges are those of the whole block."""
+"""Voxels kept around what was written, so that interpolated edges are those of the whole cuboid."""
 
 
 def downsample(channel: Channel) -> None:
@@ -35,20 +35,19 @@ def downsample(channel: Channel) -> None:
 
 
 def _halve(channel: Channel, above: Level, below: Level, step: tuple[int, int, int]) -> None:
-    """Compute the blocks of one level, each from the 4 or 8 above it and from nothing else."""
+    """Compute the cuboids of one level, each from the 4 or 8 above it and from nothing else."""
     written = channel.voxels.written(above)
     if written is None:
         return
-    edges = tuple(edge * factor for edge, factor in zip(BLOCK, step, strict=True))
+    edges = tuple(edge * factor for edge, factor in zip(CUBOID, step, strict=True))
     ranges = (range(a // e, -(-b // e)) for a, b, e in zip(written.start, written.stop, edges, strict=True))
     for index in itertools.product(*ranges):
-        whole = Region(*(tuple((i + more) * e for i, e in zip(index, edges, strict=True)) for more in (0, 1)))  # type: ignore[arg-type]
-        part = whole.clipped(_even(written))
+        part = cell(index, edges).clipped(_even(written))
         assert part is not None
         volume = channel.voxels.read(above, part)[0]
         smaller = _labels(volume, step) if channel.type == "annotation" else _image(volume, step)
         corner = tuple(first // factor for first, factor in zip(part.start, step, strict=True))
-        channel.voxels.erase(below, block_region(index))  # type: ignore[arg-type]
+        channel.voxels.erase(below, cell(index, CUBOID))  # type: ignore[arg-type]
         channel.voxels.replace(below, corner, smaller[None])  # type: ignore[arg-type]
 
 

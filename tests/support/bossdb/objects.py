@@ -11,7 +11,7 @@ from .errors import BossError, Code, ServerError
 from .messages import Reply, Request, User, json_reply
 from .resources import Channel
 from .state import State, reading_channel
-from .voxels import Array, Region
+from .voxels import CUBOID, Array, Region, grown
 
 
 def get_reserve(state: State, request: Request, match: Match) -> Reply:
@@ -37,7 +37,7 @@ def get_ids(state: State, request: Request, match: Match) -> Reply:
 
 
 def get_bounding_box(state: State, request: Request, match: Match) -> Reply:
-    """Around an object: its blocks (loose) or its voxels (tight)."""
+    """Around an object: its cuboids (loose) or its voxels (tight)."""
     kind = request.query.get("type", "loose")
     if kind not in ("loose", "tight"):
         raise BossError(Code.INVALID_ARGUMENT, f"Invalid option for bounding box type {kind}.")
@@ -45,10 +45,11 @@ def get_bounding_box(state: State, request: Request, match: Match) -> Reply:
     _require_annotation(channel)
     level = checked_level(channel, request, str(match["resolution"]))
     label = int(str(match["id"]))
-    found = [] if label > np.iinfo(channel.voxels.dtype).max else list(channel.voxels.blocks_holding(level, label))
+    found = [] if label > np.iinfo(channel.voxels.dtype).max else list(channel.voxels.tiles_holding(level, label))
     if label == 0 or not found:
         raise BossError(Code.OBJECT_NOT_FOUND, f"The id does not exist. {label}")
-    box = reduce(Region.joined, (_around(block, mask) if kind == "tight" else block for block, mask in found))
+    box = reduce(Region.joined, (_around(tile, mask) for tile, mask in found))
+    box = grown(box, CUBOID) if kind == "loose" else box
     ranges = {f"{axis}_range": [a, b] for axis, a, b in zip("zyx", box.start, box.stop, strict=True)}
     return json_reply(200, {**ranges, "t_range": [0, 1]})
 
@@ -58,8 +59,8 @@ def _require_annotation(channel: Channel) -> None:
         raise BossError(Code.DATATYPE_NOT_SUPPORTED, f"The channel in request has type {channel.type}.")
 
 
-def _around(block: Region, mask: Array) -> Region:
+def _around(tile: Region, mask: Array) -> Region:
     z, y, x = (np.flatnonzero(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
-    first = tuple(int(places[0]) + start for places, start in zip((z, y, x), block.start, strict=True))
-    last = tuple(int(places[-1]) + 1 + start for places, start in zip((z, y, x), block.start, strict=True))
+    first = tuple(int(places[0]) + start for places, start in zip((z, y, x), tile.start, strict=True))
+    last = tuple(int(places[-1]) + 1 + start for places, start in zip((z, y, x), tile.start, strict=True))
     return Region(first, last)  # type: ignore[arg-type]

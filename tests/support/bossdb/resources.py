@@ -18,7 +18,7 @@ METHODS = ("anisotropic", "isotropic")
 TYPES = ("image", "annotation")
 DTYPES = ("uint8", "uint16", "uint32", "uint64")
 CUBOID = (512, 512, 16)
-"""Voxels of a stored block, x, y, z, at every resolution."""
+"""Voxels of a cuboid, the unit of storage, x, y, z, at every resolution."""
 
 
 @dataclass

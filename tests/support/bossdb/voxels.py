@@ -1,4 +1,4 @@
-"""The voxels of one channel: blocks of 512 x 512 x 16 at every resolution, absent where nothing was written."""
+"""The voxels of one channel: tiles, absent where nothing was written, at every resolution."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-BLOCK = (16, 512, 512)
-"""z, y, x."""
+CUBOID = (16, 512, 512)
+"""z, y, x: the service's unit of storage, at every resolution."""
+TILE = (16, 128, 128)
+"""z, y, x: ours, small, so that little volumes are cheap to keep. Cuboids are whole tiles."""
 Array = npt.NDArray[Any]
 Slices = tuple[slice, slice, slice]
 
@@ -61,40 +63,46 @@ class Region:
         return z, y, x
 
 
-def block_region(index: tuple[int, int, int]) -> Region:
-    """The voxels of a block."""
-    start = tuple(number * edge for number, edge in zip(index, BLOCK, strict=True))
-    return Region(start, tuple(first + edge for first, edge in zip(start, BLOCK, strict=True)))  # type: ignore[arg-type]
+def cell(index: tuple[int, int, int], edges: tuple[int, int, int]) -> Region:
+    """The voxels of one cell of a grid."""
+    start = tuple(number * edge for number, edge in zip(index, edges, strict=True))
+    return Region(start, tuple(first + edge for first, edge in zip(start, edges, strict=True)))  # type: ignore[arg-type]
 
 
-def blocks_of(region: Region) -> Iterator[tuple[tuple[int, int, int], Region]]:
-    """(block, part of the region in it) of every block that a region touches."""
+def grown(region: Region, edges: tuple[int, int, int]) -> Region:
+    """The smallest region of whole cells around one."""
+    start = tuple(first // edge * edge for first, edge in zip(region.start, edges, strict=True))
+    return Region(start, tuple(-(-last // edge) * edge for last, edge in zip(region.stop, edges, strict=True)))  # type: ignore[arg-type]
+
+
+def tiles_of(region: Region) -> Iterator[tuple[tuple[int, int, int], Region]]:
+    """(tile, part of the region in it) of every tile that a region touches."""
     ranges = (
         range(start // edge, -(-stop // edge))
-        for start, stop, edge in zip(region.start, region.stop, BLOCK, strict=True)
+        for start, stop, edge in zip(region.start, region.stop, TILE, strict=True)
     )
     for index in itertools.product(*ranges):
-        part = region.clipped(block_region(index))
+        part = region.clipped(cell(index, TILE))
         assert part is not None
         yield index, part
 
 
 class Voxels:
-    """Blocks by (level, time sample, block index). Reading takes no lock; writers hold the channel's."""
+    """Tiles by (level, time sample, tile index). Reading takes no lock; writers hold the channel's."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self._blocks: dict[tuple[Level, int, tuple[int, int, int]], Array] = {}
+        self._tiles: dict[tuple[Level, int, tuple[int, int, int]], Array] = {}
         self._written: dict[Level, Region] = {}
 
     def read(self, level: Level, region: Region, times: range = range(1)) -> Array:
         """Voxels of shape (t, z, y, x); zeros where nothing was written."""
         found = np.zeros((len(times), *region.shape), self.dtype)
         for place, time in enumerate(times):
-            for index, part in blocks_of(region):
-                block = self._blocks.get((level, time, index))
-                if block is not None:
-                    found[place][part.slices(region.start)] = block[part.slices(block_region(index).start)]
+            for index, part in tiles_of(region):
+                tile = self._tiles.get((level, time, index))
+                if tile is not None:
+                    found[place][part.slices(region.start)] = tile[part.slices(cell(index, TILE).start)]
         return found
 
     def overlay(self, level: Level, corner: tuple[int, int, int], array: Array, first_time: int = 0) -> None:
@@ -109,22 +117,22 @@ class Voxels:
 
     def erase(self, level: Level, region: Region, times: range = range(1)) -> None:
         """Make voxels zero."""
-        for time, (index, part) in itertools.product(times, list(blocks_of(region))):
-            block = self._blocks.get((level, time, index))
-            if block is not None:
-                block[part.slices(block_region(index).start)] = 0
+        for time, (index, part) in itertools.product(times, list(tiles_of(region))):
+            tile = self._tiles.get((level, time, index))
+            if tile is not None:
+                tile[part.slices(cell(index, TILE).start)] = 0
 
     def written(self, level: Level) -> Region | None:
         """A region around everything that was ever written to a level."""
         return self._written.get(level)
 
-    def blocks_holding(self, level: Level, label: int, time: int = 0) -> Iterator[tuple[Region, Array]]:
-        """(region, mask) of every block with a voxel of a value."""
-        for (at, when, index), block in list(self._blocks.items()):
+    def tiles_holding(self, level: Level, label: int, time: int = 0) -> Iterator[tuple[Region, Array]]:
+        """(region, mask) of every tile with a voxel of a value."""
+        for (at, when, index), tile in list(self._tiles.items()):
             if (at, when) == (level, time):
-                mask = block == np.array(label, self.dtype)
+                mask = tile == np.array(label, self.dtype)
                 if mask.any():
-                    yield block_region(index), mask
+                    yield cell(index, TILE), mask
 
     def _parts(
         self, level: Level, corner: tuple[int, int, int], array: Array, first_time: int
@@ -132,9 +140,9 @@ class Voxels:
         region = Region.of(corner, array)
         earlier = self._written.get(level)
         self._written[level] = region.joined(earlier) if earlier else region
-        for place, (index, part) in itertools.product(range(len(array)), list(blocks_of(region))):
+        for place, (index, part) in itertools.product(range(len(array)), list(tiles_of(region))):
             key = (level, first_time + place, index)
-            if key not in self._blocks:
-                self._blocks[key] = np.zeros(BLOCK, self.dtype)
-            block = self._blocks[key]
-            yield block[part.slices(block_region(index).start)], array[place][part.slices(region.start)]
+            if key not in self._tiles:
+                self._tiles[key] = np.zeros(TILE, self.dtype)
+            tile = self._tiles[key]
+            yield tile[part.slices(cell(index, TILE).start)], array[place][part.slices(region.start)]
