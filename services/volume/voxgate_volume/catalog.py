@@ -21,6 +21,7 @@ from voxgate.model.versions import Versioned
 from voxgate.model.volumes import (
     CallContext,
     OpenOptions,
+    Relayed,
     ServiceOffer,
     Tuned,
     Volume,
@@ -58,6 +59,10 @@ class Catalog:
         """Create a volume."""
         return _describe(self._registry.create(name, spec))
 
+    def open_unread(self, name: str, version: str, context: CallContext) -> Volume:
+        """Open a volume of which no voxel will be touched, so that none of its time points need be picked."""
+        return self._registry.open(name, OpenOptions(version=version, context=context))
+
     def open(self, name: str, options: OpenOptions, if_version: str = "") -> Volume:
         """Open a volume whose voxels will be touched.
 
@@ -91,7 +96,10 @@ _POWERS: tuple[tuple[str, type[object]], ...] = (
 
 def _describe(volume: Volume) -> VolumeFacts:
     info = volume.info
-    powers = {name for name, kind in _POWERS if volume.capability(kind) is not None}
+    relayed = volume.capability(Relayed)
+    # Of another server's volume, some powers are that server's: here they are surrogates as much as there.
+    own = {name for name, _ in _POWERS} if relayed is None else relayed.facts.powers
+    powers = {name for name, kind in _POWERS if name in own and volume.capability(kind) is not None}
     tuned = volume.capability(Tuned)
     facts = VolumeFacts(
         info, frozenset(powers | ({"read"} if info.scales else set())), None if tuned is None else tuned.tuning

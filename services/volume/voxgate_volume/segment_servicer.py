@@ -12,6 +12,7 @@ from voxgate.v1 import segment_pb2_grpc, types_pb2
 from voxgate.wire.requests import open_options, scale_index
 from voxgate.wire.volumes import box_from_proto, vec3_from_proto
 from voxgate_blocks.segments import count_segments, lookup_segments
+from voxgate_serving.budget import ByteBudget
 from voxgate_serving.calls import call_context
 from voxgate_serving.settings import ServerSettings
 from voxgate_volume.catalog import Catalog
@@ -23,9 +24,10 @@ _MAX_PAGE = 100_000
 class SegmentServicer(segment_pb2_grpc.SegmentServiceServicer):
     """Answers from a volume's own index where it has one, from its voxels where it has none."""
 
-    def __init__(self, catalog: Catalog, settings: ServerSettings) -> None:
+    def __init__(self, catalog: Catalog, settings: ServerSettings, budget: ByteBudget) -> None:
         self._catalog = catalog
         self._settings = settings
+        self._budget = budget
 
     def ListSegments(self, request: pb.ListSegmentsRequest, context: grpc.ServicerContext) -> pb.ListSegmentsResponse:
         """List the segments in a box."""

@@ -24,8 +24,9 @@ def registrations(
     """The services; `beside` names the other services of the same server."""
     facts = ServerFacts(server_id, settings, beside | {VOLUME, SEGMENT})
     catalog = Catalog(registry)
-    volume = VolumeServicer(catalog, facts, ByteBudget(settings.memory_budget_bytes))
-    segment = SegmentServicer(catalog, settings)
+    budget = ByteBudget(settings.memory_budget_bytes)
+    volume = VolumeServicer(catalog, facts, budget)
+    segment = SegmentServicer(catalog, settings, budget)
     return [
         ServiceRegistration(VOLUME, lambda server: add_servicer(server, volume, _VOLUME_SERVICE)),
         ServiceRegistration(

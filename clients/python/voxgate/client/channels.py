@@ -29,7 +29,10 @@ from voxgate.wire.checksums import can_checksum
 
 _READS = (
     ("voxgate.v1.VolumeService", ("GetServerInfo", "ListVolumes", "GetVolume", "ResolveVolume")),
-    ("voxgate.v1.SegmentService", ("ListSegments", "LookupSegments")),
+    (
+        "voxgate.v1.SegmentService",
+        ("ListSegments", "LookupSegments", "GetSegmentBounds", "GetSupervoxels", "LookupBodies"),
+    ),
     ("voxgate.v1.JobService", ("GetJob", "ListJobs")),
 )
 _SERVICE_CONFIG = {
@@ -172,17 +175,17 @@ def open_channel(address: str, credentials: Credentials, *, own_connection: bool
     return grpc.intercept_channel(channel, _BearerToken(credentials.token)) if credentials.token else channel
 
 
-class _Opened:
-    """The channels of one process, and the stubs on them."""
+class OpenedChannels:
+    """The channels of one process, each made once by `connect(address, own_connection)`, and the stubs on them."""
 
-    def __init__(self, server: Server, credentials: Credentials) -> None:
-        self._channels: dict[str, grpc.Channel] = {}
+    def __init__(self, server: Server, connect: Callable[[str, bool], grpc.Channel]) -> None:
+        self.channels: dict[str, grpc.Channel] = {}
 
         def channel(service: str) -> grpc.Channel:
             where = server.address_of(service)
-            if where not in self._channels:
-                self._channels[where] = open_channel(where, credentials)
-            return self._channels[where]
+            if where not in self.channels:
+                self.channels[where] = connect(where, False)
+            return self.channels[where]
 
         self.volume = volume_pb2_grpc.VolumeServiceStub(channel("volume"))
         self.segment = segment_pb2_grpc.SegmentServiceStub(channel("volume"))
@@ -195,7 +198,7 @@ class _Opened:
             request_serializer=volume_pb2.ReadCutoutRequest.SerializeToString,
             response_deserializer=None,
         )
-        self._lanes = [open_channel(server.address, credentials, own_connection=True) for _ in range(1, server.streams)]
+        self._lanes = [connect(server.address, True) for _ in range(1, server.streams)]
         self.read_cutout: tuple[Any, ...] = tuple(
             each.unary_stream(
                 "/voxgate.v1.VolumeService/ReadCutout",
@@ -206,7 +209,7 @@ class _Opened:
         )
 
     def close(self) -> None:
-        for channel in (*self._channels.values(), *self._lanes):
+        for channel in (*self.channels.values(), *self._lanes):
             channel.close()
 
 
@@ -230,7 +233,7 @@ class Stubs:
         self.server = server
         self._token = token
         self._closed = False
-        self._by_process: dict[int, _Opened] = {}
+        self._by_process: dict[int, OpenedChannels] = {}
 
     def __reduce__(self) -> Any:
         return (_shared_stubs, (self.server,))
@@ -250,7 +253,7 @@ class Stubs:
         """Where each service is."""
         return {name: self.server.address_of(name) for name in ("volume", "mesh", "transfer", "job")}
 
-    def _opened(self) -> _Opened:
+    def _opened(self) -> OpenedChannels:
         if self._closed:
             raise FailedPrecondition("this client is closed", "connect again")
         here = os.getpid()
@@ -258,12 +261,16 @@ class Stubs:
         if opened is None:
             self._check_fork()
             tune_unless_told_otherwise()
-            made = _Opened(self.server, Credentials(self._found_token(), self.server.tls))
+            made = self._made()
             # Atomic, where a lock held by another thread at the moment of a fork would stay locked in the child.
             opened = self._by_process.setdefault(here, made)
             if opened is not made:
                 made.close()
         return opened
+
+    def _made(self) -> OpenedChannels:
+        credentials = Credentials(self._found_token(), self.server.tls)
+        return OpenedChannels(self.server, lambda where, own: open_channel(where, credentials, own_connection=own))
 
     def _check_fork(self) -> None:
         """Refuse what would hang: gRPC in the child of a process that used it, with its support for forks off."""

@@ -13,7 +13,7 @@ from voxgate.client.meshes import GrpcMeshSource
 from voxgate.client.remote_segments import RemoteSegments
 from voxgate.model.meshes import MeshSource
 from voxgate.model.segments import SegmentIndex
-from voxgate.model.volumes import Tuned
+from voxgate.model.volumes import Relayed, Tuned
 
 
 class _RemoteTuning:
@@ -42,6 +42,8 @@ def power_of(calls: BoundCalls, kind: type[Any]) -> Any | None:
     facts = calls.facts
     if kind is Tuned:
         return None if facts.tuning is None else _RemoteTuning(calls)
+    if kind is Relayed:
+        return calls
     if kind in _BY_OFFER:
         name, made = _BY_OFFER[kind]
         offered = any(offer.name == name and offer.support != "unavailable" for offer in facts.info.services)

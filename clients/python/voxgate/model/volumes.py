@@ -164,10 +164,13 @@ class CallContext:
     Attributes:
         deadline: value of `time.monotonic()` after which work is pointless; None for no deadline.
         stop: set when the caller went away.
+        via: ids of the servers that the call came through, this one last; empty for a call that came through none.
+            Whoever passes the call on to another server sends them along, so that a loop is noticed.
     """
 
     deadline: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    via: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raise Cancelled or DeadlineExceeded when work is pointless; cheap enough for every block."""
@@ -287,6 +290,15 @@ class VolumeFacts:
     info: VolumeInfo
     powers: frozenset[str] = frozenset()
     tuning: ReadTuning | None = None
+
+
+class Relayed(Protocol):
+    """Lives on another voxgate server, whose services stand in for what the store itself cannot do."""
+
+    @property
+    def facts(self) -> VolumeFacts:
+        """What that server says of it: `powers` are the store's own."""
+        ...
 
 
 POWERS: tuple[str, ...] = (
