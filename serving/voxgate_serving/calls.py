@@ -23,10 +23,11 @@ _MAX_REQUEST_ID = 64
 class ServerCall:
     """A grpc.ServicerContext with `principal`, `request_id` and `call` (deadline and stop event) added.
 
-    Everything else is the wrapped context's own.
+    Everything else is the wrapped context's own. What is done for the call at other servers is told `call.via`: the
+    servers that it came through and, last, this one.
     """
 
-    def __init__(self, context: grpc.ServicerContext, default_deadline_s: float) -> None:
+    def __init__(self, context: grpc.ServicerContext, default_deadline_s: float, server_id: str = "") -> None:
         self._context = context
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         self.request_id = metadata.get(REQUEST_ID_KEY, "")[:_MAX_REQUEST_ID] or str(uuid.uuid4())
@@ -38,18 +39,20 @@ class ServerCall:
             stop.set()
         remaining = context.time_remaining()
         patience = default_deadline_s if remaining is None else min(remaining, 10 * 365 * 86400.0)
-        self.call = CallContext(time.monotonic() + patience, stop)
+        self._server_id = server_id
+        through = (*self.via, server_id) if server_id else self.via
+        self.call = CallContext(time.monotonic() + patience, stop, through)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
-    def refuse_loop(self, server_id: str) -> None:
+    def refuse_loop(self) -> None:
         """Refuse a call that has passed through this server already.
 
         Raises:
             PermissionDenied: when it has.
         """
-        if server_id in self.via:
+        if self._server_id in self.via:
             raise PermissionDenied(
                 "the call came back to a server it already passed through", "remove the loop of remotes"
             )

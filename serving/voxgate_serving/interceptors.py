@@ -55,9 +55,9 @@ class CallInterceptor(grpc.ServerInterceptor):
         deadline_s = self._stream_deadline_s if uploads else self._unary_deadline_s
 
         def run(request: Any, context: grpc.ServicerContext) -> Any:
-            call = ServerCall(context, deadline_s)
+            call = ServerCall(context, deadline_s, self._server_id)
             try:
-                call.refuse_loop(self._server_id)
+                call.refuse_loop()
                 return behavior(request, call)
             except Exception as error:  # noqa: BLE001  (the border where every error becomes a status)
                 call.fail(error)
@@ -66,9 +66,9 @@ class CallInterceptor(grpc.ServerInterceptor):
 
     def _stream(self, behavior: _Behavior) -> Callable[[Any, grpc.ServicerContext], Iterator[Any]]:
         def run(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            call = ServerCall(context, self._stream_deadline_s)
+            call = ServerCall(context, self._stream_deadline_s, self._server_id)
             try:
-                call.refuse_loop(self._server_id)
+                call.refuse_loop()
                 yield from behavior(request, call)
             except Exception as error:  # noqa: BLE001  (the border where every error becomes a status)
                 call.fail(error)

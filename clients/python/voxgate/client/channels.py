@@ -209,6 +209,7 @@ class OpenedChannels:
         )
 
     def close(self) -> None:
+        """Close every channel."""
         for channel in (*self.channels.values(), *self._lanes):
             channel.close()
 
