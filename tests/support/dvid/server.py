@@ -1,0 +1,193 @@
+"""The server over real sockets: HTTP/1.1 that stays open, a log of requests, and faults on demand."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from .routing import answer
+from .store import Store
+from .wire import PLAIN, Reply, Request
+
+_CHUNK = 64 << 10
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One request as it was answered. `query` is decoded, `status` is 0 for a connection that was dropped."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    status: int
+
+
+@dataclass
+class _Fault:
+    reply: Reply
+    times: int
+    only: str = ""
+    cut: int | None = None
+
+
+@dataclass
+class DvidServer:
+    """A running server. Everything may be changed while it runs."""
+
+    store: Store = field(default_factory=Store)
+    requests: list[Logged] = field(default_factory=list)
+    latency_s: float = 0.0
+    throttle: threading.BoundedSemaphore = field(default_factory=threading.BoundedSemaphore)
+    address: str = ""
+    _faults: list[_Fault] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    def fail_next(
+        self, status: int, text: str = "", headers: dict[str, str] | None = None, *, times: int = 1, only: str = ""
+    ) -> None:
+        """Answer the next requests whose path holds `only` with this instead."""
+        self._faults.append(_Fault(Reply(text.encode(), PLAIN, status, headers or {}), times, only))
+
+    def redirect_next(self, to: str, *, status: int = 302, times: int = 1) -> None:
+        self.fail_next(status, headers={"Location": to}, times=times)
+
+    def cut_next(self, after: int, *, times: int = 1, only: str = "") -> None:
+        """Send the true headers and `after` bytes of the body, then drop the connection."""
+        self._faults.append(_Fault(Reply(), times, only, after))
+
+    def paths(self, method: str | None = None) -> list[str]:
+        return [one.path for one in list(self.requests) if method in (None, one.method)]
+
+    def _fault(self, path: str) -> _Fault | None:
+        with self._lock:
+            for fault in self._faults:
+                if fault.times and fault.only in path:
+                    fault.times -= 1
+                    return fault
+        return None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = _CHUNK
+    dvid: DvidServer
+
+    def _serve(self) -> None:
+        split = urlsplit(self.path)
+        body = self._body()
+        path = unquote(split.path)
+        request = Request(
+            self.command,
+            path,
+            tuple(piece for piece in path.removeprefix("/api/").split("/") if piece),
+            dict(parse_qsl(split.query, keep_blank_values=True)),
+            body,
+        )
+        if self.dvid.latency_s:
+            time.sleep(self.dvid.latency_s)
+        fault = self.dvid._fault(self.path)
+        if fault is None:
+            self._send(self._throttled(request), request, None)
+        elif fault.cut is None:
+            self._send(fault.reply, request, None)
+        else:
+            self._send(answer(self.dvid.store, request), request, fault.cut)
+
+    def _throttled(self, request: Request) -> Reply:
+        if request.query.get("throttle") not in ("true", "on"):
+            return answer(self.dvid.store, request)
+        if not self.dvid.throttle.acquire(blocking=False):
+            text = "Server already running maximum of 1 throttled operations\n"
+            return Reply(text.encode(), PLAIN, 503)
+        try:
+            return answer(self.dvid.store, request)
+        finally:
+            self.dvid.throttle.release()
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            pieces = []
+            while length := int(self.rfile.readline().split(b";")[0], 16):
+                pieces.append(self.rfile.read(length))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(pieces)
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _send(self, reply: Reply, request: Request, cut: int | None) -> None:
+        self.dvid.requests.append(
+            Logged(
+                self.command, request.path, request.query, dict(self.headers), 0 if cut is not None else reply.status
+            )
+        )
+        chunked = reply.headers.get("Transfer-Encoding") == "chunked"
+        self.send_response_only(reply.status)
+        self.send_header("Access-Control-Allow-Origin", "*")
+        if reply.content_type is not None:
+            self.send_header("Content-Type", reply.content_type)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if not chunked and reply.status != 204:
+            self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self._send_body(memoryview(reply.body), chunked, cut)
+
+    def _send_body(self, body: memoryview, chunked: bool, cut: int | None) -> None:
+        if cut is not None:
+            first = b"%x\r\n" % len(body) if chunked else b""
+            self.wfile.write(first)
+            self.wfile.write(body[:cut])
+            self.wfile.flush()
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+        elif chunked:
+            for start in range(0, len(body), _CHUNK):
+                piece = body[start : start + _CHUNK]
+                self.wfile.write(b"%x\r\n" % len(piece))
+                self.wfile.write(piece)
+                self.wfile.write(b"\r\n")
+            self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.wfile.write(body)
+
+    do_GET = do_POST = do_HEAD = do_PUT = do_DELETE = do_OPTIONS = _serve  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Tests look at `requests` instead."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away in the middle is no event."""
+
+
+@contextlib.contextmanager
+def dvid_server(store: Store | None = None) -> Iterator[DvidServer]:
+    """A server on a port of the system's choosing, until the block ends."""
+    running = DvidServer(store or Store())
+    handler = type("Handler", (_Handler,), {"dvid": running})
+    with _Server(("127.0.0.1", 0), handler) as listener:
+        running.address = f"127.0.0.1:{listener.server_address[1]}"
+        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield running
+        finally:
+            listener.shutdown()
+            thread.join()
