@@ -3,6 +3,7 @@
 A suite that passes everything proves nothing.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -261,6 +262,16 @@ class LosesUpdates(Sound):
         super().write(BOX, found)
 
 
+class WritesInHalves(Sound):
+    def write(self, box, voxels, *, scale=0):
+        half = box.shape.z // 2
+        parts = [box.start.z, box.start.z + half, box.stop.z] if half else [box.start.z, box.stop.z]
+        for low, high in itertools.pairwise(parts):
+            part = Box(Vec3(*box.start[:2], low), Vec3(*box.stop[:2], high))
+            super().write(part, voxels[:, *part.slices_zyx(box.start)])
+            time.sleep(0.002)
+
+
 FAULTS = [
     (TransposesCubes, ReadConformance.test_telling_boxes_equal_the_reference_at_every_scale),
     (IsOffByOne, ReadConformance.test_any_box_equals_the_reference),
@@ -307,6 +318,7 @@ FAULTS = [
     (RefusesCutGranules, WriteConformance.test_any_box_reads_back_and_its_neighbours_stay),
     (RefusesCutGranules, WriteConformance.test_a_cut_granule_is_merged_or_refused_as_stated),
     (LosesUpdates, WriteConformance.test_concurrent_writers_of_one_granule_lose_nothing),
+    (WritesInHalves, WriteConformance.test_readers_beside_writers_find_chunks_old_or_new),
 ]
 
 

@@ -72,6 +72,8 @@ class VolumeCase:
         open_missing: tries to open what does not exist, and so raises UnknownVolume; None leaves that unchecked.
         writable: whether the volume takes writes.
         merges: of a writable volume, whether boxes that cut write granules are merged rather than refused.
+        atomic_chunks: of a writable volume, whether a reader beside a writer of whole granules finds each stored chunk
+            old or new, never between; a store that erases before it writes cannot promise that.
     """
 
     open: Callable[[OpenOptions], Volume]
@@ -83,6 +85,7 @@ class VolumeCase:
     open_missing: Callable[[], object] | None = None
     writable: bool = False
     merges: bool = True
+    atomic_chunks: bool = True
 
     def opened(self) -> Volume:
         """The volume, for a caller with endless patience."""

@@ -215,6 +215,43 @@ class WriteConformance:
             models[0][:, *part.slices_zyx(level.bounds.start)] = _noise(case, part, number)
         _expect_model(volume, models, case)
 
+    def test_readers_beside_writers_find_chunks_old_or_new(self, case: VolumeCase) -> None:
+        """Two writers fill granules with one number each time, while three look: no chunk is half done."""
+        if not case.atomic_chunks:
+            pytest.skip("this store erases before it writes")
+        volume, _ = _opened(case)
+        level = volume.info.scales[0]
+        granules = list(grid_cells(level.bounds, level.write_granule_shape, level.grid_origin))[:4]
+        looked_at = [
+            cell
+            for granule in granules
+            for cell in list(grid_cells(granule, level.stored_chunk_shape, level.grid_origin))[:4]
+        ]
+
+        def fill(granule: Box, value: int) -> None:
+            shape = (case.scales[0].voxels.shape[0], *granule.shape.zyx)
+            _writer(volume).write(granule, np.full(shape, value, volume.info.dtype))
+
+        def write(number: int) -> None:
+            for value in (2, 3, 4):
+                for granule in granules[number::2]:
+                    fill(granule, value)
+
+        def look(_: int) -> list[str]:
+            seen = [(cell, np.unique(channel)) for cell in looked_at for channel in volume.read(cell)]
+            return [f"{cell}: {values}" for cell, values in seen if len(values) != 1 or not 1 <= values[0] <= 4]
+
+        for granule in granules:
+            fill(granule, 1)
+        with ThreadPoolExecutor(5) as threads:
+            writers = [threads.submit(write, number) for number in (0, 1)]
+            torn = [line for lines in threads.map(look, range(9)) for line in lines]
+            for writer in writers:
+                writer.result()
+        expect(not torn, f"chunks were seen half written: {torn[:3]}")
+        for granule in granules:
+            expect(bool((case.opened().read(granule) == 4).all()), f"{granule} does not have the last number")
+
 
 def _opened(case: VolumeCase) -> tuple[Volume, list[Voxels]]:
     """The volume, and a model of each of its scales."""
