@@ -56,8 +56,9 @@ class SegmentIndex:
         """
         check_box(self._volume.info, box, scale)
         find = self._read if scale else self._asked
-        found: Ids = np.unique(np.concatenate(find(box, scale)))
-        return found[found != 0]
+        found = np.unique(np.concatenate(find(box, scale)))
+        segments: Ids = found[found != 0]
+        return segments
 
     def segment_extent(self, segment_id: int, *, scale: int = 0) -> SegmentExtent:
         """Where a segment is; see `voxgate.model.segments.SegmentExtents`.
