@@ -12,11 +12,10 @@ import grpc
 from voxgate.model.errors import Cancelled, InternalError, PermissionDenied, VoxgateError
 from voxgate.model.volumes import CallContext
 from voxgate.wire.errors import DETAILS_KEY, status_code, to_status
+from voxgate.wire.headers import REQUEST_ID_KEY, VIA_KEY
 from voxgate_serving.logs import logger
 from voxgate_serving.principal import ANONYMOUS
 
-VIA_KEY = "voxgate-via"
-REQUEST_ID_KEY = "x-request-id"
 _MAX_REQUEST_ID = 64
 
 

@@ -23,6 +23,7 @@ from voxgate.model.volumes import (
 from voxgate.v1 import types_pb2, volume_pb2
 from voxgate.wire import encodings
 from voxgate.wire.checksums import can_checksum, crc32c
+from voxgate.wire.errors import error_from_item
 from voxgate.wire.framing import FramedChunk, parse_chunk_response, parse_response
 from voxgate.wire.volumes import (
     box_from_proto,
@@ -204,10 +205,11 @@ def check_written(response: volume_pb2.WriteCutoutResponse) -> None:
     """Raise when a write was not complete.
 
     Raises:
-        PartialWriteError: naming the boxes that were not written.
+        PartialWriteError: naming the boxes that were not written; its cause is why the first was not.
     """
     if response.outcome == volume_pb2.WRITE_OUTCOME_COMPLETE:
         return
     failures = tuple((str(box_from_proto(f.box)), f.error.message) for f in response.failures)
     first = f": {failures[0][0]}: {failures[0][1]}" if failures else ""
-    raise PartialWriteError(f"some boxes were not written{first}", "write them again", failures=failures)
+    cause = error_from_item(response.failures[0].error) if failures else None
+    raise PartialWriteError(f"some boxes were not written{first}", "write them again", failures=failures) from cause

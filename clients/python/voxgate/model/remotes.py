@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from voxgate.model.volumes import C, OpenOptions, Volume, VolumeSpec
+from voxgate.model.volumes import C, CallContext, OpenOptions, Volume, VolumeSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,38 @@ class ResolvedUri:
     path: tuple[str, ...]
     version: str = ""
     is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeEntry:
+    """One entry of a listing across remotes; neither of both kinds is a group.
+
+    Attributes:
+        name: its full name, "remote/path".
+        is_volume: it can be opened.
+        is_key_values: it holds metadata and nothing else; see `voxgate.model.metadata`.
+    """
+
+    name: str
+    is_volume: bool
+    is_key_values: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteEntry:
+    """A configured store. Where it is stays its operator's business.
+
+    Attributes:
+        name: the first part of its volumes' names.
+        store: the scheme of its adapter, such as "file" or "dvid"; empty where nobody says.
+        writable: whether its volumes can be written and new ones created.
+        deletable: whether its volumes can be deleted.
+    """
+
+    name: str
+    store: str = ""
+    writable: bool = False
+    deletable: bool = False
 
 
 class Remote(Protocol):
@@ -74,6 +106,17 @@ class Remote(Protocol):
 
     def capability(self, kind: type[C]) -> C | None:
         """The optional power `kind` of the store itself (Deletable, HasKeyValues …), or None."""
+        ...
+
+
+class CallerBound(Protocol):
+    """A remote that passes calls on to another server, which has to know on whose behalf.
+
+    `Remote.open` is told by its options; everything else that a remote does for a caller is asked of `for_caller`.
+    """
+
+    def for_caller(self, context: CallContext) -> Remote:
+        """The same remote with this caller's deadline, stop event and path through servers. Connects to nothing."""
         ...
 
 

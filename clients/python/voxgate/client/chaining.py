@@ -1,0 +1,200 @@
+"""Calls to another server for a caller of this one: what the adapter that chains servers needs of the client.
+
+Every call carries the ids of the servers it came through, so that a loop is noticed; it waits no longer than its
+caller does, and ends when its caller goes away. The connection is one for all callers of a process.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from voxgate.client.channels import OpenedChannels, Server, Stubs
+from voxgate.client.connection import Client, ServerInfo
+from voxgate.client.watching import Watcher
+from voxgate.model.errors import Cancelled, Unimplemented
+from voxgate.model.volumes import CallContext
+from voxgate.wire.headers import VIA_KEY
+
+__all__ = ["ChainedServer", "Client"]
+
+_NOT_ASKED = ServerInfo("", "", {}, {}, writes_enabled=False)
+
+
+class ChainedServer:
+    """Another server, asked on behalf of callers. Thread-safe; connects at the first call, and again after a fork."""
+
+    def __init__(self, address: str, *, tls: bool | str = False, token: Callable[[], str] = str) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            address: "host:port"; no other address is ever asked, whatever the server says of its services.
+            tls: True for the system's authorities, or a PEM file; else none.
+            token: answers what proves who asks, empty for nothing; asked for every call, so that it may be replaced.
+        """
+        # The token of this process's own user is no business of the other server: never looked for.
+        self._shared = Stubs(Server(address, tls=tls), token="")
+        self._token = token
+        self._watchers: dict[int, Watcher] = {}
+
+    def for_caller(self, context: CallContext) -> Client:
+        """A client of the server whose every call is this caller's. It has nothing to be closed."""
+        return Client(_CallerStubs(self._shared, _Behalf(context, self._token, self._watcher)), _NOT_ASKED)
+
+    def _watcher(self) -> Watcher:
+        """This process's: a thread does not survive a fork, and a lock might be held in it for ever."""
+        here = os.getpid()
+        return self._watchers.get(here) or self._watchers.setdefault(here, Watcher())
+
+    def close(self) -> None:
+        """Close this process's connection for good; calls that run are cancelled."""
+        self._shared.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Behalf:
+    """For whom calls are made.
+
+    Attributes:
+        context: the caller's deadline, stop event and path through servers.
+        token: proves to the other server who we are.
+        watcher: ends calls whose caller went away.
+    """
+
+    context: CallContext
+    token: Callable[[], str]
+    watcher: Callable[[], Watcher]
+
+    def options(self, timeout: float | None, metadata: Any) -> dict[str, Any]:
+        """How a call is made.
+
+        Raises:
+            Cancelled, DeadlineExceeded: when there is nobody to make it for.
+        """
+        self.context.check()
+        headers = list(metadata or ())
+        token = self.token()
+        if token:
+            headers.append(("authorization", f"Bearer {token}"))
+        if self.context.via:
+            headers.append((VIA_KEY, ",".join(self.context.via)))
+        if self.context.deadline is not None:
+            left = max(0.0, self.context.deadline - time.monotonic())
+            timeout = left if timeout is None else min(timeout, left)
+        return {"timeout": timeout, "metadata": headers}
+
+
+class _CallerStubs(Stubs):
+    """Stubs on a connection that others use too, for one caller."""
+
+    def __init__(self, shared: Stubs, behalf: _Behalf) -> None:
+        super().__init__(shared.server, token="")
+        self._shared = shared
+        self._behalf = behalf
+
+    def __reduce__(self) -> Any:
+        raise TypeError("what was opened for a caller of this process is never pickled")
+
+    def _made(self) -> OpenedChannels:
+        shared = self._shared._opened().channels[self.server.address]
+        channel = _CallerChannel(shared, self._behalf)
+        return OpenedChannels(self.server, lambda where, own: channel)  # noqa: ARG005  (one address, one connection)
+
+
+class _CallerChannel(grpc.Channel):
+    """A channel whose calls are one caller's; it offers of grpc what this client uses."""
+
+    def __init__(self, channel: grpc.Channel, behalf: _Behalf) -> None:
+        self._channel = channel
+        self._behalf = behalf
+
+    def __enter__(self) -> _CallerChannel:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def subscribe(self, callback: Any, try_to_connect: bool = False) -> None:
+        self._channel.subscribe(callback, try_to_connect)
+
+    def unsubscribe(self, callback: Any) -> None:
+        self._channel.unsubscribe(callback)
+
+    def unary_unary(self, method: str, *serializers: Any, **kwargs: Any) -> Any:
+        return _Awaited(self._channel.unary_unary(method, *serializers, **kwargs), self._behalf)
+
+    def stream_unary(self, method: str, *serializers: Any, **kwargs: Any) -> Any:
+        return _Awaited(self._channel.stream_unary(method, *serializers, **kwargs), self._behalf)
+
+    def unary_stream(self, method: str, *serializers: Any, **kwargs: Any) -> Any:
+        return _Streamed(self._channel.unary_stream(method, *serializers, **kwargs), self._behalf)
+
+    def stream_stream(self, method: str, *_serializers: Any, **_kwargs: Any) -> Any:
+        raise Unimplemented(f"{method} streams both ways, and no call of the contract does", "upgrade this side")
+
+    def close(self) -> None:
+        """Nothing: the connection is others' too."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """A method with one answer, waited for no longer than the caller stays."""
+
+    method: Any
+    behalf: _Behalf
+
+    def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None) -> Any:
+        future = self.method.future(request, **self.behalf.options(timeout, metadata))
+        watcher = self.behalf.watcher()
+        watched = watcher.watch(self.behalf.context.stop, future)
+        try:
+            return future.result()
+        except grpc.FutureCancelledError:
+            self.behalf.context.check()
+            raise Cancelled("the call to the other server was cancelled") from None
+        finally:
+            watcher.forget(watched)
+
+
+@dataclass(frozen=True, slots=True)
+class _Streamed:
+    """A method with a stream of answers."""
+
+    method: Any
+    behalf: _Behalf
+
+    def __call__(self, request: Any, timeout: float | None = None, metadata: Any = None) -> Any:
+        return _Stream(self.method(request, **self.behalf.options(timeout, metadata)), self.behalf)
+
+
+class _Stream:
+    """A stream that ends when its caller goes away, also while the other server says nothing."""
+
+    def __init__(self, call: Any, behalf: _Behalf) -> None:
+        self._call = call
+        self._context = behalf.context
+        self._watcher = behalf.watcher()
+        self._watched = self._watcher.watch(self._context.stop, call)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._call)
+        except BaseException as error:
+            self._watcher.forget(self._watched)
+            if isinstance(error, grpc.RpcError):
+                # Whatever the call ended with, it ended because of this.
+                self._context.check()
+            raise
+
+    def cancel(self) -> None:
+        """End the call."""
+        self._watcher.forget(self._watched)
+        self._call.cancel()
