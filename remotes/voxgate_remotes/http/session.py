@@ -35,11 +35,16 @@ def pause(context: CallContext, seconds: float) -> None:
     context.stop.wait(seconds)
 
 
-def _home_of(url: str) -> Origin:
+def _normal(url: str) -> str:
+    """A URL as it is sent: where it leads is decided on what is asked for, not on another reading of the same text.
+
+    Raises:
+        PathRefused: when it is none.
+    """
     try:
-        return Origin.of(url)
-    except PathRefused:
-        raise ConfigInvalid("the uri of a remote is no URL of http or https", "state a host") from None
+        return str(requests.Request("GET", url).prepare().url)
+    except (requests.RequestException, UnicodeError):
+        raise PathRefused("the store redirects to an address that is no URL", "look at the store") from None
 
 
 class StoreSession:
@@ -66,8 +71,11 @@ class StoreSession:
         Raises:
             ConfigInvalid: when `base_url` is none.
         """
-        self._base_url = base_url.rstrip("/")
-        self._home = _home_of(self._base_url)
+        try:
+            self._base_url = _normal(base_url).rstrip("/")
+            self._home = Origin.of(self._base_url)
+        except PathRefused:
+            raise ConfigInvalid("the uri of a remote is no URL of http or https", "state a host") from None
         self._credentials = credentials
         self._authorization = authorization
         self._limits = limits
@@ -152,7 +160,7 @@ class StoreSession:
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or call.method not in ("GET", "HEAD") or not location:
                 return answer
-            url = next_url(url, location)
+            url = _normal(next_url(url, location))
         told = StoreUnavailable(
             f"the store redirects in a circle, or more than {_MOST_HOPS} times", "look at the store"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from voxgate.model.errors import ConfigInvalid
 from voxgate_remotes.config import CredentialsConfig
 
-_MOST_BYTES = 64 << 10
+_MOST_CHARACTERS = 8 << 10  # about what servers take of a header
 
 
 def token_of(credentials: CredentialsConfig) -> str:
@@ -35,7 +35,7 @@ def token_of(credentials: CredentialsConfig) -> str:
 def _content(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return file.read(_MOST_BYTES).decode("latin-1")
+            return file.read(2 * _MOST_CHARACTERS).decode("latin-1")
     except OSError as error:
         raise ConfigInvalid(
             f"the token file {path.name} cannot be read: {error.strerror}", "correct token_file, or its permissions"
@@ -45,6 +45,7 @@ def _content(path: Path) -> str:
 def _checked(text: str, where: str) -> str:
     """The token without white space around it; a line break or a foreign character would break the header it is for."""
     token = text.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
+    is_word = token.isascii() and token.isprintable() and " " not in token
+    if not token or not is_word or len(token) > _MOST_CHARACTERS:
         raise ConfigInvalid(f"{where} holds no token", "put the token there, one word and nothing else")
     return token
