@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from voxgate.model.requests import raw_size
 from voxgate.model.volumes import CallContext, Volume, Voxels
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 _POLL_S = 0.25
 
@@ -136,3 +137,56 @@ def awaited(future: Future[Any], context: CallContext, tick_s: float | None) -> 
         if tick_s is not None and time.monotonic() - last >= tick_s:
             last = time.monotonic()
             yield
+
+
+def ticking(pieces: Iterator[T], context: CallContext, tick_s: float | None) -> Generator[T | None]:
+    """Iterate in a thread, one piece at a time, so that an iterator that hangs holds nobody.
+
+    Yields:
+        The pieces, and None every `tick_s` seconds that the next one is waited for (None: never).
+
+    Raises:
+        Whatever the iterator raises; Cancelled or DeadlineExceeded from the context.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
+    end = object()
+    try:
+        while True:
+            future: Future[Any] = pool.submit(next, pieces, end)
+            for _ in awaited(future, context, tick_s):
+                yield None
+            piece = future.result()
+            if piece is end:
+                return
+            yield piece
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            # After the piece that is under way, in its thread: a generator that runs cannot be closed.
+            pool.submit(close)
+        pool.shutdown(wait=False)
+
+
+def each_answered(asked: Sequence[K], ask: Callable[[K], T], *, threads: int, context: CallContext) -> list[T]:
+    """Ask for several things, some at a time; the answers in order.
+
+    Raises:
+        Whatever the first that fails raises; Cancelled or DeadlineExceeded from the context. What was not begun by
+        then never is.
+    """
+
+    def run(one: K) -> T:
+        context.check()
+        return ask(one)
+
+    pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="ask")
+    try:
+        futures = [pool.submit(run, one) for one in asked]
+        answers = []
+        for future in futures:
+            for _ in awaited(future, context, None):
+                pass
+            answers.append(future.result())
+        return answers
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

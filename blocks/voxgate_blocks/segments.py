@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import fastremap
 import numpy as np
 import numpy.typing as npt
 
-from voxgate.model.errors import InvalidArgument, LimitExceeded, MissingCapability, OutOfBounds
+from voxgate.model.errors import InvalidArgument, OutOfBounds
 from voxgate.model.geometry import Box, Vec3
-from voxgate.model.requests import check_box, scale_of
 from voxgate.model.segments import SegmentCount
-from voxgate.model.volumes import (
-    CallContext,
-    Scale,
-    Volume,
-    VolumeKind,
-)
-from voxgate_blocks.plans import plan_blocks
+from voxgate.model.volumes import CallContext, Volume, Voxels
+from voxgate_blocks.scanning import Scan, ScanLimits, check_segments
 
-_BLOCK_BYTES = 32 << 20
 _PENDING_IDS = 1 << 20
-"""So many (id, count) pairs are gathered before they are merged: bounds memory, keeps merging rare."""
+"""So many ids are gathered before they are merged: bounds memory, keeps merging rare."""
+_COUNTING_BYTES = 16
+"""About what counting needs for each voxel beside the voxel: a sorted copy where neighbours differ."""
 
 Ids = npt.NDArray[np.uint64]
 
@@ -34,7 +29,7 @@ def count_segments(
     *,
     scale: int = 0,
     top: int | None = None,
-    max_voxels: int,
+    limits: ScanLimits,
     context: CallContext | None = None,
 ) -> list[SegmentCount]:
     """Count the voxels of every segment in a box by reading it, each stored chunk once.
@@ -44,34 +39,58 @@ def count_segments(
         box: where, voxels of the scale, global coordinates.
         scale: index of the scale to read.
         top: only that many of the largest; None means all.
-        max_voxels: the budget; a larger box is refused before anything is read.
+        limits: what the search may cost.
         context: the caller's patience, looked at between blocks.
 
     Returns:
         Exact counts, background (0) left out: ordered by id, or with `top` largest first (equal counts by id).
 
     Raises:
-        LimitExceeded: when the box has more than `max_voxels` voxels.
+        LimitExceeded: when the box has more voxels than may be searched.
         MissingCapability: when the volume has no segments.
         InvalidArgument: when `top` is less than 1, or the volume has several channels.
         EmptyBox, OutOfBounds, UnknownScale, ChunkCorrupt, StoreUnavailable: as `Volume.read` raises them.
     """
-    level = _level(volume, scale)
     if top is not None and top < 1:
         raise InvalidArgument(f"the {top} largest segments are none", "ask for at least one, or leave `top` out")
-    if box.voxel_count > max_voxels:
-        raise LimitExceeded(
-            f"{box.voxel_count} voxels would have to be read, the limit is {max_voxels}",
-            "ask for a smaller box, or the same place at a coarser scale",
-            details={"limit": str(max_voxels), "asked": str(box.voxel_count)},
-        )
-    check_box(volume.info, box, scale)
-    ids, counts = _merged(_counts_of_blocks(volume, box, scale, level, context or CallContext()))
+    scan = Scan(volume, box, scale, limits, context or CallContext())
+    scan.check()
+    found = scan.blocks(_counts_of_block, extra_voxel_bytes=_COUNTING_BYTES)
+    ids, counts = _merged(part for _, part in found if part is not None)
     if top is not None:
         # lexsort's last key counts most; uint64 has no minus, its complement orders the same way.
         order = np.lexsort((ids, ~counts))[:top]
         ids, counts = ids[order], counts[order]
     return [SegmentCount(*pair) for pair in zip(ids.tolist(), counts.tolist(), strict=True)]
+
+
+def find_segment_ids(
+    volume: Volume, box: Box, *, scale: int = 0, limits: ScanLimits, context: CallContext | None = None
+) -> Ids:
+    """The ids of the segments in a box, by reading it, each stored chunk once; cheaper than counting them.
+
+    Returns:
+        uint64 array, ascending, background (0) left out.
+
+    Raises:
+        As `count_segments`.
+    """
+    scan = Scan(volume, box, scale, limits, context or CallContext())
+    scan.check()
+    known: Ids = np.empty(0, np.uint64)
+    pending: list[Ids] = []
+    pending_ids = 0
+    for _, ids in scan.blocks(_ids_of_block, extra_voxel_bytes=_COUNTING_BYTES):
+        if ids is None:
+            continue
+        pending.append(ids)
+        pending_ids += len(ids)
+        if pending_ids > max(_PENDING_IDS, len(known)):
+            known = np.unique(np.concatenate([known, *pending]))
+            pending, pending_ids = [], 0
+    known = np.unique(np.concatenate([known, *pending]))
+    found: Ids = known[known != 0]
+    return found
 
 
 def lookup_segments(
@@ -93,7 +112,7 @@ def lookup_segments(
         InvalidArgument: when the volume has several channels.
         UnknownScale, ChunkCorrupt, StoreUnavailable: as `Volume.read` raises them.
     """
-    level = _level(volume, scale)
+    level = check_segments(volume.info, scale)
     context = context or CallContext()
     by_chunk: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
     for index, point in enumerate(points):
@@ -113,37 +132,17 @@ def lookup_segments(
     return found
 
 
-def _level(volume: Volume, scale: int) -> Scale:
-    """The scale, once it is known that the volume has segments.
-
-    Raises:
-        UnknownScale, MissingCapability, InvalidArgument.
-    """
-    info = volume.info
-    if info.kind is VolumeKind.IMAGE or info.dtype.kind != "u":
-        what = "an image" if info.kind is VolumeKind.IMAGE else f"of dtype {info.dtype}"
-        raise MissingCapability(
-            f"the volume is {what} and has no segments",
-            "ask a segmentation of unsigned integers",
-            details={"capability": "segments"},
-        )
-    if info.channel_count != 1:
-        raise InvalidArgument(f"the volume has {info.channel_count} channels", "segments are of one channel")
-    return scale_of(info, scale)
+def _ids_of_block(_box: Box, voxels: Voxels) -> Ids:
+    ids: Ids = fastremap.unique(voxels).astype(np.uint64)
+    return ids
 
 
-def _counts_of_blocks(
-    volume: Volume, box: Box, scale: int, level: Scale, context: CallContext
-) -> Iterator[tuple[Ids, Ids]]:
-    """Ids and their voxel counts, block by block."""
-    voxel_bytes = volume.info.dtype.itemsize
-    for block in plan_blocks(level, box, voxel_bytes=voxel_bytes, block_bytes=_BLOCK_BYTES):
-        context.check()
-        ids, counts = fastremap.unique(volume.read(block, scale=scale), return_counts=True)
-        yield ids.astype(np.uint64), counts.astype(np.uint64)
+def _counts_of_block(_box: Box, voxels: Voxels) -> tuple[Ids, Ids]:
+    ids, counts = fastremap.unique(voxels, return_counts=True)
+    return ids.astype(np.uint64), counts.astype(np.uint64)
 
 
-def _merged(parts: Iterator[tuple[Ids, Ids]]) -> tuple[Ids, Ids]:
+def _merged(parts: Iterable[tuple[Ids, Ids]]) -> tuple[Ids, Ids]:
     """Ascending ids without 0, and the sums of their counts, in uint64 throughout."""
     ids, counts = np.empty(0, np.uint64), np.empty(0, np.uint64)
     pending: list[tuple[Ids, Ids]] = []

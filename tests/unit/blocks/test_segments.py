@@ -24,8 +24,9 @@ from voxgate.model.volumes import (
     VolumeKind,
     VolumeSpec,
 )
-from voxgate_blocks import segments
-from voxgate_blocks.segments import count_segments, lookup_segments
+from voxgate_blocks import scanning, segments
+from voxgate_blocks.scanning import ScanLimits
+from voxgate_blocks.segments import count_segments, find_segment_ids, lookup_segments
 from voxgate_remotes.memory import MemoryVolume
 
 START = Vec3(-9, 5, 100)
@@ -76,14 +77,38 @@ def boxes(draw):
 @given(box=boxes())
 def test_counts_equal_numpys_whatever_the_blocks(block_bytes, box):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(segments, "_BLOCK_BYTES", block_bytes)
-        assert count_segments(VOLUME, box, max_voxels=10**6) == by_numpy(box)
+        patch.setattr(scanning, "_BLOCK_BYTES", block_bytes)
+        assert count_segments(VOLUME, box, limits=ScanLimits(10**6)) == by_numpy(box)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 4000, 1 << 20])
+@settings(max_examples=25, deadline=None)
+@given(box=boxes())
+def test_ids_equal_numpys_whatever_the_blocks(block_bytes, box):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scanning, "_BLOCK_BYTES", block_bytes)
+        patch.setattr(segments, "_PENDING_IDS", 5)
+        found = find_segment_ids(VOLUME, box, limits=ScanLimits(10**6))
+    assert found.dtype == np.uint64
+    assert found.tolist() == [count.segment_id for count in by_numpy(box)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(box=boxes(), cut=st.integers(1, 28))
+def test_ids_of_a_box_are_those_of_its_halves(box, cut):
+    middle = min(box.start.x + cut, box.stop.x)
+    halves = (
+        Box(box.start, Vec3(middle, box.stop.y, box.stop.z)),
+        Box(Vec3(middle, box.start.y, box.start.z), box.stop),
+    )
+    parts = [find_segment_ids(VOLUME, half, limits=ScanLimits(10**6)) for half in halves if not half.is_empty]
+    assert find_segment_ids(VOLUME, box, limits=ScanLimits(10**6)).tolist() == sorted(set(np.concatenate(parts)))
 
 
 def test_counts_are_merged_exactly_when_ids_outgrow_the_buffer(monkeypatch):
-    monkeypatch.setattr(segments, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(scanning, "_BLOCK_BYTES", 1)
     monkeypatch.setattr(segments, "_PENDING_IDS", 3)
-    found = count_segments(VOLUME, BOUNDS, max_voxels=10**6)
+    found = count_segments(VOLUME, BOUNDS, limits=ScanLimits(10**6))
     assert found == by_numpy(BOUNDS)
     assert found[-1].segment_id == 2**64 - 1
     assert type(found[-1].segment_id) is int
@@ -92,7 +117,7 @@ def test_counts_are_merged_exactly_when_ids_outgrow_the_buffer(monkeypatch):
 def test_ids_that_float64_cannot_tell_apart_are_counted_apart():
     voxels = np.array([2**63 + 1, 2**63 + 2, 2**63 + 1, 2**53 + 1, 2**53, 0], "<u8").reshape(1, 2, 3)
     volume = MemoryVolume.from_array(voxels, kind=VolumeKind.SEGMENTATION)
-    assert count_segments(volume, volume.info.scales[0].bounds, max_voxels=6) == [
+    assert count_segments(volume, volume.info.scales[0].bounds, limits=ScanLimits(6)) == [
         SegmentCount(2**53, 1),
         SegmentCount(2**53 + 1, 1),
         SegmentCount(2**63 + 1, 2),
@@ -105,7 +130,7 @@ def test_smaller_unsigned_dtypes_are_counted_too(dtype):
     voxels = segmentation((1, 5, 6, 7), dtype)[0]
     volume = MemoryVolume.from_array(voxels, kind=VolumeKind.UNKNOWN)
     ids, counts = np.unique(voxels[voxels != 0], return_counts=True)
-    found = count_segments(volume, volume.info.scales[0].bounds, max_voxels=210)
+    found = count_segments(volume, volume.info.scales[0].bounds, limits=ScanLimits(210))
     assert [(s.segment_id, s.voxel_count) for s in found] == list(zip(ids.tolist(), counts.tolist(), strict=True))
 
 
@@ -114,18 +139,18 @@ def test_top_answers_the_largest_first_and_equal_counts_by_id():
     volume = MemoryVolume.from_array(voxels, kind=VolumeKind.SEGMENTATION)
     ordered = [SegmentCount(2**64 - 1, 3), SegmentCount(5, 2), SegmentCount(9, 2), SegmentCount(7, 1)]
     for top in (1, 2, 3, 4, 50):
-        assert count_segments(volume, volume.info.scales[0].bounds, top=top, max_voxels=12) == ordered[:top]
+        assert count_segments(volume, volume.info.scales[0].bounds, top=top, limits=ScanLimits(12)) == ordered[:top]
 
 
 def test_a_box_of_background_has_no_segments():
     volume = MemoryVolume.from_array(np.zeros((2, 3, 4), "<u8"), kind=VolumeKind.SEGMENTATION)
-    assert count_segments(volume, volume.info.scales[0].bounds, max_voxels=24) == []
+    assert count_segments(volume, volume.info.scales[0].bounds, limits=ScanLimits(24)) == []
 
 
 def test_every_stored_chunk_is_read_in_one_piece_only(monkeypatch):
-    monkeypatch.setattr(segments, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(scanning, "_BLOCK_BYTES", 1)
     volume = CountingVolume()
-    count_segments(volume, BOUNDS, max_voxels=10**6)
+    count_segments(volume, BOUNDS, limits=ScanLimits(10**6))
     assert len(volume.boxes) == len({box.start for box in volume.boxes}) == 4 * 3 * 3
     for box in volume.boxes:
         assert all((a - o) % c == 0 for a, o, c in zip(box.start, START, CHUNK, strict=True))
@@ -134,11 +159,11 @@ def test_every_stored_chunk_is_read_in_one_piece_only(monkeypatch):
 def test_a_box_over_the_budget_is_refused_unread_and_says_both_numbers():
     volume = CountingVolume()
     with pytest.raises(LimitExceeded) as caught:
-        count_segments(volume, BOUNDS, max_voxels=5422)
+        count_segments(volume, BOUNDS, limits=ScanLimits(5422))
     assert caught.value.details == {"limit": "5422", "asked": "5423"}
     assert caught.value.remedy
     assert volume.boxes == []
-    assert count_segments(volume, BOUNDS, max_voxels=5423) == by_numpy(BOUNDS)
+    assert count_segments(volume, BOUNDS, limits=ScanLimits(5423)) == by_numpy(BOUNDS)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +173,7 @@ def test_a_box_over_the_budget_is_refused_unread_and_says_both_numbers():
 def test_a_volume_without_segments_says_so(dtype, kind):
     volume = MemoryVolume.from_array(np.ones((2, 3, 4), dtype), kind=kind)
     with pytest.raises(MissingCapability) as caught:
-        count_segments(volume, volume.info.scales[0].bounds, max_voxels=100)
+        count_segments(volume, volume.info.scales[0].bounds, limits=ScanLimits(100))
     assert caught.value.details["capability"] == "segments"
     with pytest.raises(MissingCapability):
         lookup_segments(volume, [Vec3(0, 0, 0)])
@@ -157,9 +182,9 @@ def test_a_volume_without_segments_says_so(dtype, kind):
 def test_several_channels_and_a_senseless_top_are_refused():
     volume = MemoryVolume.from_array(np.ones((2, 2, 3, 4), "<u8"), kind=VolumeKind.SEGMENTATION)
     with pytest.raises(InvalidArgument, match="channels"):
-        count_segments(volume, volume.info.scales[0].bounds, max_voxels=100)
+        count_segments(volume, volume.info.scales[0].bounds, limits=ScanLimits(100))
     with pytest.raises(InvalidArgument):
-        count_segments(VOLUME, BOUNDS, top=0, max_voxels=10**6)
+        count_segments(VOLUME, BOUNDS, top=0, limits=ScanLimits(10**6))
 
 
 def test_bad_boxes_and_scales_are_refused():
@@ -167,20 +192,20 @@ def test_bad_boxes_and_scales_are_refused():
     outside = BOUNDS.shifted(Vec3(1, 0, 0))
     for box, error in ((inverted, EmptyBox), (outside, OutOfBounds)):
         with pytest.raises(error):
-            count_segments(VOLUME, box, max_voxels=10**6)
+            count_segments(VOLUME, box, limits=ScanLimits(10**6))
     for scale in (1, -1):
         with pytest.raises(UnknownScale):
-            count_segments(VOLUME, BOUNDS, scale=scale, max_voxels=10**6)
+            count_segments(VOLUME, BOUNDS, scale=scale, limits=ScanLimits(10**6))
         with pytest.raises(UnknownScale):
             lookup_segments(VOLUME, [START], scale=scale)
 
 
 def test_counting_stops_after_the_block_in_which_the_caller_leaves(monkeypatch):
-    monkeypatch.setattr(segments, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(scanning, "_BLOCK_BYTES", 1)
     context = CallContext()
     volume = CountingVolume(stop=context)
     with pytest.raises(Cancelled):
-        count_segments(volume, BOUNDS, max_voxels=10**6, context=context)
+        count_segments(volume, BOUNDS, limits=ScanLimits(10**6), context=context)
     assert len(volume.boxes) == 1
 
 
@@ -204,7 +229,7 @@ def test_lookups_use_the_scale_they_are_asked_for():
     volume.write(scales[0].bounds, fine)
     volume.write(scales[1].bounds, coarse, scale=1)
     assert lookup_segments(volume, [Vec3(4, 3, 8)], scale=1) == [int(coarse[0, 2, 1, 3])]
-    found = count_segments(volume, scales[1].bounds, scale=1, max_voxels=48)
+    found = count_segments(volume, scales[1].bounds, scale=1, limits=ScanLimits(48))
     ids, counts = np.unique(coarse[coarse != 0], return_counts=True)
     assert [(s.segment_id, s.voxel_count) for s in found] == list(zip(ids.tolist(), counts.tolist(), strict=True))
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from voxgate.model.errors import VoxgateError
 from voxgate.model.geometry import Box, Vec3
 
 Runs = npt.NDArray[Any]
@@ -96,6 +97,19 @@ class SegmentExtents(Protocol):
             SegmentNotFound: when it has no voxel.
             SegmentSuperseded: when it is no longer a segment of its own.
             InvalidSegmentId: for 0.
+        """
+        ...
+
+
+class ManySegmentExtents(Protocol):
+    """Knows where segments are, and asks for several of them at once."""
+
+    def segment_extents(self, segment_ids: Sequence[int], *, scale: int = 0) -> list[SegmentExtent | VoxgateError]:
+        """Where each segment is, in order, or why that is not known: see `SegmentExtents.segment_extent`.
+
+        Args:
+            segment_ids: none of them 0, none twice.
+            scale: index of the scale.
         """
         ...
 
