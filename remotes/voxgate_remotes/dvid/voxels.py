@@ -1,0 +1,141 @@
+"""Boxes of voxels over the wire: GET and POST of raw/0_1_2/{size}/{offset}.
+
+The body is z, y, x in C-order, little-endian; sizes and offsets in the path are x_y_z; any alignment and negative
+offsets can be read, whole blocks can be written (help of imageblk and labelmap). Labels travel as one raw LZ4 block
+without a length (`compression=lz4`); images as they are. `throttle=true` is not asked for: a server then answers 503
+as soon as one such request is running, and by default it allows one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import lz4.block
+import numpy as np
+import numpy.typing as npt
+
+from voxgate.model.errors import ChunkCorrupt
+from voxgate.model.geometry import Box, Vec3, grid_cells
+from voxgate.model.volumes import CallContext
+from voxgate_remotes.dvid.client import Ask, DvidClient
+from voxgate_remotes.dvid.instances import ORIGIN, Instance
+from voxgate_remotes.dvid.levels import Level
+from voxgate_remotes.parallel import share
+
+Block3 = npt.NDArray[Any]
+"""Voxels of shape (z, y, x)."""
+
+REQUEST_BYTES = 16 << 20
+"""Raw bytes of one request. DVID serialises reads above 256**3 voxels on one lock: this is 256**3 of one byte."""
+PARALLEL_READS = 4
+_SLACK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where requests go: one version on one server, for one caller."""
+
+    client: DvidClient
+    uuid: str
+    context: CallContext
+
+    def ask(self, instance: str, *rest: str) -> tuple[str, ...]:
+        """The path of an endpoint of an instance at this version."""
+        return ("node", self.uuid, instance, *rest)
+
+
+def pieces(box: Box, block: Vec3, itemsize: int) -> list[Box]:
+    """A box cut along the grid of blocks into pieces of about REQUEST_BYTES; itself where it is no larger."""
+    if box.voxel_count * itemsize <= REQUEST_BYTES:
+        return [box]
+    return list(grid_cells(box, _cell(box, block, itemsize), ORIGIN))
+
+
+def _cell(box: Box, block: Vec3, itemsize: int) -> Vec3:
+    """As many whole blocks as one request holds, doubled axis by axis as far as the box goes."""
+    cell, grown = block, True
+    while grown:
+        grown = False
+        for axis in range(3):
+            larger = Vec3(*(size * 2 if i == axis else size for i, size in enumerate(cell)))
+            fits = larger.product * itemsize <= REQUEST_BYTES
+            if fits and tuple(cell)[axis] < tuple(box.shape)[axis]:
+                cell, grown = larger, True
+    return cell
+
+
+def read_into(place: Place, level: Level, box: Box, out: Block3, *, supervoxels: bool) -> None:
+    """Fill an array (z, y, x) of any strides with a box, by several requests at a time where it is large.
+
+    Raises:
+        ChunkCorrupt, StoreUnavailable, Cancelled, DeadlineExceeded, and what DVID's refusals mean.
+    """
+
+    def read(piece: Box) -> None:
+        place.context.check()
+        out[piece.slices_zyx(box.start)] = fetched(place, level, piece, supervoxels=supervoxels)
+
+    def worker() -> Callable[[Box], None]:
+        return read
+
+    parts = pieces(box, level.instance.block, level.instance.dtype.itemsize)
+    share(parts, worker, min(PARALLEL_READS, len(parts)))
+
+
+def fetched(place: Place, level: Level, box: Box, *, supervoxels: bool) -> Block3:
+    """The voxels of a box by one request, to be read only.
+
+    Raises:
+        ChunkCorrupt: when the answer is not exactly as long as the box.
+    """
+    instance = level.instance
+    count = box.voxel_count * instance.dtype.itemsize
+    query = tuple(_read_query(level, supervoxels=supervoxels))
+    path = place.ask(instance.name, "raw", "0_1_2", _joined(box.shape), _joined(box.start))
+    most = count + count // 255 + _SLACK  # the most that LZ4 makes of it
+    body = place.client.get(Ask(path, query, most_bytes=most), place.context)
+    if instance.is_labels:
+        body = _decompressed(body, count)
+    if len(body) != count:
+        raise ChunkCorrupt(f"the store answered {len(body)} bytes for the voxels {box}, not {count}", "try again later")
+    return np.frombuffer(body, instance.dtype).reshape(box.shape.zyx)
+
+
+def stored(place: Place, instance: Instance, box: Box, voxels: Block3) -> None:
+    """Write a box of whole blocks to the finest level.
+
+    `mutate=true` always: DVID then takes what was there before out of its label index; without it the same voxels would
+    be counted twice (help: the default is for a first ingest). Repeating it changes nothing, so a call that may have
+    been lost is sent again.
+
+    Raises:
+        VersionLocked, StoreUnavailable, and what other refusals mean.
+    """
+    data: bytes = np.ascontiguousarray(voxels, instance.dtype).tobytes()
+    query: tuple[tuple[str, str], ...] = (("mutate", "true"),)
+    if instance.is_labels:
+        data, query = lz4.block.compress(data, store_size=False), (*query, ("compression", "lz4"))
+    path = place.ask(instance.name, "raw", "0_1_2", _joined(box.shape), _joined(box.start))
+    place.client.post(Ask(path, query, body=data), place.context)
+
+
+def _read_query(level: Level, *, supervoxels: bool) -> Iterator[tuple[str, str]]:
+    if level.instance.is_labels:
+        yield ("compression", "lz4")
+    if level.number:
+        yield ("scale", str(level.number))
+    if supervoxels and level.instance.typename == "labelmap":
+        yield ("supervoxels", "true")
+
+
+def _decompressed(body: bytes, count: int) -> bytes:
+    try:
+        return bytes(lz4.block.decompress(body, uncompressed_size=count))
+    except (lz4.block.LZ4BlockError, ValueError):
+        raise ChunkCorrupt("the labels that the store answered cannot be decompressed", "try again later") from None
+
+
+def _joined(numbers: Vec3) -> str:
+    return "_".join(str(number) for number in numbers)
