@@ -12,7 +12,17 @@ from voxgate.client.calls import BoundCalls
 from voxgate.client.meshes import GrpcMeshSource
 from voxgate.client.remote_segments import RemoteSegments
 from voxgate.model.meshes import MeshSource
-from voxgate.model.segments import SegmentIndex
+from voxgate.model.segments import (
+    ManySegmentExtents,
+    SegmentCounts,
+    SegmentExtents,
+    SegmentIdReservation,
+    SegmentIds,
+    SegmentIndex,
+    SegmentLookup,
+    SegmentRuns,
+    Supervoxels,
+)
 from voxgate.model.volumes import Relayed, Tuned
 
 
@@ -29,11 +39,20 @@ def _meshes(calls: BoundCalls) -> GrpcMeshSource:
 
 _BY_OFFER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {
     SegmentIndex: ("segments", RemoteSegments),
+    SegmentLookup: ("segments", RemoteSegments),
+    SegmentIds: ("segments", RemoteSegments),
+    SegmentCounts: ("segments", RemoteSegments),
+    SegmentExtents: ("segments", RemoteSegments),
+    ManySegmentExtents: ("segments", RemoteSegments),
+    SegmentRuns: ("segments", RemoteSegments),
     MeshSource: ("mesh", _meshes),
 }
 """Powers that are there where a service of the server is offered on the volume."""
 
-_BY_POWER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {}
+_BY_POWER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {
+    Supervoxels: ("supervoxels", RemoteSegments),
+    SegmentIdReservation: ("reserve_segment_ids", RemoteSegments),
+}
 """Powers that are there where the store has them."""
 
 
