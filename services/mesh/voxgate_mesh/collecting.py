@@ -53,9 +53,10 @@ class MeshCollector:
             ending.segment_id,
             np.concatenate([np.zeros((0, 3), np.float32), *(piece.vertices for piece in pieces)]),
             np.concatenate([np.zeros((0, 3), np.uint32), *(piece.faces for piece in pieces)]),
+            origin=ending.origin,
             scale=self._request.scale,
             resolved_version=self._version,
-            mesher=self._mesher,
+            mesher=self._mesher if ending.origin == "computed" else "",
         )
 
 

@@ -54,6 +54,9 @@ def file_messages(
     yield pb.ExportMeshResponse(header=pb.ExportMeshHeader(media_type=kind.media_type, file_extension=kind.extension))
     for start in range(0, len(data), MAX_MESSAGE_BYTES):
         yield pb.ExportMeshResponse(data=bytes(data[start : start + MAX_MESSAGE_BYTES]))
-    ends = [mesh_end_to_proto(mesh.segment_id, (len(mesh.vertices), len(mesh.faces)), None, facts) for mesh in meshes]
+    ends = [
+        mesh_end_to_proto(mesh.segment_id, (len(mesh.vertices), len(mesh.faces)), None, facts, origin=mesh.origin)
+        for mesh in meshes
+    ]
     ends += [mesh_end_to_proto(failure.segment_id, (0, 0), failure.error, facts) for failure in failures]
     yield pb.ExportMeshResponse(ends=ends)

@@ -46,12 +46,14 @@ class MeshEnding:
 
     Attributes:
         error: why there is no mesh; None when there is one.
+        origin: "computed" or "stored".
     """
 
     segment_id: int
     vertex_count: int = 0
     face_count: int = 0
     error: VoxgateError | None = None
+    origin: str = "computed"
 
 
 @dataclass(frozen=True, slots=True)

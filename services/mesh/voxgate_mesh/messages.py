@@ -80,7 +80,8 @@ class MeshMessages:
                 if len(self._message.ends) >= _MAX_ITEMS:
                     yield self._sent()
                 counts = (event.vertex_count, event.face_count)
-                self._message.ends.append(mesh_end_to_proto(event.segment_id, counts, event.error, self._facts))
+                end = mesh_end_to_proto(event.segment_id, counts, event.error, self._facts, origin=event.origin)
+                self._message.ends.append(end)
             elif self._pace.is_due():
                 # What is ready goes out with it: a viewer draws while the rest is searched.
                 self._message.progress.CopyFrom(progress_to_proto(event))

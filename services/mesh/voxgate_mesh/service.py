@@ -1,12 +1,13 @@
-"""The Mesh service, ready for any server."""
+"""The Mesh and Skeleton services, ready for any server."""
 
 from __future__ import annotations
 
-from voxgate.v1 import mesh_pb2_grpc
+from voxgate.v1 import mesh_pb2_grpc, skeleton_pb2_grpc
 from voxgate_blocks.readahead import ReadAhead
 from voxgate_mesh.checks import MeshLimits
 from voxgate_mesh.meshing import HEARTBEAT_S, MeshingSettings
 from voxgate_mesh.servicer import MeshServicer
+from voxgate_mesh.skeleton_servicer import SkeletonServicer
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
 from voxgate_serving.server import ServiceRegistration
@@ -14,6 +15,7 @@ from voxgate_serving.settings import ServerSettings
 from voxgate_serving.workers import WorkerPool
 
 MESH = "voxgate.v1.MeshService"
+SKELETON = "voxgate.v1.SkeletonService"
 
 
 def meshing_settings(settings: ServerSettings) -> MeshingSettings:
@@ -27,12 +29,17 @@ def meshing_settings(settings: ServerSettings) -> MeshingSettings:
 
 
 def registrations(registry: Registry, settings: ServerSettings, *, workers: WorkerPool) -> list[ServiceRegistration]:
-    """The service. `workers` must have been started before any server; they are closed with the service."""
-    servicer = MeshServicer(registry, workers, meshing_settings(settings), ByteBudget(settings.memory_budget_bytes))
+    """The services. `workers` must have been started before any server; they are closed with the service."""
+    chosen = meshing_settings(settings)
+    servicer = MeshServicer(registry, workers, chosen, ByteBudget(settings.memory_budget_bytes))
+    skeletons = SkeletonServicer(registry, chosen.limits)
     return [
         ServiceRegistration(
             MESH,
             lambda server: mesh_pb2_grpc.add_MeshServiceServicer_to_server(servicer, server),
             close=workers.close,
-        )
+        ),
+        ServiceRegistration(
+            SKELETON, lambda server: skeleton_pb2_grpc.add_SkeletonServiceServicer_to_server(skeletons, server)
+        ),
     ]

@@ -20,8 +20,9 @@ from voxgate.wire.requests import open_options, scale_index
 from voxgate_mesh.collecting import MeshCollector
 from voxgate_mesh.files import file_messages
 from voxgate_mesh.meshers import find_mesher
-from voxgate_mesh.meshing import MeshEvent, MeshingSettings, Workers, mesh_segments
+from voxgate_mesh.meshing import MeshEvent, MeshingSettings, Workers
 from voxgate_mesh.messages import MeshMessages
+from voxgate_mesh.native import native_or_computed
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
 from voxgate_serving.calls import call_context
@@ -87,7 +88,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         wanted = min(ahead.in_flight_bytes, max(1, raw_size(volume.info, region)))
         with self._budget.share(wanted, call) as share:
             settings = replace(self._settings, ahead=replace(ahead, in_flight_bytes=share))
-            events = mesh_segments(volume, request, workers=self._workers, context=call, settings=settings)
+            events = native_or_computed(volume, request, workers=self._workers, context=call, settings=settings)
             try:
                 yield _Work(request, facts, events)
             finally:

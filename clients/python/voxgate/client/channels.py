@@ -20,6 +20,7 @@ from voxgate.v1 import (
     job_pb2_grpc,
     mesh_pb2_grpc,
     segment_pb2_grpc,
+    skeleton_pb2_grpc,
     transfer_pb2_grpc,
     volume_pb2,
     volume_pb2_grpc,
@@ -190,6 +191,7 @@ class OpenedChannels:
         self.volume = volume_pb2_grpc.VolumeServiceStub(channel("volume"))
         self.segment = segment_pb2_grpc.SegmentServiceStub(channel("volume"))
         self.mesh = mesh_pb2_grpc.MeshServiceStub(channel("mesh"))
+        self.skeleton = skeleton_pb2_grpc.SkeletonServiceStub(channel("mesh"))
         self.transfer = transfer_pb2_grpc.TransferServiceStub(channel("transfer"))
         self.job = job_pb2_grpc.JobServiceStub(channel("job"))
         self.read_chunk: Any = channel("volume").unary_unary(
@@ -306,6 +308,11 @@ class Stubs:
     def mesh(self) -> mesh_pb2_grpc.MeshServiceStub:
         """The raw stub of the Mesh service."""
         return self._opened().mesh
+
+    @property
+    def skeleton(self) -> skeleton_pb2_grpc.SkeletonServiceStub:
+        """The raw stub of the Skeleton service."""
+        return self._opened().skeleton
 
     @property
     def transfer(self) -> transfer_pb2_grpc.TransferServiceStub:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from voxgate.client.calls import BoundCalls
-from voxgate.client.meshes import GrpcMeshSource
+from voxgate.client.kept import mesh_source
 from voxgate.client.remote_segments import RemoteSegments
 from voxgate.model.meshes import MeshSource
 from voxgate.model.segments import (
@@ -33,10 +33,6 @@ class _RemoteTuning:
         self.tuning = calls.facts.tuning
 
 
-def _meshes(calls: BoundCalls) -> GrpcMeshSource:
-    return GrpcMeshSource(calls.stubs.mesh, calls.facts.info.name, calls.bound, calls.stubs.addresses["mesh"])
-
-
 _BY_OFFER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {
     SegmentIndex: ("segments", RemoteSegments),
     SegmentLookup: ("segments", RemoteSegments),
@@ -45,7 +41,7 @@ _BY_OFFER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {
     SegmentExtents: ("segments", RemoteSegments),
     ManySegmentExtents: ("segments", RemoteSegments),
     SegmentRuns: ("segments", RemoteSegments),
-    MeshSource: ("mesh", _meshes),
+    MeshSource: ("mesh", mesh_source),
 }
 """Powers that are there where a service of the server is offered on the volume."""
 

@@ -67,6 +67,10 @@ MESH_FORMATS: tuple[str, ...] = ("obj", "ply", "stl", "glb", "precomputed")
 """Formats a mesh can be written in; all but "precomputed" are also the file's ending."""
 
 
+MESH_SOURCES: tuple[str, ...] = ("auto", "stored", "computed")
+"""Where meshes may come from: the store's own where it has one, else made from voxels; only one of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class MeshRequest:
     """Which surfaces to make.
@@ -77,6 +81,7 @@ class MeshRequest:
         bounds: where, in voxels of the scale; None means the whole scale.
         closed: whether surfaces are closed at the border of `bounds`, as if only background lay outside.
         mesher: a mesher by name ("zmesh", "skimage"); empty means the default.
+        source: one of MESH_SOURCES.
     """
 
     segment_ids: tuple[int, ...]
@@ -84,6 +89,12 @@ class MeshRequest:
     bounds: Box | None = None
     closed: bool = True
     mesher: str = ""
+    source: str = "auto"
+
+    @property
+    def takes_stored(self) -> bool:
+        """Whether a mesh that the store keeps answers this: such a mesh has no scale, bounds or mesher to choose."""
+        return self.source != "computed" and (self.scale, self.bounds, self.closed, self.mesher) == (0, None, True, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,14 @@ _FORMATS = {
 }
 _CLOSED = {pb.MESH_BORDER_UNSPECIFIED: True, pb.MESH_BORDER_CLOSED: True, pb.MESH_BORDER_OPEN: False}
 _ORIGINS = {pb.MESH_ORIGIN_STORED: "stored", pb.MESH_ORIGIN_COMPUTED: "computed"}
+_ORIGIN_NUMBERS = {name: number for number, name in _ORIGINS.items()}
+_SOURCES = {
+    pb.MESH_SOURCE_UNSPECIFIED: "auto",
+    pb.MESH_SOURCE_AUTO: "auto",
+    pb.MESH_SOURCE_STORED: "stored",
+    pb.MESH_SOURCE_COMPUTED: "computed",
+}
+_SOURCE_NUMBERS = {name: number for number, name in _SOURCES.items()}
 _RETRY = "ask again; if it persists, the server is of another version or a proxy cuts streams"
 
 
@@ -42,6 +50,7 @@ def mesh_spec_to_proto(volume: str, options: OpenOptions, request: MeshRequest) 
         label_view=label_view_to_proto(options.label_view),
         time_index=options.time_index,
         mesher=request.mesher,
+        source=_SOURCE_NUMBERS[request.source],
     )
 
 
@@ -49,16 +58,19 @@ def mesh_request_from_proto(spec: pb.MeshSpec, scale: int) -> MeshRequest:
     """Which surfaces a spec asks for, at the scale that it was found to pick.
 
     Raises:
-        InvalidArgument: for a border of a newer contract.
+        InvalidArgument: for a border or a source of a newer contract.
     """
     if spec.border not in _CLOSED:
         raise InvalidArgument(f"{spec.border} is not a border this side knows", "upgrade the older side")
+    if spec.source not in _SOURCES:
+        raise InvalidArgument(f"{spec.source} is not a source this side knows", "upgrade the older side")
     return MeshRequest(
         tuple(spec.segment_ids),
         scale,
         box_from_proto(spec.bounds) if spec.HasField("bounds") else None,
         _CLOSED[spec.border],
         spec.mesher,
+        _SOURCES[spec.source],
     )
 
 
@@ -105,18 +117,23 @@ class MeshFacts:
 
 
 def mesh_end_to_proto(
-    segment_id: int, counts: tuple[int, int], error: VoxgateError | None, facts: MeshFacts
+    segment_id: int,
+    counts: tuple[int, int],
+    error: VoxgateError | None,
+    facts: MeshFacts,
+    *,
+    origin: str = "computed",
 ) -> pb.MeshEnd:
-    """The end of a computed mesh; `counts` are its vertices and faces."""
+    """The end of a mesh; `counts` are its vertices and faces. A stored mesh has no mesher."""
     return pb.MeshEnd(
         segment_id=segment_id,
         error=None if error is None else item_from_error(error),
         vertex_count=counts[0],
         face_count=counts[1],
-        origin=pb.MESH_ORIGIN_COMPUTED,
+        origin=_ORIGIN_NUMBERS[origin],
         scale_index=facts.scale,
         resolved_version=facts.resolved_version,
-        mesher=facts.mesher,
+        mesher=facts.mesher if origin == "computed" else "",
     )
 
 

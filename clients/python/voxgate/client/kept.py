@@ -1,0 +1,68 @@
+"""What the store of a volume on a server keeps ready: meshes and skeletons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+
+from voxgate.client.calls import BoundCalls
+from voxgate.client.meshes import GrpcMeshSource
+from voxgate.model.errors import SegmentNotFound, VoxgateError
+from voxgate.model.meshes import Mesh, MeshRequest
+from voxgate.model.skeletons import Skeleton
+from voxgate.v1 import skeleton_pb2
+from voxgate.wire.errors import from_rpc_error
+from voxgate.wire.skeletons import SkeletonAssembler
+
+
+def mesh_source(calls: BoundCalls) -> GrpcMeshSource:
+    """Meshes of the volume, by the server's Mesh service."""
+    return GrpcMeshSource(calls.stubs.mesh, calls.facts.info.name, calls.bound, calls.stubs.addresses["mesh"])
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteKept:
+    """Satisfies StoredMeshes and StoredSkeletons.
+
+    Attributes:
+        calls: about the volume.
+    """
+
+    calls: BoundCalls
+
+    def stored_mesh(self, segment_id: int) -> Mesh | None:
+        """The mesh that the store keeps; see `StoredMeshes.stored_mesh`."""
+        (answer,) = mesh_source(self.calls).meshes(MeshRequest((segment_id,), source="stored"))
+        if isinstance(answer, Mesh):
+            return answer
+        if isinstance(answer.error, SegmentNotFound):
+            return None
+        raise answer.error
+
+    def stored_skeleton(self, segment_id: int) -> Skeleton | None:
+        """The skeleton that the store keeps; see `StoredSkeletons.stored_skeleton`.
+
+        Raises:
+            IncompleteAnswer: when the stream broke the contract or ended early.
+        """
+        selects = self.calls.selects
+        request = skeleton_pb2.GetSkeletonsRequest(**selects, segment_ids=[segment_id])
+        assembler = SkeletonAssembler([segment_id])
+        call = self.calls.stubs.skeleton.GetSkeletons(request, timeout=self.calls.timeout(None))
+        answers: list[Skeleton | VoxgateError] = []
+        try:
+            for response in call:
+                self.calls.options.context.check()
+                answers += [answer for _, answer in assembler.add(response)]
+            assembler.finish()
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, self.calls.stubs.addresses["mesh"]) from None
+        finally:
+            call.cancel()
+        (answer,) = answers
+        if isinstance(answer, SegmentNotFound):
+            return None
+        if isinstance(answer, VoxgateError):
+            raise answer
+        return answer
