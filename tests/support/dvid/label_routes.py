@@ -14,14 +14,26 @@ from .instances import Instance
 from .labels import LabelInstance
 from .sparse import Bounds, body_runs, coarse_runs, with_header
 from .voxel_routes import scale_of
-from .wire import BYTES, JSON, Refused, Reply, Request, json_reply, label_of, not_found, point
+from .wire import BYTES, JSON, PLAIN, Refused, Reply, Request, json_reply, label_of, not_found, point
 
 _MOST_LISTED = 10_000_000
 _NEEDS_INDEX = ("sparsevol", "sparsevol-coarse", "maxlabel", "nextlabel", "cleave", "merge")
 
 
+_OF_BLOCKS = ("label", "labels")
+_OF_ARRAYS = (*_OF_BLOCKS, "sparsevol", "sparsevol-coarse", "maxlabel", "nextlabel", "merge")
+
+
+def answers(instance: LabelInstance, keyword: str) -> bool:
+    """Whether this kind of labels knows the request at all."""
+    known = {"labelblk": _OF_BLOCKS, "labelarray": _OF_ARRAYS}
+    return instance.typename not in known or keyword in known[instance.typename]
+
+
 def check_indexed(instance: Instance, keyword: str) -> None:
-    if isinstance(instance, LabelInstance) and not instance.indexed and keyword in _NEEDS_INDEX:
+    if not isinstance(instance, LabelInstance) or instance.typename == "labelblk":
+        return
+    if not instance.indexed and keyword in _NEEDS_INDEX:
         raise Refused(
             f'data "{instance.name}" is not label indexed (IndexedLabels=false): "{keyword}" endpoint is not supported'
         )
@@ -47,15 +59,17 @@ def labels_at(node: Node, instance: LabelInstance, request: Request) -> Reply:
 
 
 def mapping(node: Node, instance: LabelInstance, request: Request) -> Reply:
-    """The bodies of supervoxels, 0 for one that has no voxels."""
+    """The bodies of supervoxels, 0 for one that has no voxels; with nolookup=true those are answered as they are."""
     bodies = instance.bodies_of(node)
     asked = _list(request, "mapping", "Batch mapping query must be a GET request")
-    return json_reply([bodies.known_body(one) for one in asked])
+    body_of = bodies.body_of if request.flag("nolookup") else bodies.known_body
+    return json_reply([body_of(one) for one in asked])
 
 
 def mappings(node: Node, instance: LabelInstance, request: Request) -> Reply:
     rows = sorted(instance.bodies_of(node).mapping.items())
-    return Reply("".join(f"{one} {body}\n" for one, body in rows).encode(), "text/plain; charset=utf-8")
+    text = "".join(f"{one} {body}\n" for one, body in rows)
+    return Reply(text.encode(), PLAIN if text else None)
 
 
 def size(node: Node, instance: LabelInstance, request: Request) -> Reply:
@@ -139,11 +153,15 @@ def next_label(node: Node, instance: LabelInstance, request: Request) -> Reply:
 def sparsevol(node: Node, instance: LabelInstance, request: Request) -> Reply:
     """Runs of a body: rles with a header, srles without. A body whose voxels are gone answers 200 and nothing."""
     found = _supervoxels(node, instance, request)
+    bounds = Bounds.of(request)
     if request.method == "HEAD":
-        return Reply(b"", "text/html", 200 if found else 204)
+        # Asks the index alone: bounds count in blocks of scale 0 here, whatever scale is asked for.
+        places = instance.bodies_of(node).blocks(found or [])
+        there = any(bounds.touches(where, instance.grid.block_size) for where in places)
+        return Reply(b"", "text/html", 200 if there else 204)
     if request.method != "GET":
         raise Refused("POST of sparsevol not currently implemented\n")
-    rows = None if not found else body_runs(node, instance, found, scale_of(request), Bounds.of(request))
+    rows = None if not found else body_runs(node, instance, found, scale_of(request), bounds)
     if rows is None:
         return not_found()
     if request.query.get("format") == "blocks":

@@ -29,6 +29,14 @@ _READS = {
     "lastmod": label_routes.last_modified,
 }
 _EDITS = {"merge": label_routes.merge, "cleave": label_routes.cleave, "renumber": label_routes.renumber}
+_VOXELS = {
+    "raw": voxel_routes.raw,
+    "metadata": voxel_routes.metadata,
+    "blocks": voxel_routes.blocks,
+    "subvolblocks": voxel_routes.subvolume_blocks,
+    "specificblocks": voxel_routes.specific_blocks,
+}
+_CHANGES = ("POST", "PUT", "DELETE")
 _KEYS = {"key": keyvalue_routes.key, "keys": keyvalue_routes.keys, "keyrange": keyvalue_routes.key_range}
 
 
@@ -48,7 +56,7 @@ def _routed(store: Store, request: Request) -> Reply | None:
         return repo_routes.repo(store, request)
     if parts[:1] == ("node",) and len(parts) >= 4:
         return _of_instance(store, request)
-    if parts[:1] == ("node",) and len(parts) == 3:
+    if parts[:1] == ("node",) and len(parts) in (2, 3):
         return repo_routes.node(store, request)
     return repo_routes.server(store, request)
 
@@ -56,7 +64,7 @@ def _routed(store: Store, request: Request) -> Reply | None:
 def _of_instance(store: Store, request: Request) -> Reply:
     _, uuid, name, keyword = request.parts[:4]
     repo, node, instance = store.instance(uuid, name)
-    if node.locked and _changes(instance, request.method, keyword):
+    if node.locked and not request.admin and instance.versioned and request.method in _CHANGES:
         raise Refused(f'Cannot do {request.method} on endpoint "{keyword}" of locked node {node.uuid}')
     label_routes.check_indexed(instance, keyword)
     image = isinstance(instance, VoxelInstance) and not isinstance(instance, LabelInstance)
@@ -68,19 +76,16 @@ def _of_instance(store: Store, request: Request) -> Reply:
         return json_reply({"Tags": instance.tags})
     found = _keyword(repo, node, instance, request)
     if found is None:
-        raise Refused(f'Bad API call for data "{name}".  See API help at /api/help/{instance.typename}')
+        text = f'Bad API call ({request.path}) for data "{name}".  See API help at /api/help/{instance.typename}\n'
+        return Reply(text.encode(), PLAIN, 400)
     return found
-
-
-def _changes(instance: Instance, method: str, keyword: str) -> bool:
-    return method not in ("GET", "HEAD")
 
 
 def _keyword(repo: Repo, node: Node, instance: Instance, request: Request) -> Reply | None:
     keyword = request.parts[3]
     if isinstance(instance, KeyValueInstance):
         return _KEYS[keyword](node, instance, request) if keyword in _KEYS else None
-    if isinstance(instance, LabelInstance):
+    if isinstance(instance, LabelInstance) and label_routes.answers(instance, keyword):
         if keyword in _READS:
             return _READS[keyword](node, instance, request)
         if keyword in _EDITS:
@@ -98,13 +103,5 @@ def _edit(repo: Repo, node: Node, instance: LabelInstance, request: Request) -> 
 
 
 def _voxels(node: Node, instance: VoxelInstance, request: Request) -> Reply | None:
-    match request.parts[3]:
-        case "raw":
-            return voxel_routes.raw(node, instance, request)
-        case "metadata":
-            return voxel_routes.metadata(node, instance)
-        case "blocks":
-            return voxel_routes.blocks(node, instance, request)
-        case "specificblocks":
-            return voxel_routes.specific_blocks(node, instance, request)
-    return None
+    route = _VOXELS.get(request.parts[3])
+    return None if route is None else route(node, instance, request)

@@ -6,14 +6,14 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from .blocks import Point, aligned, covered
 from .encodings import packed, unpacked
 from .graph import Node
-from .instances import VoxelInstance, corners, lineage
+from .instances import LABELS, Extent, VoxelInstance, corners, lineage
 from .labels import LabelInstance
-from .wire import BYTES, PLAIN, Refused, Reply, Request, json_reply, point
-
-_GO_BUFFER = 2048  # up to here the original's answers say their length, above they come in chunks
+from .wire import PLAIN, Refused, Reply, Request, json_reply, point
 
 
 def raw(node: Node, instance: VoxelInstance, request: Request) -> Reply:
@@ -28,13 +28,24 @@ def raw(node: Node, instance: VoxelInstance, request: Request) -> Reply:
             raise Refused("DVID does not permit 2d mutations, only 3d block-aligned stores")
         raise Refused("this stand-in answers three dimensions only")
     size, start = _point(pieces[1], "Size"), _point(pieces[2], "Offset")
+    if roi := request.query.get("roi"):
+        raise Refused(f'Can\'t get ROI with name "{roi}": invalid data instance name')
     if isinstance(instance, LabelInstance):
         return _raw_labels(node, instance, request, start, size)
+    compression = request.query.get("compression", "") if instance.typename in LABELS else ""
     if request.method == "GET":
-        return Reply(memoryview(instance.read(node, start, size).data).cast("B"))
+        return Reply(packed(instance.read(node, start, size), compression).body)
     if request.method != "POST":
         raise Refused(f'Data "{instance.name}" can only handle GET or POST HTTP verbs')
-    instance.write(node, start, size, request.body)
+    instance.write(node, start, size, unpacked(request.body, compression, size) if compression else request.body)
+    return Reply(content_type=None)
+
+
+def extents(node: Node, instance: VoxelInstance, request: Request) -> Reply:
+    """Both corners inclusive; the last one to say so wins, until the next write grows them to whole blocks."""
+    given = request.json()
+    low, high = (tuple(int(number) for number in given[end]) for end in ("MinPoint", "MaxPoint"))
+    instance.extents[node.uuid] = Extent((low[0], low[1], low[2]), (high[0], high[1], high[2]))
     return Reply(content_type=None)
 
 
@@ -42,9 +53,7 @@ def _raw_labels(node: Node, instance: LabelInstance, request: Request, start: Po
     compression, scale = request.query.get("compression", ""), scale_of(request)
     if request.method == "GET":
         voxels = instance.read_labels(node, start, size, scale, request.flag("supervoxels"))
-        reply = packed(voxels, compression)
-        chunked = not compression and len(reply.body) > _GO_BUFFER
-        return Reply(reply.body, BYTES, headers={"Transfer-Encoding": "chunked"} if chunked else {})
+        return packed(voxels, compression)
     # Every other verb writes, and whatever scale was asked for, scale 0 is written.
     body = unpacked(request.body, compression, size)
     instance.write_labels(node, start, size, body, request.flag("mutate"))
@@ -53,9 +62,11 @@ def _raw_labels(node: Node, instance: LabelInstance, request: Request, start: Po
 
 def blocks(node: Node, instance: VoxelInstance, request: Request) -> Reply:
     """`blocks/size/offset` of a labelmap: frames of int32 x, y, z, length and the bytes. Absent blocks are left out."""
-    if not isinstance(instance, LabelInstance):
-        raise Refused("this stand-in answers blocks of a labelmap only")
     pieces = request.parts[4:]
+    if request.method != "GET":
+        raise Refused("this stand-in takes no blocks, only raw boxes")
+    if not isinstance(instance, LabelInstance):
+        return _span(node, instance, pieces)
     if len(pieces) < 2:
         raise Refused("must specify size and offset with GET /blocks endpoint")
     size, start = _point(pieces[0], "Size"), _point(pieces[1], "Offset")
@@ -63,6 +74,34 @@ def blocks(node: Node, instance: VoxelInstance, request: Request) -> Reply:
     if not aligned(start, size, edge):
         raise Refused(f"cannot use labels via 'blocks' endpoint in non-block aligned geometry {corners(start, size)}")
     return Reply(_frames(node, instance, request, covered(start, size, edge)))
+
+
+def _span(node: Node, instance: VoxelInstance, pieces: tuple[str, ...]) -> Reply:
+    """`blocks/x_y_z/span` of an image: whole blocks one after another along x, zeros for those that are absent."""
+    if len(pieces) < 2:
+        raise Refused('"blocks" must be followed by block-coord/span-x')
+    (x, y, z), path, edge = _point(pieces[0], "Block"), lineage(node), instance.grid.block_size
+    empty = np.zeros(edge[::-1], instance.dtype)
+    found = (instance.blocks.block(path, (x + step, y, z)) for step in range(int(pieces[1])))
+    return Reply(b"".join((empty if block is None else block).tobytes() for block in found))
+
+
+def subvolume_blocks(node: Node, instance: VoxelInstance, request: Request) -> Reply:
+    """`subvolblocks/size/offset` of an image: frames as those of a labelmap, uncompressed only."""
+    pieces = request.parts[4:]
+    if isinstance(instance, LabelInstance) or len(pieces) < 2:
+        raise Refused("subvolblocks/size/offset is for images")
+    size, start, edge = _point(pieces[0], "Size"), _point(pieces[1], "Offset"), instance.grid.block_size
+    if not aligned(start, size, edge):
+        raise Refused(f"cannot use labels via 'block' endpoint in non-block aligned geometry {corners(start, size)}")
+    if request.query.get("compression") != "uncompressed":
+        raise Refused("this stand-in sends uncompressed blocks only")
+    path, frames = lineage(node), []
+    for where in covered(start, size, edge):
+        block = instance.blocks.block(path, where)
+        if block is not None:
+            frames.append(struct.pack("<4i", *where, block.nbytes) + block.tobytes())
+    return Reply(b"".join(frames))
 
 
 def specific_blocks(node: Node, instance: VoxelInstance, request: Request) -> Reply:
@@ -104,7 +143,7 @@ def scale_of(request: Request) -> int:
         raise Refused(f'bad scale specified: strconv.Atoi: parsing "{text}": invalid syntax') from None
 
 
-def metadata(node: Node, instance: VoxelInstance) -> Reply:
+def metadata(node: Node, instance: VoxelInstance, request: Request) -> Reply:
     """Axes and properties. The original indexes three units, and panics when it was given fewer."""
     described: dict[str, Any] = instance.info(node)["Extended"]
     extent = instance.extent(node)
@@ -122,7 +161,7 @@ def metadata(node: Node, instance: VoxelInstance) -> Reply:
                 "Offset": low,
             }
         )
-    return json_reply({"Axes": axes, "Properties": described})
+    return json_reply({"Axes": axes, "Properties": described}, "application/vnd.dvid-nd-data+json")
 
 
 def _point(text: str, what: str) -> Point:
