@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from voxgate.client.array import VolumeArray
     from voxgate.client.connection import Client, connect
     from voxgate.client.opening import open_volume as open  # noqa: A004  (voxgate.open is its public name)
+    from voxgate.client.segments import voxels_from_runs
     from voxgate.model import errors
     from voxgate.model.geometry import Box, Vec3, VoxelSize
     from voxgate.model.meshes import Mesh
@@ -33,6 +34,7 @@ __all__ = [
     "connect",
     "errors",
     "open",
+    "voxels_from_runs",
 ]
 
 _HOMES = {
@@ -44,6 +46,7 @@ _HOMES = {
     "VoxelSize": ("voxgate.model.geometry", "VoxelSize"),
     "connect": ("voxgate.client.connection", "connect"),
     "open": ("voxgate.client.opening", "open_volume"),
+    "voxels_from_runs": ("voxgate.client.segments", "voxels_from_runs"),
 }
 
 

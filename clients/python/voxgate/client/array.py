@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,17 +13,14 @@ import numpy.typing as npt
 from voxgate.client import physical, writing
 from voxgate.client.binding import Binding, Reopen
 from voxgate.client.indexing import parse_basic_index
-from voxgate.client.lazy_views import LazilyViewedArray
 from voxgate.client.physical import Choice, Points, Triple
-from voxgate.client.segments import Segments, checked_segment_id, mesh_segments, require
-from voxgate.model.errors import FailedPrecondition, InvalidArgument, OutOfBounds, UnknownScale
+from voxgate.client.segmented import SegmentedArray, scale_index_of
+from voxgate.model.errors import FailedPrecondition, InvalidArgument, OutOfBounds
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.meshes import Mesh, MeshProgress, MeshRequest
-from voxgate.model.segments import SegmentIndex
 from voxgate.model.volumes import Volume
 
 
-class VolumeArray(LazilyViewedArray):
+class VolumeArray(SegmentedArray):
     """A volume as an array. Nothing is read before it is indexed, and nothing about an array can be changed.
 
     Two kinds of coordinates, never mixed:
@@ -51,7 +48,7 @@ class VolumeArray(LazilyViewedArray):
         has_time = "t" in info.axes and reopen is not None
         axes = info.axes if has_time else info.axes.replace("t", "")
         unscaled = Binding(volume, 0, axes, reopen=reopen if has_time else None)
-        self._binding = replace(unscaled, scale=_scale_index(unscaled, scale))
+        self._binding = replace(unscaled, scale=scale_index_of(unscaled, scale))
 
     # Other views
 
@@ -61,7 +58,7 @@ class VolumeArray(LazilyViewedArray):
         Raises:
             UnknownScale: when there is none.
         """
-        return self._of(replace(self._binding, scale=_scale_index(self._binding, scale)))
+        return self._of(replace(self._binding, scale=scale_index_of(self._binding, scale)))
 
     def at_resolution(self, voxel_size_nm: Triple, *, choose: Choice = "exact") -> VolumeArray:
         """The same volume at the scale of this voxel size.
@@ -256,83 +253,6 @@ class VolumeArray(LazilyViewedArray):
         """The box that `around` reads: its shape depends on `size_nm` alone, so that reads around points stack."""
         return physical.box_around(point_nm, size_nm, self._known_voxel_size())
 
-    # Segments
-
-    def segments(self, *, top: int | None = None, box: Box | None = None) -> Segments:
-        """The segments in a box of this scale, background (0) left out.
-
-        Args:
-            top: only this many of the largest, largest first; without it all, by id.
-            box: where to look, global coordinates; everywhere when not given.
-
-        Raises:
-            MissingCapability: when nothing answers for this volume.
-        """
-        if top is not None and top < 1:
-            raise InvalidArgument(f"top={top} asks for no segment", "give a positive number, or leave it out")
-        index = require(self.volume, SegmentIndex, "segment index")
-        return Segments(tuple(index.segments_in(box or self.bounds, scale=self.scale_index, top=top)))
-
-    def at(self, points: Points) -> list[int]:
-        """The segment id at each point; 0 is background.
-
-        Args:
-            points: x, y, z in voxels of this scale, global coordinates: one point or several.
-        """
-        rows = np.atleast_2d(physical.as_points(points))
-        if (rows != np.floor(rows)).any():
-            raise InvalidArgument("points must be whole voxels", "turn nanometres into voxels with to_voxels()")
-        index = require(self.volume, SegmentIndex, "segment index")
-        return index.segments_at([Vec3(*map(int, row)) for row in rows], scale=self.scale_index)
-
-    def mesh(
-        self,
-        segment_id: int,
-        *,
-        bounds: Box | None = None,
-        scale: int | str | None = None,
-        closed: bool = True,
-        mesher: str = "",
-        progress: MeshProgress | None = None,
-    ) -> Mesh:
-        """The surface of one segment: `vertices`, `faces`, `save("body.obj")`.
-
-        Args:
-            segment_id: not 0.
-            bounds: only this box, in voxels of the scale that is meshed.
-            scale: another scale than this array's, by index or key.
-            closed: whether the surface is closed where it meets the border of the bounds.
-            mesher: a mesher by name; empty means the server's default.
-            progress: called with (phase, done bytes, total bytes).
-
-        Raises:
-            InvalidSegmentId, SegmentNotFound, OutOfBounds, MissingCapability.
-        """
-        return self.meshes([segment_id], bounds=bounds, scale=scale, closed=closed, mesher=mesher, progress=progress)[0]
-
-    def meshes(
-        self,
-        segment_ids: Iterable[int],
-        *,
-        bounds: Box | None = None,
-        scale: int | str | None = None,
-        closed: bool = True,
-        mesher: str = "",
-        progress: MeshProgress | None = None,
-    ) -> list[Mesh]:
-        """The surfaces of several segments in the order asked for, in one request; see `mesh`.
-
-        Raises:
-            SegmentNotFound: for the first id that is absent; nothing is answered for the others then.
-        """
-        ids = [checked_segment_id(segment_id) for segment_id in segment_ids]
-        if not ids:
-            return []
-        index = self.scale_index if scale is None else _scale_index(self._binding, scale)
-        request = MeshRequest(tuple(dict.fromkeys(ids)), index, bounds, closed, mesher)
-        by_id = {mesh.segment_id: mesh for mesh in mesh_segments(self.volume, request, progress=progress)}
-        return [by_id[segment_id] for segment_id in ids]
-
     # Writing
 
     def write(self, box: Box, voxels: npt.ArrayLike) -> None:
@@ -352,17 +272,6 @@ class VolumeArray(LazilyViewedArray):
     def __setitem__(self, index: Any, value: Any) -> None:
         """Write with numpy's basic indexing, steps of 1 only; a single number fills the box."""
         writing.assign(self._binding, index, value)
-
-
-def _scale_index(binding: Binding, scale: int | str) -> int:
-    if isinstance(scale, str):
-        keys = [level.key for level in binding.info.scales]
-        if keys.count(scale) != 1:
-            raise UnknownScale(f"no scale has the key {scale!r}", f"the keys are {keys}")
-        return keys.index(scale)
-    index = operator.index(scale)
-    binding.level_at(index)
-    return index
 
 
 def _index_within(index: int, count: int, what: str) -> int:

@@ -6,10 +6,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from voxgate.model.errors import IncompleteAnswer, InvalidSegmentId, MissingCapability
+import numpy as np
+import numpy.typing as npt
+
+from voxgate.model.errors import IncompleteAnswer, InvalidSegmentId, MissingCapability, VoxgateError
+from voxgate.model.geometry import Box
 from voxgate.model.meshes import Mesh, MeshProgress, MeshRequest, MeshSource
-from voxgate.model.segments import SegmentCount
-from voxgate.model.volumes import C, Volume, VolumeKind
+from voxgate.model.segments import (
+    ManySegmentExtents,
+    Runs,
+    SegmentCount,
+    SegmentCounts,
+    SegmentExtent,
+    SegmentExtents,
+    SegmentIds,
+    SegmentIndex,
+    SegmentRuns,
+)
+from voxgate.model.volumes import C, Relayed, Volume, VolumeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +81,89 @@ def require(volume: Volume, kind: type[C], what: str) -> C:
         message, remedy = f"{name} is an image and {what} needs a segmentation", "ask a segmentation"
     else:
         message = f"{name} offers no {what}"
-        remedy = "ask a voxgate server for it: client = voxgate.connect(), or voxgate.open(path) with voxgate[server]"
+        remedy = "its store does not have it; `voxgate info` says what it has"
+        if volume.capability(Relayed) is None:
+            remedy = (
+                "ask a voxgate server for it: client = voxgate.connect(), or voxgate.open(path) with voxgate[server]"
+            )
     raise MissingCapability(message, remedy, details={"capability": kind.__name__})
+
+
+def counts_in(volume: Volume, box: Box, *, scale: int, top: int | None = None) -> list[SegmentCount]:
+    """The segments in a box with their voxel counts; see `voxgate.model.segments.SegmentIndex.segments_in`.
+
+    Raises:
+        MissingCapability: when nothing answers for this volume, or for this box of it.
+    """
+    counts = volume.capability(SegmentCounts) if volume.capability(SegmentIndex) is None else None
+    found = None if counts is None else counts.counts_in(box, scale=scale)
+    if found is None:
+        return require(volume, SegmentIndex, "segment index").segments_in(box, scale=scale, top=top)
+    return found if top is None else sorted(found, key=lambda each: (-each.voxel_count, each.segment_id))[:top]
+
+
+def ids_in(volume: Volume, box: Box, *, scale: int) -> npt.NDArray[np.uint64]:
+    """The ids of the segments in a box: uint64, ascending, background left out.
+
+    Raises:
+        MissingCapability: when nothing answers for this volume.
+    """
+    knows = volume.capability(SegmentIds)
+    if knows is not None:
+        return knows.segment_ids_in(box, scale=scale)
+    return np.array([each.segment_id for each in counts_in(volume, box, scale=scale)], np.uint64)
+
+
+def extents_of(volume: Volume, segment_ids: Sequence[int], *, scale: int) -> list[SegmentExtent]:
+    """Where segments are, in order; an id asked for twice is answered twice.
+
+    Raises:
+        SegmentNotFound, SegmentSuperseded: for the first id that has no answer.
+        MissingCapability: when nothing answers for this volume.
+    """
+    once = list(dict.fromkeys(segment_ids))
+    knows_many = volume.capability(ManySegmentExtents)
+    if knows_many is None:
+        knows = require(volume, SegmentExtents, "segment bounds")
+        answers: list[SegmentExtent | VoxgateError] = [knows.segment_extent(each, scale=scale) for each in once]
+    else:
+        answers = knows_many.segment_extents(once, scale=scale)
+    found = dict(zip(once, answers, strict=True))
+    return [_raised_or(found[each]) for each in segment_ids]
+
+
+def _raised_or(answer: SegmentExtent | VoxgateError) -> SegmentExtent:
+    if isinstance(answer, VoxgateError):
+        raise answer
+    return answer
+
+
+def runs_of(volume: Volume, segment_id: int, *, box: Box | None, scale: int) -> Runs:
+    """The voxels of a segment as one array of runs.
+
+    Raises:
+        SegmentNotFound, SegmentSuperseded: when there is none.
+        MissingCapability: when nothing answers for this volume.
+    """
+    source = require(volume, SegmentRuns, "segment voxels")
+    parts = list(source.segment_runs(segment_id, box=box, scale=scale))
+    return np.concatenate([np.empty((0, 4), np.int64), *parts])
+
+
+def voxels_from_runs(runs: Runs) -> npt.NDArray[np.int64]:
+    """Every voxel of some runs by itself.
+
+    Args:
+        runs: int64 array of shape (n, 4): x, y, z of each run's first voxel, and its length along x.
+
+    Returns:
+        int64 array of shape (m, 3): x, y, z of each voxel, run by run.
+    """
+    lengths = runs[:, 3]
+    voxels: npt.NDArray[np.int64] = np.repeat(runs[:, :3], lengths, axis=0)
+    first = np.cumsum(lengths) - lengths
+    voxels[:, 0] += np.arange(len(voxels)) - np.repeat(first, lengths)
+    return voxels
 
 
 def mesh_segments(volume: Volume, request: MeshRequest, *, progress: MeshProgress | None) -> list[Mesh]:

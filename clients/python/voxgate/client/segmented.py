@@ -1,0 +1,209 @@
+"""What an array answers about segments: which there are and where, their voxels, parts and surfaces."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from voxgate.client import physical
+from voxgate.client.binding import Binding
+from voxgate.client.lazy_views import LazilyViewedArray
+from voxgate.client.physical import Points
+from voxgate.client.segments import (
+    Segments,
+    checked_segment_id,
+    counts_in,
+    extents_of,
+    ids_in,
+    mesh_segments,
+    require,
+    runs_of,
+)
+from voxgate.model.errors import InvalidArgument, UnknownScale
+from voxgate.model.geometry import Box, Vec3
+from voxgate.model.meshes import Mesh, MeshProgress, MeshRequest
+from voxgate.model.segments import (
+    Runs,
+    SegmentExtent,
+    SegmentIdReservation,
+    SegmentIndex,
+    SegmentLookup,
+    Supervoxels,
+)
+
+
+class SegmentedArray(LazilyViewedArray):
+    """The part of VolumeArray that speaks of segments."""
+
+    __slots__ = ()
+
+    def segments(self, *, top: int | None = None, box: Box | None = None) -> Segments:
+        """The segments in a box of this scale, background (0) left out.
+
+        Args:
+            top: only this many of the largest, largest first; without it all, by id.
+            box: where to look, global coordinates; everywhere when not given.
+
+        Raises:
+            MissingCapability: when nothing answers for this volume.
+        """
+        if top is not None and top < 1:
+            raise InvalidArgument(f"top={top} asks for no segment", "give a positive number, or leave it out")
+        return Segments(tuple(counts_in(self.volume, box or self.bounds, scale=self.scale_index, top=top)))
+
+    def at(self, points: Points) -> list[int]:
+        """The segment id at each point; 0 is background.
+
+        Args:
+            points: x, y, z in voxels of this scale, global coordinates: one point or several.
+        """
+        rows = np.atleast_2d(physical.as_points(points))
+        if (rows != np.floor(rows)).any():
+            raise InvalidArgument("points must be whole voxels", "turn nanometres into voxels with to_voxels()")
+        knows: SegmentLookup | None = self.volume.capability(SegmentLookup)
+        knows = knows or require(self.volume, SegmentIndex, "segment index")
+        return knows.segments_at([Vec3(*map(int, row)) for row in rows], scale=self.scale_index)
+
+    def segment_ids(self, box: Box | None = None) -> npt.NDArray[np.uint64]:
+        """The ids of the segments in a box of this scale, which many stores know without looking at voxels.
+
+        Args:
+            box: where to look, global coordinates; everywhere when not given.
+
+        Returns:
+            uint64 array, ascending, background (0) left out.
+
+        Raises:
+            MissingCapability: when nothing answers for this volume.
+        """
+        return ids_in(self.volume, box or self.bounds, scale=self.scale_index)
+
+    def segment_bounds(self, segment_ids: Iterable[int]) -> list[SegmentExtent]:
+        """Where segments are at this scale, in the order asked for, in one request.
+
+        Each answer has `box` (global voxels of this scale), `is_exact` (no smaller box has every voxel) and
+        `voxel_count` (None where the store does not say).
+
+        Raises:
+            InvalidSegmentId, SegmentNotFound, SegmentSuperseded: for the first id that has no answer.
+            MissingCapability: when nothing answers for this volume.
+        """
+        ids = [checked_segment_id(segment_id) for segment_id in segment_ids]
+        return extents_of(self.volume, ids, scale=self.scale_index) if ids else []
+
+    def segment_voxels(self, segment_id: int, box: Box | None = None) -> Runs:
+        """The voxels of a segment at this scale as runs along x; `voxgate.voxels_from_runs` takes them apart.
+
+        Args:
+            segment_id: not 0.
+            box: only the voxels in it, global coordinates; all when not given.
+
+        Returns:
+            int64 array of shape (n, 4): x, y, z of each run's first voxel, global coordinates, and its length along x.
+            No voxel twice, in no particular order.
+
+        Raises:
+            InvalidSegmentId, SegmentNotFound, SegmentSuperseded, EmptyBox, OutOfBounds.
+            MissingCapability: when nothing answers for this volume.
+        """
+        return runs_of(self.volume, checked_segment_id(segment_id), box=box, scale=self.scale_index)
+
+    def supervoxels(self, segment_id: int) -> list[int]:
+        """The supervoxels that a body is made of, ascending.
+
+        Raises:
+            InvalidSegmentId, SegmentNotFound, SegmentSuperseded.
+            MissingCapability: when the store does not tell bodies from supervoxels.
+        """
+        return require(self.volume, Supervoxels, "supervoxels").supervoxels_of(checked_segment_id(segment_id))
+
+    def bodies(self, supervoxel_ids: Iterable[int]) -> list[int]:
+        """The body of each supervoxel, in order; 0 for one that does not exist any more.
+
+        Raises:
+            InvalidSegmentId: for 0, or what is not an unsigned 64 bit number.
+            MissingCapability: when the store does not tell bodies from supervoxels.
+        """
+        ids = [checked_segment_id(supervoxel_id) for supervoxel_id in supervoxel_ids]
+        return require(self.volume, Supervoxels, "supervoxels").bodies_of(ids) if ids else []
+
+    def reserve_ids(self, count: int) -> range:
+        """Reserve segment ids that nobody else gets; repeating it reserves others.
+
+        Raises:
+            ReadOnly: when the remote takes no writes.
+            InvalidArgument: for less than one.
+            MissingCapability: when the store hands out no ids.
+        """
+        number = operator.index(count)
+        if number < 1:
+            raise InvalidArgument(f"{number} ids are none", "ask for at least one")
+        first = require(self.volume, SegmentIdReservation, "reservation of ids").reserve_segment_ids(number)
+        return range(first, first + number)
+
+    def mesh(
+        self,
+        segment_id: int,
+        *,
+        bounds: Box | None = None,
+        scale: int | str | None = None,
+        closed: bool = True,
+        mesher: str = "",
+        progress: MeshProgress | None = None,
+    ) -> Mesh:
+        """The surface of one segment: `vertices`, `faces`, `save("body.obj")`.
+
+        Args:
+            segment_id: not 0.
+            bounds: only this box, in voxels of the scale that is meshed.
+            scale: another scale than this array's, by index or key.
+            closed: whether the surface is closed where it meets the border of the bounds.
+            mesher: a mesher by name; empty means the server's default.
+            progress: called with (phase, done bytes, total bytes).
+
+        Raises:
+            InvalidSegmentId, SegmentNotFound, OutOfBounds, MissingCapability.
+        """
+        return self.meshes([segment_id], bounds=bounds, scale=scale, closed=closed, mesher=mesher, progress=progress)[0]
+
+    def meshes(
+        self,
+        segment_ids: Iterable[int],
+        *,
+        bounds: Box | None = None,
+        scale: int | str | None = None,
+        closed: bool = True,
+        mesher: str = "",
+        progress: MeshProgress | None = None,
+    ) -> list[Mesh]:
+        """The surfaces of several segments in the order asked for, in one request; see `mesh`.
+
+        Raises:
+            SegmentNotFound: for the first id that is absent; nothing is answered for the others then.
+        """
+        ids = [checked_segment_id(segment_id) for segment_id in segment_ids]
+        if not ids:
+            return []
+        index = self.scale_index if scale is None else scale_index_of(self._binding, scale)
+        request = MeshRequest(tuple(dict.fromkeys(ids)), index, bounds, closed, mesher)
+        by_id = {mesh.segment_id: mesh for mesh in mesh_segments(self.volume, request, progress=progress)}
+        return [by_id[segment_id] for segment_id in ids]
+
+
+def scale_index_of(binding: Binding, scale: int | str) -> int:
+    """A scale by index or key, as its index.
+
+    Raises:
+        UnknownScale: when there is none, or several of that key.
+    """
+    if isinstance(scale, str):
+        keys = [level.key for level in binding.info.scales]
+        if keys.count(scale) != 1:
+            raise UnknownScale(f"no scale has the key {scale!r}", f"the keys are {keys}")
+        return keys.index(scale)
+    index = operator.index(scale)
+    binding.level_at(index)
+    return index
