@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from support.bossdb import BossServer
+from support.bossdb.voxels import Level, Region
 from voxgate.model.geometry import Box
 from voxgate_remotes.bossdb import BossRemote
 from voxgate_remotes.config import RemoteConfig
@@ -33,7 +34,10 @@ def bare_remote(server: BossServer, **keys: Any) -> BossRemote:
 
 def held(server: BossServer, box: Box, time: int = 0, path: tuple[str, ...] = PATH) -> np.ndarray:
     """What the server has in a box: array of shape (1, z, y, x), past the adapter."""
-    from support.bossdb.voxels import Level, Region
-
     region = Region(box.start.zyx, box.stop.zyx)
     return server.store.channel(*path).voxels.read(Level(0), region, range(time, time + 1))
+
+
+def erase(server: BossServer, box: Box) -> None:
+    """Make voxels of PATH zero, past the adapter."""
+    server.store.channel(*PATH).voxels.erase(Level(0), Region(box.start.zyx, box.stop.zyx))
