@@ -77,7 +77,7 @@ class Repo:
         wanted = MASTER if branch == "master" else branch
         on_branch = [node for node in self.nodes.values() if node.branch == wanted]
         if not on_branch:
-            raise Refused(f'no branch "{branch}" found in repo {self.root.uuid}')
+            raise Refused(f'branch "{branch}" not found in repo "{self.root.uuid}"')
         return max(on_branch, key=lambda node: node.version_id)
 
     def branch_versions(self, branch: str) -> list[str]:

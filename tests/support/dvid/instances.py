@@ -35,6 +35,7 @@ class Instance:
     root: str
     compression: str = "LZ4 compression, level -1"
     tags: dict[str, str] | None = None
+    versioned: bool = True
     data_uuid: str = field(default_factory=lambda: uuids.uuid4().hex)
 
     @property
@@ -42,17 +43,17 @@ class Instance:
         return _PACKAGES + self.typename
 
     def info(self, node: Node) -> dict[str, Any]:
-        base = {
+        base: dict[str, Any] = {
             "TypeName": self.typename,
             "TypeURL": self.type_path,
-            "TypeVersion": "0.1",
+            "TypeVersion": "0.2" if self.typename in ("uint8blk", "keyvalue") else "0.1",
             "DataUUID": self.data_uuid,
             "Name": self.name,
             "RepoUUID": self.root,
             "Compression": self.compression,
             "Checksum": "No checksum",
             "Syncs": [],
-            "Versioned": True,
+            "Versioned": self.versioned,
             "KVStore": "memory",
             "LogStore": "memory",
             "Tags": self.tags,

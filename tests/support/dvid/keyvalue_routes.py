@@ -17,7 +17,7 @@ def key(node: Node, instance: KeyValueInstance, request: Request) -> Reply:
             value = instance.get(node, name)
             if value is None:
                 return Reply(f'Key "{name}" not found\n'.encode(), PLAIN, 404)
-            return Reply(value, BYTES, headers={"Accept-Ranges": "bytes"})
+            return _ranged(value, request.range)
         case "HEAD":
             found = instance.get(node, name) is not None
             return Reply(b"", None, 200 if found else 404, {"Accept-Ranges": "bytes"} if found else {})
@@ -28,6 +28,21 @@ def key(node: Node, instance: KeyValueInstance, request: Request) -> Reply:
             instance.put(node, name, None)
             return Reply(content_type=None)
     raise Refused(f'key endpoint does not support "{request.method.lower()}" HTTP verb')
+
+
+def _ranged(value: bytes, wanted: str) -> Reply:
+    """One range of a value, or all of it; says its length however long it is."""
+    size, headers = len(value), {"Accept-Ranges": "bytes"}
+    first, dash, last = wanted.removeprefix("bytes=").partition("-")
+    if not dash:
+        return Reply(value, BYTES, headers=headers | {"Content-Length": str(size)})
+    start = int(first) if first else max(size - int(last), 0)
+    end = min(int(last) + 1, size) if first and last else size
+    if start >= size:
+        text = f"Range start {start} is outside value with {size} bytes\n"
+        return Reply(text.encode(), PLAIN, 416, {"Content-Range": f"bytes */{size}"})
+    part = {"Content-Range": f"bytes {start}-{end - 1}/{size}", "Content-Length": str(end - start)}
+    return Reply(value[start:end], BYTES, 206, headers | part)
 
 
 def keys(node: Node, instance: KeyValueInstance, request: Request) -> Reply:

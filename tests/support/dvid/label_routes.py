@@ -155,9 +155,10 @@ def sparsevol(node: Node, instance: LabelInstance, request: Request) -> Reply:
     found = _supervoxels(node, instance, request)
     bounds = Bounds.of(request)
     if request.method == "HEAD":
-        # Asks the index alone: bounds count in blocks of scale 0 here, whatever scale is asked for.
+        # Asks the index alone, in blocks of scale 0 whatever the scale, and has it the wrong way round: with bounds
+        # it says whether any block lies outside them.
         places = instance.bodies_of(node).blocks(found or [])
-        there = any(bounds.touches(where, instance.grid.block_size) for where in places)
+        there = any(bounds.open or not bounds.touches(where, instance.grid.block_size) for where in places)
         return Reply(b"", "text/html", 200 if there else 204)
     if request.method != "GET":
         raise Refused("POST of sparsevol not currently implemented\n")

@@ -21,19 +21,30 @@ class Panicked(Exception):
     """The original panics here and answers 500 with the panic's text."""
 
 
-class LabelInstance(VoxelInstance):
-    """Label voxels (uint64) at scales 0..`max_scale`, with the index of bodies when `indexed`."""
+class Crashed(Exception):
+    """The original dies here, the whole server: the connection ends without an answer."""
 
-    def __init__(self, name: str, root: str, grid: Grid, *, max_scale: int = 0, indexed: bool = True) -> None:
-        super().__init__(name, "labelmap", root, grid)
-        if any(edge % 16 for edge in grid.block_size):
-            raise Refused("BlockSize must be multiples of 16")
-        self.compression = "gzip compression, level -1"
+
+class LabelInstance(VoxelInstance):
+    """Label voxels (uint64) at scales 0..`max_scale`, with the index of bodies when `indexed`.
+
+    A labelblk is this without scales and index, a labelarray is this without supervoxels.
+    """
+
+    def __init__(
+        self, name: str, typename: str, root: str, grid: Grid, *, max_scale: int = 0, indexed: bool = True
+    ) -> None:
+        super().__init__(name, typename, root, grid)
+        if typename != "labelblk":
+            if any(edge % 16 for edge in grid.block_size):
+                raise Refused("BlockSize must be multiples of 16")
+            self.compression = "gzip compression, level -1"
         self.max_scale = max_scale
         self.indexed = indexed
         self.scales = [self.blocks] + [VersionedBlocks(grid.block_size, self.dtype) for _ in range(max_scale)]
         self.bodies: dict[str, Bodies] = {}
         self.max_labels: dict[str, int] = {}
+        self.version_ids: dict[str, int] = {}
         self.next_label = 0
         self.lock = threading.RLock()
 
@@ -43,6 +54,11 @@ class LabelInstance(VoxelInstance):
 
     def max_label(self, node: Node) -> int:
         return max((self.max_labels.get(uuid, 0) for uuid in lineage(node)), default=0)
+
+    def _raise_max_label(self, node: Node, label: int) -> None:
+        if label > self.max_label(node):
+            self.max_labels[node.uuid] = label
+            self.version_ids[node.uuid] = node.version_id
 
     def bodies_of(self, node: Node) -> Bodies:
         """What a read sees: this version's own, or that of the nearest version before."""
@@ -87,9 +103,8 @@ class LabelInstance(VoxelInstance):
 
     def write_labels(self, node: Node, start: Point, size: Point, body: bytes, mutate: bool) -> None:
         if not aligned(start, size, self.grid.block_size):
-            raise Refused(
-                f'cannot store labels for data "{self.name}" in non-block aligned geometry {corners(start, size)}'
-            )
+            what = "voxels" if self.typename == "labelblk" else f'labels for data "{self.name}"'
+            raise Refused(f"cannot store {what} in non-block aligned geometry {corners(start, size)}")
         needed = int(np.prod(size)) * 8
         if len(body) != needed:
             raise Refused(
@@ -107,7 +122,7 @@ class LabelInstance(VoxelInstance):
             before = self.blocks.block(lineage(node), where) if mutate else None
             self.blocks.put(node.uuid, where, block)
             labels = tally(block)
-            self.max_labels[node.uuid] = max(self.max_label(node), *labels)
+            self._raise_max_label(node, max(labels))
             if self.indexed and index:
                 own = self.own_bodies(node)
                 own.add(where, labels, 1)
@@ -138,13 +153,15 @@ class LabelInstance(VoxelInstance):
         end = first + count - 1
         if self.next_label:
             self.next_label = end
-        self.max_labels[node.uuid] = max(self.max_label(node), end)
+        self._raise_max_label(node, end)
         return first, end
 
     def info(self, node: Node) -> dict[str, Any]:
         described = super().info(node)
+        if self.typename == "labelblk":
+            return described
         described["Extended"] |= {
-            "MaxLabel": {},
+            "MaxLabel": {str(self.version_ids[uuid]): label for uuid, label in self.max_labels.items()},
             "MaxRepoLabel": self.max_repo_label,
             "NextLabel": self.next_label,
             "IndexedLabels": self.indexed,

@@ -9,6 +9,7 @@ from .settings import strings
 from .store import Store
 from .wire import JSON, Refused, Reply, Request, json_reply
 
+_NEEDS_ADMIN = "Creating a repo requires admin privileges (admintoken or DSG admin) on a server that is not read-only"
 VERSION = "v1.0.0 (in memory, of voxgate's tests)"
 
 
@@ -45,6 +46,8 @@ def server(store: Store, request: Request) -> Reply | None:  # noqa: PLR0911 - a
         case ("repos", "info") if request.method == "GET":
             return json_reply({root: describe(repo) for root, repo in list(store.repos.items())})
         case ("repos",) if request.method == "POST":
+            if not request.may_create:
+                raise Refused(_NEEDS_ADMIN)
             given = strings(request.json()) if request.body else {}
             return json_reply(
                 {"root": store.add_repo(given.get("alias", ""), given.get("description", ""), given.get("root"))}
@@ -82,9 +85,15 @@ def repo(store: Store, request: Request) -> Reply | None:  # noqa: PLR0911 - a t
 
 
 def node(store: Store, request: Request) -> Reply | None:  # noqa: PLR0911 - a table of routes
-    _, uuid, action = request.parts
+    _, uuid, *rest = request.parts
     _, found = store.resolve(uuid)
-    if found.locked and request.method not in ("GET", "HEAD") and action not in ("branch", "newversion", "tag"):
+    action = rest[0] if rest else ""
+    if (
+        found.locked
+        and not request.admin
+        and request.method not in ("GET", "HEAD")
+        and action not in ("branch", "newversion", "tag")
+    ):
         raise Refused(f"Cannot do {request.method.lower()} on locked node {found.uuid}")
     match (request.method, action):
         case ("GET", "status" | "commit"):
@@ -128,7 +137,7 @@ def _branch_versions(found: Repo, branch: str) -> list[str]:
 
 
 def _instance(store: Store, node: Node, request: Request) -> Reply:
-    if node.locked:
+    if node.locked and not request.admin:
         raise Refused(f"New data instance cannot be created on locked node {node.uuid}")
     try:
         given = request.json()

@@ -44,6 +44,8 @@ def answer(store: Store, request: Request) -> Reply:
     """The reply to any request; refusals and panics included."""
     try:
         return _routed(store, request) or Reply(b"404 page not found\n", PLAIN, 404)
+    except ValueError as fault:  # a number that is none, somewhere in the request
+        return Reply(f"{fault} ({request.path}).\n".encode(), PLAIN, 400)
     except Refused as refused:
         return Reply(f"{refused} ({request.path}).\n".encode(), PLAIN, refused.status)
     except Panicked as panic:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from .labels import Crashed
 from .routing import answer
 from .store import Store
 from .wire import PLAIN, Reply, Request
 
-_CHUNK = 64 << 10
+_BUFFER = 64 << 10
+_GO_BUFFER = 2048  # up to here the original's answers say their length, above they come in chunks
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,16 @@ class _Fault:
 
 @dataclass
 class DvidServer:
-    """A running server. Everything may be changed while it runs."""
+    """A running server. Everything may be changed while it runs.
+
+    With an `admin_token`, making a repository needs it in the query, as the original does since 2026; without one,
+    everybody may, as before.
+    """
 
     store: Store = field(default_factory=Store)
     requests: list[Logged] = field(default_factory=list)
     latency_s: float = 0.0
+    admin_token: str | None = None
     throttle: threading.BoundedSemaphore = field(default_factory=threading.BoundedSemaphore)
     address: str = ""
     _faults: list[_Fault] = field(default_factory=list)
@@ -81,35 +88,42 @@ class DvidServer:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = _CHUNK
+    wbufsize = _BUFFER
     dvid: DvidServer
 
     def _serve(self) -> None:
         split = urlsplit(self.path)
-        body = self._body()
+        body, query = self._body(), dict(parse_qsl(split.query, keep_blank_values=True))
+        token = self.dvid.admin_token
+        admin = token is not None and query.get("admintoken") == token
         path = unquote(split.path)
         request = Request(
             self.command,
             path,
             tuple(piece for piece in path.removeprefix("/api/").split("/") if piece),
-            dict(parse_qsl(split.query, keep_blank_values=True)),
+            query,
             body,
+            admin,
+            admin or self.dvid.admin_token is None,
+            self.headers.get("Range", ""),
         )
         if self.dvid.latency_s:
             time.sleep(self.dvid.latency_s)
         fault = self.dvid._fault(self.path)
-        if fault is None:
-            self._send(self._throttled(request), request, None)
-        elif fault.cut is None:
+        if fault is not None and fault.cut is None:
             self._send(fault.reply, request, None)
-        else:
-            self._send(answer(self.dvid.store, request), request, fault.cut)
+            return
+        try:
+            self._send(self._throttled(request), request, None if fault is None else fault.cut)
+        except Crashed:
+            self._log(request, 0)
+            self.close_connection = True
 
     def _throttled(self, request: Request) -> Reply:
         if request.query.get("throttle") not in ("true", "on"):
             return answer(self.dvid.store, request)
         if not self.dvid.throttle.acquire(blocking=False):
-            text = "Server already running maximum of 1 throttled operations\n"
+            text = "Server already running 1 throttled operations (max = 1)\n"
             return Reply(text.encode(), PLAIN, 503)
         try:
             return answer(self.dvid.store, request)
@@ -126,20 +140,22 @@ class _Handler(BaseHTTPRequestHandler):
             return b"".join(pieces)
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
+    def _log(self, request: Request, status: int) -> None:
+        entry = Logged(self.command, request.path, request.query, dict(self.headers), status)
+        self.dvid.requests.append(entry)
+
     def _send(self, reply: Reply, request: Request, cut: int | None) -> None:
-        self.dvid.requests.append(
-            Logged(
-                self.command, request.path, request.query, dict(self.headers), 0 if cut is not None else reply.status
-            )
-        )
-        chunked = reply.headers.get("Transfer-Encoding") == "chunked"
+        self._log(request, reply.status if cut is None else 0)
+        chunked = len(reply.body) > _GO_BUFFER and "Content-Length" not in reply.headers
         self.send_response_only(reply.status)
         self.send_header("Access-Control-Allow-Origin", "*")
         if reply.content_type is not None:
             self.send_header("Content-Type", reply.content_type)
         for name, value in reply.headers.items():
             self.send_header(name, value)
-        if not chunked and reply.status != 204:
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif reply.status != 204 and "Content-Length" not in reply.headers:
             self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
         if self.command != "HEAD":
@@ -154,12 +170,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
         elif chunked:
-            for start in range(0, len(body), _CHUNK):
-                piece = body[start : start + _CHUNK]
-                self.wfile.write(b"%x\r\n" % len(piece))
-                self.wfile.write(piece)
-                self.wfile.write(b"\r\n")
-            self.wfile.write(b"0\r\n\r\n")
+            self.wfile.write(b"%x\r\n" % len(body))
+            self.wfile.write(body)
+            self.wfile.write(b"\r\n0\r\n\r\n")
         else:
             self.wfile.write(body)
 

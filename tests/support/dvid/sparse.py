@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .blocks import Point, Voxels
 from .graph import Node
 from .instances import lineage
-from .labels import LabelInstance
+from .labels import Crashed, LabelInstance
 from .wire import Refused, Request
 
 _AXES = ("x", "y", "z")
@@ -34,6 +34,10 @@ class Bounds:
                 raise Refused(f"error parsing bounds from query string: {fault}") from None
 
         return cls(ends("min"), ends("max"), request.query.get("exact") != "false")
+
+    @property
+    def open(self) -> bool:
+        return all(end is None for end in self.low + self.high)
 
     def touches(self, where: Point, edge: Point) -> bool:
         """Whether a block counts as inside: the bound is divided by the block size, cutting towards zero."""
@@ -66,13 +70,15 @@ def runs(mask: NDArray[np.bool_], start: Point) -> NDArray[np.int32]:
 def body_runs(
     node: Node, instance: LabelInstance, supervoxels: list[int], scale: int, bounds: Bounds
 ) -> NDArray[np.int32] | None:
-    """The runs of a body, block by block: a run ends at its block's edge. None when no block is inside the bounds."""
+    """The runs of a body. None when no block is inside the bounds, no rows when blocks are but voxels are not."""
     edge = instance.grid.block_size
     path, wanted = lineage(node), np.array(supervoxels, np.uint64)
     places = {tuple(c >> scale for c in where): None for where in instance.bodies_of(node).blocks(supervoxels)}
     inside = [(x, y, z) for x, y, z in places if bounds.touches((x, y, z), edge)]
     if not inside:
         return None
+    if any(y < 0 or z < 0 for _, y, z in inside):
+        raise Crashed
     found = [np.empty((0, 4), "<i4")]
     for where in inside:
         block: Voxels | None = instance.scales[scale].block(path, where) if scale <= instance.max_scale else None
@@ -80,7 +86,20 @@ def body_runs(
             start = where[0] * edge[0], where[1] * edge[1], where[2] * edge[2]
             mask = np.isin(block, wanted)
             found.append(runs(bounds.cut(mask, start) if bounds.exact else mask, start))
-    return np.concatenate(found)
+    return joined(np.concatenate(found))
+
+
+def joined(rows: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Runs that touch at the edge of a block are one run. The order is ours: the original promises none."""
+    rows = rows[np.lexsort((rows[:, 0], rows[:, 1], rows[:, 2]))]
+    if not len(rows):
+        return rows
+    ends = rows[:-1, 0] + rows[:-1, 3]
+    touches = (rows[1:, 0] == ends) & (rows[1:, 1:3] == rows[:-1, 1:3]).all(axis=1)
+    firsts = np.flatnonzero(np.concatenate([[True], ~touches]))
+    out = rows[firsts].copy()
+    out[:, 3] = np.add.reduceat(rows[:, 3], firsts)
+    return out
 
 
 def coarse_runs(places: list[Point]) -> NDArray[np.int32]:

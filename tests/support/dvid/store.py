@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from .graph import MASTER, Node, Repo, new_uuid
-from .instances import IMAGES, Grid, Instance, VoxelInstance
+from .instances import IMAGES, LABELS, Grid, Instance, VoxelInstance
 from .keyvalues import KeyValueInstance
 from .labels import LabelInstance
 from .settings import flag, ints, numbers, texts
@@ -45,6 +45,7 @@ class Store:
             lowered = {key.lower(): value for key, value in settings.items()}
             made = _make(name, typename, repo.root.uuid, lowered)
             made.tags = texts(lowered.get("tags"))
+            made.versioned = flag(lowered.get("versioned", "true"))
             repo.instances[name] = made
             return made
 
@@ -52,7 +53,8 @@ class Store:
         repo, node = self.resolve(uuid)
         if name not in repo.instances:
             raise Refused("invalid data instance name")
-        return repo, node, repo.instances[name]
+        instance = repo.instances[name]
+        return repo, node if instance.versioned else repo.root, instance
 
     def resolve(self, text: str) -> tuple[Repo, Node]:
         """A version by the start of its uuid, by `uuid:branch`, or by `:branch` where there is one repository."""
@@ -98,9 +100,8 @@ class Store:
         found = [self.resolve(uuid) for uuid in uuids]
         with self.lock:
             parents = [node for _, node in found]
-            open_one = next((node for node in parents if not node.locked), None)
-            if open_one is not None:
-                raise Refused(f"can't merge unlocked node {open_one.uuid}")
+            if not all(node.locked for node in parents):
+                raise Refused("can't branch an unlocked node")
             repo = found[0][0]
             return repo.add(self._node(new_uuid(), parents[0].branch, note, parents)).uuid
 
@@ -121,13 +122,14 @@ def _make(name: str, typename: str, root: str, settings: dict[str, str]) -> Inst
         tuple(settings.get("voxelunits", "nanometers,nanometers,nanometers").split(",")),
         _background(settings.get("background", "0")),
     )
-    if typename == "labelmap":
+    if typename in LABELS:
         return LabelInstance(
             name,
+            typename,
             root,
             grid,
             max_scale=int(settings.get("maxdownreslevel", "0")),
-            indexed=flag(settings.get("indexedlabels", "true")),
+            indexed=typename != "labelblk" and flag(settings.get("indexedlabels", "true")),
         )
     return VoxelInstance(name, typename, root, grid)
 

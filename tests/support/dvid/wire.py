@@ -13,13 +13,19 @@ BYTES = "application/octet-stream"
 
 @dataclass(frozen=True)
 class Request:
-    """One request: `path` is decoded and without its query, `parts` are the pieces of `path` between slashes."""
+    """One request: `path` is decoded and without its query, `parts` are the pieces of `path` between slashes.
+
+    `admin` may write to locked versions too, and `may_create` repositories. `range` is the header of that name.
+    """
 
     method: str
     path: str
     parts: tuple[str, ...]
     query: dict[str, str]
     body: bytes
+    admin: bool = False
+    may_create: bool = True
+    range: str = ""
 
     def flag(self, name: str) -> bool:
         """Only the word "true" is true; DVID reads anything else as false, without a word."""
@@ -51,8 +57,8 @@ class Refused(Exception):
         self.status = status
 
 
-def json_reply(value: Any) -> Reply:
-    return Reply(json.dumps(value, separators=(",", ":")).encode(), JSON)
+def json_reply(value: Any, content_type: str = JSON) -> Reply:
+    return Reply(json.dumps(value, separators=(",", ":")).encode(), content_type)
 
 
 def not_found() -> Reply:
