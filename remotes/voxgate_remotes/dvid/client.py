@@ -71,28 +71,28 @@ class DvidClient:
         Raises:
             Whatever DVID's refusal means (see `failures`), and what `call` raises.
         """
-        return _succeeded(self.call("GET", ask, context))
+        return succeeded(self.call("GET", ask, context))
 
     def find(self, ask: Ask, context: CallContext) -> bytes | None:
         """The body of a GET; None where DVID answers that there is no such thing (404)."""
         answer = self.call("GET", ask, context)
-        return None if answer.status == _MISSING else _succeeded(answer)
+        return None if answer.status == _MISSING else succeeded(answer)
 
     def exists(self, ask: Ask, context: CallContext) -> bool:
         """Whether a HEAD finds something."""
         answer = self.call("HEAD", ask, context)
         if answer.status == _MISSING:
             return False
-        _succeeded(answer)
+        succeeded(answer)
         return True
 
     def post(self, ask: Ask, context: CallContext) -> bytes:
         """The body of the answer to a POST that must succeed; raises as `get` does."""
-        return _succeeded(self.call("POST", ask, context))
+        return succeeded(self.call("POST", ask, context))
 
     def delete(self, ask: Ask, context: CallContext) -> None:
         """A DELETE that must succeed; raises as `get` does."""
-        _succeeded(self.call("DELETE", ask, context))
+        succeeded(self.call("DELETE", ask, context))
 
     def get_json(self, ask: Ask, context: CallContext) -> Any:
         """A GET's JSON; integers of any size are exact.
@@ -137,7 +137,8 @@ def id_list(body: bytes, count: int | None = None) -> list[int]:
     return list(numbers)
 
 
-def _succeeded(answer: StoreAnswer) -> bytes:
+def succeeded(answer: StoreAnswer) -> bytes:
+    """The body of an answer that must be a success; raises what the refusal means."""
     if not 200 <= answer.status < 300:
         raise refusal(answer)
     return answer.body

@@ -15,6 +15,7 @@ DVID deletes instances by remote procedure call only (help of the server), so no
 
 from __future__ import annotations
 
+import copy
 from typing import TypeVar, cast
 
 from voxgate.model.errors import (
@@ -24,7 +25,7 @@ from voxgate.model.errors import (
     VersionLocked,
 )
 from voxgate.model.metadata import HasKeyValues, KeyValues
-from voxgate.model.remotes import ListEntry, ResolvedUri
+from voxgate.model.remotes import CallerBound, ListEntry, ResolvedUri
 from voxgate.model.volumes import CallContext, OpenOptions, VolumeSpec
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.dvid.client import Ask, DvidClient, json_body
@@ -42,8 +43,6 @@ from voxgate_remotes.dvid.writes import BlockLocks
 
 C = TypeVar("C")
 
-_PATIENT = CallContext()
-
 
 class DvidRemote:
     """Volumes and key-values of a DVID server. Thread-safe; connects when it is first asked for something."""
@@ -59,6 +58,7 @@ class DvidRemote:
         client = DvidClient(self._home.base_url, config.credentials)
         self._server = Server(client, Repos(client, options.cache_seconds), BlockLocks())
         self._openings = Openings(client, options)
+        self._context = CallContext()
 
     def open(self, path: tuple[str, ...], options: OpenOptions) -> DvidVolume:
         """Open a volume at a version; see `voxgate.model.remotes.Remote.open`.
@@ -78,10 +78,10 @@ class DvidRemote:
         """
         whole = (*self._home.path, *parent)
         if not whole:
-            return [ListEntry(name, is_volume=False) for name in sorted(self._server.repos.names(_PATIENT))]
+            return [ListEntry(name, is_volume=False) for name in sorted(self._server.repos.names(self._context))]
         if len(whole) > 1:
             raise UnknownVolume(f"there is no group {'/'.join(parent)!r}", "list the level above")
-        types = self._server.repos.find(whole[0], _PATIENT).types
+        types = self._server.repos.find(whole[0], self._context).types
         return [
             ListEntry(name, is_volume=typename in VOXEL_TYPES, is_key_values=typename == KEY_VALUES)
             for name, typename in sorted(types.items())
@@ -106,47 +106,53 @@ class DvidRemote:
             raise MalformedName(f"{'/'.join(path)!r} is too deep for DVID", "name a repository and an instance")
         segment, name = self._split(path)
         wanted = planned(name, spec)
-        repo = self._server.repos.find(segment, _PATIENT)
+        repo = self._server.repos.find(segment, self._context)
         try:
             for one in wanted:
                 self._create(repo, one)
         finally:
             self._server.repos.forget(repo.root)
             self._openings.forget(repo.root)
-        return self.open(path, OpenOptions())
+        return self.open(path, OpenOptions(context=self._context))
 
     def resolve(self, uri: str) -> ResolvedUri | None:
         """What `uri` means here, if it lies under this remote; the server is not asked."""
         return resolved(self._home, uri)
 
     def capability(self, kind: type[C]) -> C | None:
-        """HasKeyValues; not Deletable, see above."""
-        return cast("C", self) if kind is HasKeyValues else None
+        """HasKeyValues and CallerBound; not Deletable, see above."""
+        return cast("C", self) if kind in (HasKeyValues, CallerBound) else None
+
+    def for_caller(self, context: CallContext) -> DvidRemote:
+        """The same remote for one caller: everything but `open` has that caller's patience."""
+        bound = copy.copy(self)
+        bound._context = context
+        return bound
 
     def key_values(self, path: tuple[str, ...], version: str) -> KeyValues:
         """The values of a keyvalue instance; see `voxgate.model.metadata.HasKeyValues`."""
         segment, name = self._split(path)
-        repo = self._server.repos.find(segment, _PATIENT)
+        repo = self._server.repos.find(segment, self._context)
         if repo.types.get(name) != KEY_VALUES:
             raise UnknownVolume(f"{name!r} holds no key-values", "list the repository for instances that do")
-        return DvidKeyValues(Place(self._server.client, repo.node(version).uuid, _PATIENT), name)
+        return DvidKeyValues(Place(self._server.client, repo.node(version).uuid, self._context), name)
 
     def _create(self, repo: Repo, one: Planned) -> None:
         node = repo.node("")
         client = self._server.client
         if one.name in repo.types:
-            one.check_same(self._openings.instance(node, one.name, _PATIENT))
+            one.check_same(self._openings.instance(node, one.name, self._context))
             return
         if node.is_locked:
             raise VersionLocked("the end of the master branch is committed", "open a new version of it first")
         # Not repeatable: the second try would be told that the name is taken.
         ask = Ask(("repo", node.uuid, "instance"), body=json_body(one.document()), is_repeatable=False)
         try:
-            client.post(ask, _PATIENT)
+            client.post(ask, self._context)
         except AlreadyExists:  # by somebody else in this moment
-            one.check_same(self._openings.instance(node, one.name, _PATIENT))
+            one.check_same(self._openings.instance(node, one.name, self._context))
             return
-        client.post(Ask(("node", node.uuid, one.name, "extents"), body=json_body(one.extents())), _PATIENT)
+        client.post(Ask(("node", node.uuid, one.name, "extents"), body=json_body(one.extents())), self._context)
 
     def _split(self, path: tuple[str, ...]) -> tuple[str, str]:
         """The repository and the instance of a path."""

@@ -17,11 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from voxgate.model.errors import ChunkCorrupt
-from voxgate.model.geometry import Box, Vec3, grid_cells
+from voxgate.model.geometry import Box, Vec3, aligned_outward, grid_cells
 from voxgate.model.volumes import CallContext
-from voxgate_remotes.dvid.client import Ask, DvidClient
+from voxgate_remotes.dvid.client import Ask, DvidClient, succeeded
+from voxgate_remotes.dvid.failures import said
 from voxgate_remotes.dvid.instances import ORIGIN, Instance
 from voxgate_remotes.dvid.levels import Level
+from voxgate_remotes.http.session import StoreAnswer
 from voxgate_remotes.parallel import share
 
 Block3 = npt.NDArray[Any]
@@ -31,6 +33,7 @@ REQUEST_BYTES = 16 << 20
 """Raw bytes of one request. DVID serialises reads above 256**3 voxels on one lock: this is 256**3 of one byte."""
 PARALLEL_READS = 4
 _SLACK = 4096
+_ABSENT = "unable to get label block"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,10 @@ def fetched(place: Place, level: Level, box: Box, *, supervoxels: bool) -> Block
     query = tuple(_read_query(level, supervoxels=supervoxels))
     path = place.ask(instance.name, "raw", "0_1_2", _joined(box.shape), _joined(box.start))
     most = count + count // 255 + _SLACK  # the most that LZ4 makes of it
-    body = place.client.get(Ask(path, query, most_bytes=most), place.context)
+    answer = place.client.call("GET", Ask(path, query, most_bytes=most), place.context)
+    if _is_absent_block(answer, instance, box):
+        return np.zeros(box.shape.zyx, instance.dtype)
+    body = succeeded(answer)
     if instance.is_labels:
         body = _decompressed(body, count)
     if len(body) != count:
@@ -119,6 +125,15 @@ def stored(place: Place, instance: Instance, box: Box, voxels: Block3) -> None:
         data, query = lz4.block.compress(data, store_size=False), (*query, ("compression", "lz4"))
     path = place.ask(instance.name, "raw", "0_1_2", _joined(box.shape), _joined(box.start))
     place.client.post(Ask(path, query, body=data), place.context)
+
+
+def _is_absent_block(answer: StoreAnswer, instance: Instance, box: Box) -> bool:
+    """Whether DVID says that it has no such block: only for a box that is exactly one block of a labelmap (measured).
+
+    In any other box absent blocks are zeros. What fails in DVID is said in other words.
+    """
+    is_block = box.shape == instance.block and aligned_outward(box, instance.block, ORIGIN) == box
+    return answer.status == 400 and is_block and _ABSENT in said(answer)
 
 
 def _read_query(level: Level, *, supervoxels: bool) -> Iterator[tuple[str, str]]:

@@ -32,6 +32,7 @@ _EDITS = {"merge": label_routes.merge, "cleave": label_routes.cleave, "renumber"
 _VOXELS = {
     "raw": voxel_routes.raw,
     "metadata": voxel_routes.metadata,
+    "extents": voxel_routes.extents,
     "blocks": voxel_routes.blocks,
     "subvolblocks": voxel_routes.subvolume_blocks,
     "specificblocks": voxel_routes.specific_blocks,

@@ -42,16 +42,30 @@ def raw(node: Node, instance: VoxelInstance, request: Request) -> Reply:
 
 
 def extents(node: Node, instance: VoxelInstance, request: Request) -> Reply:
-    """Both corners inclusive; the last one to say so wins, until the next write grows them to whole blocks."""
+    """Of images and labelmaps. Both corners inclusive; the last one to say so wins, until the next write grows them to whole blocks."""
+    if instance.typename in ("labelblk", "labelarray"):
+        raise Refused(f'Bad API call for data "{instance.name}"')
     given = request.json()
     low, high = (tuple(int(number) for number in given[end]) for end in ("MinPoint", "MaxPoint"))
     instance.extents[node.uuid] = Extent((low[0], low[1], low[2]), (high[0], high[1], high[2]))
     return Reply(content_type=None)
 
 
+def _check_one_block(node: Node, instance: LabelInstance, start: Point, size: Point, scale: int) -> None:
+    """A box that is exactly one block of a labelmap goes another way in the original: absent, it is refused."""
+    edge = instance.grid.block_size
+    if instance.typename != "labelmap" or size != edge or not aligned(start, size, edge):
+        return
+    x, y, z = (s // e for s, e in zip(start, edge, strict=True))
+    held = instance.scales[scale].block(lineage(node), (x, y, z)) if scale <= instance.max_scale else None
+    if held is None:
+        raise Refused(f"unable to get label block ({x}, {y}, {z})")
+
+
 def _raw_labels(node: Node, instance: LabelInstance, request: Request, start: Point, size: Point) -> Reply:
     compression, scale = request.query.get("compression", ""), scale_of(request)
     if request.method == "GET":
+        _check_one_block(node, instance, start, size, scale)
         voxels = instance.read_labels(node, start, size, scale, request.flag("supervoxels"))
         return packed(voxels, compression)
     # Every other verb writes, and whatever scale was asked for, scale 0 is written.
