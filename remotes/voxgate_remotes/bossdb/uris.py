@@ -22,7 +22,7 @@ def resolved(base_url: str, uri: str) -> ResolvedUri | None:
     A URI that does not say http or https is of the remote if host and port are; a host alone has the port that goes
     with the way in which the operator reaches it.
     """
-    if not uri.startswith(_SCHEME) or "?" in uri or "#" in uri:
+    if not uri.startswith(_SCHEME) or any(mark in uri for mark in "?#@"):
         return None
     rest = uri.removeprefix(_SCHEME)
     home = urlsplit(base_url)
