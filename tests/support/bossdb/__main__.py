@@ -28,11 +28,12 @@ def main() -> None:
         signal.signal(number, lambda *_: ended.set())
     with bossdb_server(port=told.port, token=told.token, compression=Compression(told.cname, told.clevel)) as server:
         x, y, z = map(int, told.start.split(","))
-        sizes = tuple(map(float, told.voxel_size.split(",")))
+        sx, sy, sz = map(float, told.voxel_size.split(","))
         for channel in told.channel:
             names, _, file = channel.partition("=")
+            collection, experiment, name = names.split("/")
             voxels = np.load(file, mmap_mode="r")
-            server.store.add_channel(*names.split("/"), voxels, start=(x, y, z), voxel_size=sizes)  # type: ignore[arg-type]
+            server.store.add_channel(collection, experiment, name, voxels, start=(x, y, z), voxel_size=(sx, sy, sz))
         server.latency_s = told.latency_s
         print(server.address.rpartition(":")[2], flush=True)
         ended.wait()

@@ -65,7 +65,7 @@ def _work(state: State, channel: Channel) -> None:
             downsample(channel)
             if channel.downsample_status == "IN_PROGRESS":
                 channel.downsample_status = "DOWNSAMPLED"
-    except ValueError:  # what cannot be interpolated, such as an image of uint64
+    except (TypeError, ValueError):  # what cannot be interpolated, such as an image of uint64
         channel.downsample_status = "FAILED"
 
 

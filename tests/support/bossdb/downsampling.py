@@ -47,14 +47,14 @@ def _halve(channel: Channel, above: Level, below: Level, step: tuple[int, int, i
         volume = channel.voxels.read(above, part)[0]
         smaller = _labels(volume, step) if channel.type == "annotation" else _image(volume, step)
         corner = tuple(first // factor for first, factor in zip(part.start, step, strict=True))
-        channel.voxels.erase(below, cell(index, CUBOID))  # type: ignore[arg-type]
-        channel.voxels.replace(below, corner, smaller[None])  # type: ignore[arg-type]
+        channel.voxels.erase(below, cell(index, CUBOID))
+        channel.voxels.replace(below, corner, smaller[None])
 
 
 def _even(region: Region) -> Region:
     """A region grown to even bounds, with what interpolation needs around it."""
     start = tuple(max(0, (first - _SPREAD) // 2 * 2) for first in region.start)
-    return Region(start, tuple((last + _SPREAD + 1) // 2 * 2 for last in region.stop))  # type: ignore[arg-type]
+    return Region(start, tuple((last + _SPREAD + 1) // 2 * 2 for last in region.stop))
 
 
 def _image(volume: Array, step: tuple[int, int, int]) -> Array:

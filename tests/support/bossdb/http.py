@@ -148,7 +148,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Access-Control-Allow-Origin", "*")
         for name, value in reply.headers:
             self.send_header(name, value)
-        head = b"".join(self._headers_buffer) + b"\r\n"  # type: ignore[attr-defined] # typeshed leaves it out
+        head = b"".join(self._headers_buffer) + b"\r\n"
         self._headers_buffer: list[bytes] = []
         if fault is not None and fault.cut_after is not None:
             body = body[: fault.cut_after]

@@ -63,4 +63,4 @@ def _around(tile: Region, mask: Array) -> Region:
     z, y, x = (np.flatnonzero(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
     first = tuple(int(places[0]) + start for places, start in zip((z, y, x), tile.start, strict=True))
     last = tuple(int(places[-1]) + 1 + start for places, start in zip((z, y, x), tile.start, strict=True))
-    return Region(first, last)  # type: ignore[arg-type]
+    return Region(first, last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ import numpy.typing as npt
 from .errors import BossError, Code
 from .resources import Channel, Collection, CoordinateFrame, Experiment, Triple
 from .voxels import Level
+
+Kind = TypeVar("Kind", Collection, Experiment, Channel)
 
 
 class Store:
@@ -24,23 +26,15 @@ class Store:
 
     def collection(self, name: str) -> Collection:
         """A collection that is not deleted."""
-        return self._living(self.collections.get(name), name)
+        return _living(self.collections.get(name), name)
 
     def experiment(self, collection: str, name: str) -> Experiment:
         """An experiment that is not deleted, nor what it is in."""
-        return self._living(self.collection(collection).experiments.get(name), name)
+        return _living(self.collection(collection).experiments.get(name), name)
 
     def channel(self, collection: str, experiment: str, name: str) -> Channel:
         """A channel that is not deleted, nor what it is in."""
-        return self._living(self.experiment(collection, experiment).channels.get(name), name)
-
-    @staticmethod
-    def _living(resource: Any, name: str) -> Any:
-        if resource is None:
-            raise BossError(Code.RESOURCE_NOT_FOUND, f"{name} does not exist.")
-        if resource.deleted:
-            raise BossError(Code.MARKED_FOR_DELETION, f"{name} has been marked for deletion")
-        return resource
+        return _living(self.experiment(collection, experiment).channels.get(name), name)
 
     def add_frame(
         self,
@@ -129,3 +123,11 @@ def level_start(experiment: Experiment, resolution: int) -> tuple[int, int, int]
     x, y, z = experiment.coord_frame.start
     depth = resolution if experiment.hierarchy_method == "isotropic" else 0
     return z >> depth, y >> resolution, x >> resolution
+
+
+def _living(resource: Kind | None, name: str) -> Kind:
+    if resource is None:
+        raise BossError(Code.RESOURCE_NOT_FOUND, f"{name} does not exist.")
+    if resource.deleted:
+        raise BossError(Code.MARKED_FOR_DELETION, f"{name} has been marked for deletion")
+    return resource

@@ -15,7 +15,8 @@ CUBOID = (16, 512, 512)
 TILE = (16, 128, 128)
 """z, y, x: ours, small, so that little volumes are cheap to keep. Cuboids are whole tiles."""
 Array = npt.NDArray[Any]
-Slices = tuple[slice, slice, slice]
+ZYX = tuple[int, ...]
+"""Three numbers, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,52 +31,47 @@ class Level:
 class Region:
     """Half-open, z, y, x, in voxels of its own resolution, counted from the coordinates' zero."""
 
-    start: tuple[int, int, int]
-    stop: tuple[int, int, int]
+    start: ZYX
+    stop: ZYX
 
     @classmethod
-    def of(cls, corner: tuple[int, int, int], array: Array) -> Region:
+    def of(cls, corner: ZYX, array: Array) -> Region:
         """Where a (z, y, x) array lies whose first voxel is at (z, y, x)."""
-        z, y, x = corner
-        depth, height, width = array.shape[-3:]
-        return cls(corner, (z + depth, y + height, x + width))
+        return cls(corner, tuple(first + size for first, size in zip(corner, array.shape[-3:], strict=True)))
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        z, y, x = (stop - start for start, stop in zip(self.start, self.stop, strict=True))
-        return z, y, x
+    def shape(self) -> ZYX:
+        return tuple(stop - start for start, stop in zip(self.start, self.stop, strict=True))
 
     def clipped(self, other: Region) -> Region | None:
         """What lies in both, or None."""
         start = tuple(map(max, self.start, other.start))
         stop = tuple(map(min, self.stop, other.stop))
-        return Region(start, stop) if all(a < b for a, b in zip(start, stop, strict=True)) else None  # type: ignore[arg-type]
+        return Region(start, stop) if all(a < b for a, b in zip(start, stop, strict=True)) else None
 
     def joined(self, other: Region) -> Region:
         """The smallest region around both."""
-        return Region(tuple(map(min, self.start, other.start)), tuple(map(max, self.stop, other.stop)))  # type: ignore[arg-type]
+        return Region(tuple(map(min, self.start, other.start)), tuple(map(max, self.stop, other.stop)))
 
-    def slices(self, origin: tuple[int, int, int]) -> Slices:
+    def slices(self, origin: ZYX) -> tuple[slice, ...]:
         """Where this lies in an array whose first voxel is at `origin`."""
-        z, y, x = (
-            slice(start - first, stop - first) for start, stop, first in zip(self.start, self.stop, origin, strict=True)
-        )
-        return z, y, x
+        edges = zip(self.start, self.stop, origin, strict=True)
+        return tuple(slice(start - first, stop - first) for start, stop, first in edges)
 
 
-def cell(index: tuple[int, int, int], edges: tuple[int, int, int]) -> Region:
+def cell(index: ZYX, edges: ZYX) -> Region:
     """The voxels of one cell of a grid."""
     start = tuple(number * edge for number, edge in zip(index, edges, strict=True))
-    return Region(start, tuple(first + edge for first, edge in zip(start, edges, strict=True)))  # type: ignore[arg-type]
+    return Region(start, tuple(first + edge for first, edge in zip(start, edges, strict=True)))
 
 
-def grown(region: Region, edges: tuple[int, int, int]) -> Region:
+def grown(region: Region, edges: ZYX) -> Region:
     """The smallest region of whole cells around one."""
     start = tuple(first // edge * edge for first, edge in zip(region.start, edges, strict=True))
-    return Region(start, tuple(-(-last // edge) * edge for last, edge in zip(region.stop, edges, strict=True)))  # type: ignore[arg-type]
+    return Region(start, tuple(-(-last // edge) * edge for last, edge in zip(region.stop, edges, strict=True)))
 
 
-def tiles_of(region: Region) -> Iterator[tuple[tuple[int, int, int], Region]]:
+def tiles_of(region: Region) -> Iterator[tuple[ZYX, Region]]:
     """(tile, part of the region in it) of every tile that a region touches."""
     ranges = (
         range(start // edge, -(-stop // edge))
@@ -92,7 +88,7 @@ class Voxels:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self._tiles: dict[tuple[Level, int, tuple[int, int, int]], Array] = {}
+        self._tiles: dict[tuple[Level, int, ZYX], Array] = {}
         self._written: dict[Level, Region] = {}
 
     def read(self, level: Level, region: Region, times: range = range(1)) -> Array:
@@ -105,12 +101,12 @@ class Voxels:
                     found[place][part.slices(region.start)] = tile[part.slices(cell(index, TILE).start)]
         return found
 
-    def overlay(self, level: Level, corner: tuple[int, int, int], array: Array, first_time: int = 0) -> None:
+    def overlay(self, level: Level, corner: ZYX, array: Array, first_time: int = 0) -> None:
         """Write the voxels of a (t, z, y, x) array that are not zero: zeros leave what is there."""
         for target, source in self._parts(level, corner, array, first_time):
             np.copyto(target, source, where=source != 0)
 
-    def replace(self, level: Level, corner: tuple[int, int, int], array: Array, first_time: int = 0) -> None:
+    def replace(self, level: Level, corner: ZYX, array: Array, first_time: int = 0) -> None:
         """Write all voxels of a (t, z, y, x) array."""
         for target, source in self._parts(level, corner, array, first_time):
             target[...] = source
@@ -134,9 +130,7 @@ class Voxels:
                 if mask.any():
                     yield cell(index, TILE), mask
 
-    def _parts(
-        self, level: Level, corner: tuple[int, int, int], array: Array, first_time: int
-    ) -> Iterator[tuple[Array, Array]]:
+    def _parts(self, level: Level, corner: ZYX, array: Array, first_time: int) -> Iterator[tuple[Array, Array]]:
         region = Region.of(corner, array)
         earlier = self._written.get(level)
         self._written[level] = region.joined(earlier) if earlier else region
