@@ -6,14 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from support.dvid_volumes import Repository, repository
+from support.dvid_volumes import SERVERS, Repository, repository, skip_without_a_real_server
 from support.references import BIG_IDS, image, segmentation
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import LabelView, OpenOptions, ScaleSpec, VolumeKind, VolumeSpec
 from voxgate_remotes.testing import ReadConformance, ScaleFacts, VolumeCase, WriteConformance
 
 BLOCK = Vec3(16, 32, 16)
-SERVERS = ("own", "real")
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -136,10 +135,19 @@ READ: dict[str, Callable[[Repository], VolumeCase]] = {
 }
 
 
+@pytest.fixture(scope="module", params=READ)
+def read_case(request: pytest.FixtureRequest, store: Repository) -> VolumeCase:
+    return READ[request.param](store)
+
+
 class TestReadingDvid(ReadConformance):
-    @pytest.fixture(scope="class", params=READ)
-    def case(self, request: pytest.FixtureRequest, store: Repository) -> VolumeCase:
-        return READ[request.param](store)
+    @pytest.fixture
+    def case(self, read_case: VolumeCase) -> VolumeCase:
+        return read_case
+
+
+def test_a_real_server_was_tried() -> None:
+    skip_without_a_real_server()
 
 
 WRITTEN = {

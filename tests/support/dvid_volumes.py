@@ -69,14 +69,21 @@ class Repository:
         self.call("POST", f"{name}/extents", json={"MinPoint": list(box.start), "MaxPoint": list(last)})
 
 
+SERVERS = ("own", "real") if os.environ.get(REAL) else ("own",)
+"""The servers that tests run against."""
+
+
+def skip_without_a_real_server() -> None:
+    """Skip, by name, what would have been tried on a real server."""
+    if not os.environ.get(REAL):
+        pytest.skip(f"no real DVID server: set {REAL}=http://HOST:PORT/UUID")
+
+
 @contextmanager
 def repository(kind: str) -> Iterator[Repository]:
     """A repository of our own server ("own"), or of the real one where the environment names it ("real")."""
     if kind == "real":
-        named = os.environ.get(REAL)
-        if not named:
-            pytest.skip(f"no real DVID server: set {REAL}=http://HOST:PORT/UUID")
-        url, _, root = named.rstrip("/").rpartition("/")
+        url, _, root = os.environ[REAL].rstrip("/").rpartition("/")
         yield Repository(url, root)
         return
     with dvid_server() as server:
