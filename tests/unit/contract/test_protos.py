@@ -29,7 +29,15 @@ RPCS = {
         "WriteCutout": "client stream",
         "CreateVolume": "one",
     },
-    "SegmentService": {"ListSegments": "one", "LookupSegments": "one"},
+    "SegmentService": {
+        "ListSegments": "one",
+        "LookupSegments": "one",
+        "GetSegmentBounds": "one",
+        "ReadSegmentVoxels": "server stream",
+        "GetSupervoxels": "one",
+        "LookupBodies": "one",
+        "ReserveSegmentIds": "one",
+    },
     "MeshService": {"GetMeshes": "server stream", "ExportMesh": "server stream"},
     "TransferService": {"CreateTransfer": "one"},
     "JobService": {"GetJob": "one", "ListJobs": "one", "WatchJob": "server stream", "CancelJob": "one"},
@@ -108,8 +116,8 @@ def test_no_error_has_a_reason_that_is_neither_on_the_wire_nor_the_clients_own()
 
 
 def test_segment_ids_are_unsigned_and_strings_in_javascript() -> None:
-    named = [field for field in fields() if field.name in ("segment_id", "segment_ids")]
-    assert len(named) >= 5
+    named = [field for field in fields() if field.name in NAMES_OF_IDS]
+    assert len(named) >= 12
     for field in named:
         assert field.type == descriptor.FieldDescriptor.TYPE_UINT64, field.full_name
         assert field.GetOptions().jstype == FieldOptions.JS_STRING, field.full_name
@@ -118,9 +126,13 @@ def test_segment_ids_are_unsigned_and_strings_in_javascript() -> None:
 def test_nothing_that_sounds_like_an_id_escapes_the_rule() -> None:
     numbers = {descriptor.FieldDescriptor.TYPE_UINT64, descriptor.FieldDescriptor.TYPE_INT64}
     stray = [
-        f.full_name for f in fields() if "segment" in f.name and f.name.endswith(("id", "ids")) and f.type in numbers
+        f.full_name
+        for f in fields()
+        if any(word in f.name for word in ("segment", "supervoxel", "body", "bodies"))
+        and f.name.endswith(("id", "ids"))
+        and f.type in numbers
     ]
-    assert all(name.rsplit(".", 1)[1] in ("segment_id", "segment_ids") for name in stray)
+    assert all(name.rsplit(".", 1)[1] in NAMES_OF_IDS for name in stray)
 
 
 def test_payloads_are_the_last_field_number_15() -> None:
