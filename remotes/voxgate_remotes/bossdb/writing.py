@@ -5,8 +5,8 @@ of `to_black` makes a box zero. So a box is erased, then sent; only sent where n
 all of it is. Both are exact to the voxel for boxes that cut cuboids: the store merges them into its cuboids by itself,
 so nothing is read first and no neighbour is touched. Both can be repeated, one by one: what is sent twice is the same.
 
-Between the two the box is empty for readers. The voxels are sent even if the caller goes away in between; if they
-cannot be sent at all, the error says what was erased.
+Between the two the box is empty for readers. What was begun is done to the end even if the caller goes away, with the
+session's own patience; if the voxels cannot be sent at all, the error says what was erased.
 """
 
 from __future__ import annotations
@@ -56,11 +56,12 @@ def write(shared: Shared, region: Region, voxels: npt.NDArray[Any], context: Cal
 def _put(shared: Shared, region: Region, part: Piece, context: CallContext) -> None:
     has_zeros, has_others = not part.all(), bool(part.any())
     context.check()
+    patience = CallContext() if has_zeros and has_others else context
     if has_zeros:
-        _erase(shared, region, context)
+        _erase(shared, region, patience)
     if has_others:
         try:
-            _send(shared, region, part, CallContext() if has_zeros else context)
+            _send(shared, region, part, patience)
         except VoxgateError as error:
             if not has_zeros:
                 raise

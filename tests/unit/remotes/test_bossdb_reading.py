@@ -32,6 +32,7 @@ from voxgate_remotes.bossdb import BossRemote
 from voxgate_remotes.bossdb.codec import HEADER, decode
 from voxgate_remotes.bossdb.options import BossOptions
 from voxgate_remotes.bossdb.volume import BossVolume
+from voxgate_remotes.bossdb.workers import Gate, Workers
 from voxgate_remotes.config import RemoteConfig
 
 VOXELS = image((1, 40, 530, 700), "<u1")
@@ -213,6 +214,29 @@ def test_nobody_writes_into_an_array_whose_reader_went_away(server):
     answering.set()
     bare_remote(server).open(PATH, OpenOptions()).read(WHOLE)
     assert not out.any()
+
+
+def test_nobody_writes_into_an_array_whose_read_failed_elsewhere():
+    workers, landed = Workers(2), []
+    started, failed, finished = threading.Event(), threading.Event(), threading.Event()
+
+    def work(item: str, gate: Gate) -> None:
+        if item == "fails":
+            assert started.wait(60)
+            raise StoreRefused("no")
+        started.set()
+        assert failed.wait(60)
+        try:
+            with gate.passed():
+                landed.append(item)
+        finally:
+            finished.set()
+
+    with pytest.raises(StoreRefused):
+        workers.run(["is late", "fails"], work, CallContext(), 2)
+    failed.set()
+    assert finished.wait(60)
+    assert landed == []
 
 
 def test_a_deadline_ends_a_read_that_the_store_does_not_answer(server):

@@ -168,13 +168,23 @@ def test_nothing_is_read_back_where_the_operator_does_not_want_it(server):
     assert server.requests.count("GET", "/cutout/") == 0
 
 
-def test_a_caller_who_leaves_between_erasing_and_sending_leaves_no_hole(server):
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_a_caller_who_leaves_while_a_box_is_written_leaves_no_hole(server, method):
     context = CallContext()
     volume = bare_remote(server).open(PATH, OpenOptions(context=context))
     box = Box.of(x=(512, 520), y=(5, 9), z=(16, 18))
-    server.on_request(lambda request: context.stop.set() if request.method == "POST" else None)
-    with pytest.raises(Cancelled):
+    answering = threading.Event()
+
+    def leave(request):
+        if request.method == method:
+            context.stop.set()
+            threading.Timer(0.5, answering.set).start()  # by then a caller's patience would have ended the request
+
+    server.on_request(leave)
+    server.hold_next(answering, method=method)
+    with pytest.raises(Cancelled) as caught:
         volume.write(box, mixed()[:, :2, :4, :8])
+    assert "erased" not in caught.value.details
     np.testing.assert_array_equal(held(server, BOUNDS), expected(mixed()[:, :2, :4, :8], box))
 
 
