@@ -16,6 +16,15 @@ from voxgate.model import errors
 from voxgate.v1 import job_pb2, mesh_pb2, segment_pb2, transfer_pb2, types_pb2, volume_pb2, volume_pb2_grpc
 
 FILES = [module.DESCRIPTOR for module in (types_pb2, volume_pb2, segment_pb2, mesh_pb2, transfer_pb2, job_pb2)]
+NAMES_OF_IDS = ("segment_id", "segment_ids", "first_segment_id", "supervoxel_ids")
+WITH_LABEL_VIEWS = {
+    "MeshSpec",
+    "ReadCutoutRequest",
+    "ListSegmentsRequest",
+    "LookupSegmentsRequest",
+    "GetSegmentBoundsRequest",
+    "ReadSegmentVoxelsRequest",
+}
 THE_CLIENTS_OWN = {"INCOMPLETE_ANSWER", "PARTIAL_WRITE", "SERVER_UNREACHABLE", "JOB_FAILED", "UNAUTHENTICATED"}
 
 RPCS = {
@@ -137,7 +146,12 @@ def test_nothing_that_sounds_like_an_id_escapes_the_rule() -> None:
 
 def test_payloads_are_the_last_field_number_15() -> None:
     payloads = [field for field in fields() if field.name == "data"]
-    assert {field.containing_type.name for field in payloads} == {"Chunk", "MeshPart", "ExportMeshResponse"}
+    assert {field.containing_type.name for field in payloads} == {
+        "Chunk",
+        "MeshPart",
+        "ExportMeshResponse",
+        "ReadSegmentVoxelsResponse",
+    }
     for field in payloads:
         assert field.type == descriptor.FieldDescriptor.TYPE_BYTES
         assert field.number == 15
@@ -181,7 +195,7 @@ def test_lists_are_paginated() -> None:
 
 def test_requests_that_name_ids_say_what_an_id_means() -> None:
     for message in messages():
-        if message.name in ("MeshSpec", "LookupSegmentsRequest", "ListSegmentsRequest", "ReadCutoutRequest"):
+        if message.name in WITH_LABEL_VIEWS:
             assert message.fields_by_name["label_view"].enum_type.name == "LabelView"
 
 
