@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 
+import compressed_segmentation
 import lz4.block
 import numpy as np
 
@@ -20,19 +21,30 @@ def packed(voxels: Voxels, compression: str) -> Reply:
         return Reply(lz4.block.compress(plain, store_size=False))
     if compression == "gzip":
         return Reply(gzip.compress(plain, 1))
+    if compression in ("google", "googlegzip"):
+        return _google(voxels, compression == "googlegzip")
     raise Refused(f'unknown compression type "{compression}"')
 
 
+def _google(voxels: Voxels, zipped: bool) -> Reply:
+    """Neuroglancer's compressed segmentation in blocks of 8, one channel."""
+    if any(length % 8 for length in voxels.shape):
+        raise Refused("volume must be a multiple of the block size")
+    labels = np.asfortranarray(voxels.T[..., None])
+    body = bytes(compressed_segmentation.compress(labels, (8, 8, 8), order="F"))
+    return Reply(gzip.compress(body, 1), headers={"Content-Encoding": "gzip"}) if zipped else Reply(body)
+
+
 def unpacked(body: bytes, compression: str, size: Point) -> bytes:
-    """What was posted. A block of lz4 that cannot be read is taken for zeros, without a word, as the original does."""
+    """What was posted. A block of lz4 that ends early is filled up with zeros, without a word, as by the original."""
     if compression in ("", "uncompressed"):
         return body
     if compression == "lz4":
         needed = int(np.prod(size)) * 8
         try:
-            return bytes(lz4.block.decompress(body, uncompressed_size=needed))
+            return bytes(lz4.block.decompress(body, uncompressed_size=needed).ljust(needed, b"\0"))
         except lz4.block.LZ4BlockError:
-            return bytes(needed)
+            raise Refused("Malformed compression stream") from None
     if compression == "gzip":
         try:
             return gzip.decompress(body)

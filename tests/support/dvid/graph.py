@@ -102,5 +102,5 @@ def new_uuid(wanted: str | None = None) -> str:
     if wanted is None:
         return uuids.uuid4().hex
     if len(wanted) != 32 or any(digit not in "0123456789abcdef" for digit in wanted.lower()):
-        raise Refused(f"Bad UUID provided: {wanted}")
+        raise Refused("Bad UUID provided: UUID must be 32 character hexadecimal string")
     return wanted

@@ -103,8 +103,8 @@ class VoxelInstance(Instance):
     def read(self, node: Node, start: Point, size: Point) -> Voxels:
         """A box at any alignment, negative too: (z, y, x), zero where nothing was written.
 
-        The setting Background does not show here: the server answers zeros for blocks it does not have, whatever the
-        instance says its background is.
+        The setting Background does not show here, only in whole blocks: the server answers zeros for blocks it does
+        not have, whatever the instance says its background is.
         """
         if min(size) <= 0:
             raise Refused(f"Illegal geometry requested: 3d volume {_go(size)} at offset {_go(start)}")

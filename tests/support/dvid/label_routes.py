@@ -73,10 +73,12 @@ def mappings(node: Node, instance: LabelInstance, request: Request) -> Reply:
 
 
 def size(node: Node, instance: LabelInstance, request: Request) -> Reply:
-    found = _supervoxels(node, instance, request)
-    if found is None:
-        return not_found()
-    return json_reply({"voxels": instance.bodies_of(node).size(found)})
+    found, label = _supervoxels(node, instance, request), _label(request)
+    bodies = instance.bodies_of(node)
+    if request.flag("supervoxels") and bodies.mapping.get(label) == 0:
+        gone = f"cannot get label for supervoxel {label}, which has been split and doesn't exist anymore"
+        raise Refused(f"unable to get label {label} size: {gone}")
+    return not_found() if found is None else json_reply({"voxels": bodies.size(found)})
 
 
 def sizes(node: Node, instance: LabelInstance, request: Request) -> Reply:
@@ -181,7 +183,7 @@ def sparsevol_coarse(node: Node, instance: LabelInstance, request: Request) -> R
     edge, bounds = instance.grid.block_size, Bounds.of(request)
     places = [] if not found else instance.bodies_of(node).blocks(found)
     inside = [where for where in places if bounds.touches(where, edge)]
-    return Reply(with_header(coarse_runs(inside))) if inside else not_found()
+    return Reply(with_header(coarse_runs(inside))) if places else not_found()
 
 
 def merge(repo: Repo, node: Node, instance: LabelInstance, request: Request) -> Reply:
@@ -200,9 +202,8 @@ def cleave(repo: Repo, node: Node, instance: LabelInstance, request: Request) ->
     body = _label(request)
     with instance.lock:
         bodies = instance.own_bodies(node)
-        new = (instance.next_label or instance.max_repo_label) + 1
+        new, _ = instance.reserve(node, 1)  # gone, even when the cleave is refused
         bodies.cleave(body, request.json(), new)
-        instance.reserve(node, 1)
         mutation = repo.next_mutation()
         bodies.mutations[body] = bodies.mutations[new] = mutation, now()
     return json_reply({"CleavedLabel": new, "MutationID": mutation})
@@ -217,6 +218,10 @@ def renumber(repo: Repo, node: Node, instance: LabelInstance, request: Request) 
             instance.own_bodies(node).renumber(old, new)
         repo.next_mutation()
     return Reply(content_type=None)
+
+
+def split(repo: Repo, node: Node, instance: LabelInstance, request: Request) -> Reply:
+    raise Refused("Split endpoint deactivated in this DVID server's configuration.")
 
 
 def last_modified(node: Node, instance: LabelInstance, request: Request) -> Reply:
@@ -236,7 +241,8 @@ def _argument(request: Request, what: str) -> str:
 def _label(request: Request) -> int:
     label = label_of(_argument(request, "label"))
     if label == 0:
-        raise Refused("Label 0 is protected background value and cannot be queried as body.\n")
+        what = "used as sparse volume" if request.parts[3].startswith("sparsevol") else "queried as body"
+        raise Refused(f"Label 0 is protected background value and cannot be {what}.\n")
     return label
 
 

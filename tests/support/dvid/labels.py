@@ -46,6 +46,8 @@ class LabelInstance(VoxelInstance):
         self.max_labels: dict[str, int] = {}
         self.version_ids: dict[str, int] = {}
         self.next_label = 0
+        self.holds_counts = False  # set it to have the index lag behind until `count` is called
+        self._late: list[tuple[Node, Point, dict[int, int], int]] = []
         self.lock = threading.RLock()
 
     @property
@@ -117,17 +119,25 @@ class LabelInstance(VoxelInstance):
             self.put(node, blocks, mutate)
             self.downres(node, blocks)
 
-    def put(self, node: Node, blocks: dict[Point, Voxels], mutate: bool, index: bool = True) -> None:
+    def put(self, node: Node, blocks: dict[Point, Voxels], mutate: bool) -> None:
         for where, block in blocks.items():
             before = self.blocks.block(lineage(node), where) if mutate else None
             self.blocks.put(node.uuid, where, block)
             labels = tally(block)
             self._raise_max_label(node, max(labels))
-            if self.indexed and index:
-                own = self.own_bodies(node)
-                own.add(where, labels, 1)
+            if self.indexed:
+                self._late.append((node, where, labels, 1))
                 if before is not None:
-                    own.add(where, tally(before), -1)
+                    self._late.append((node, where, tally(before), -1))
+        if not self.holds_counts:
+            self.count()
+
+    def count(self) -> None:
+        """Enter in the index what was written. The original does so some time after it has answered a write."""
+        with self.lock:
+            late, self._late = self._late, []
+            for node, where, labels, sign in late:
+                self.own_bodies(node).add(where, labels, sign)
 
     def downres(self, node: Node, changed: dict[Point, Voxels]) -> None:
         """The scales above what changed. A block at an odd negative place panics: scale 0 is in, the others are not."""

@@ -28,7 +28,12 @@ _READS = {
     "sparsevol-coarse": label_routes.sparsevol_coarse,
     "lastmod": label_routes.last_modified,
 }
-_EDITS = {"merge": label_routes.merge, "cleave": label_routes.cleave, "renumber": label_routes.renumber}
+_EDITS = {
+    "merge": label_routes.merge,
+    "cleave": label_routes.cleave,
+    "renumber": label_routes.renumber,
+    "split": label_routes.split,
+}
 _VOXELS = {
     "raw": voxel_routes.raw,
     "metadata": voxel_routes.metadata,

@@ -31,7 +31,9 @@ class Bounds:
             try:
                 return tuple(int(text) if (text := request.query.get(word + axis)) else None for axis in _AXES)
             except ValueError as fault:
-                raise Refused(f"error parsing bounds from query string: {fault}") from None
+                told = str(fault).rpartition(" ")[2].strip("'")
+                text = f'strconv.ParseInt: parsing "{told}": invalid syntax'
+                raise Refused(f"error parsing bounds from query string: {text}") from None
 
         return cls(ends("min"), ends("max"), request.query.get("exact") != "false")
 

@@ -42,7 +42,7 @@ def raw(node: Node, instance: VoxelInstance, request: Request) -> Reply:
 
 
 def extents(node: Node, instance: VoxelInstance, request: Request) -> Reply:
-    """Of images and labelmaps. Both corners inclusive; the last one to say so wins, until the next write grows them to whole blocks."""
+    """Both corners inclusive. The last to say so wins, until the next write grows them to whole blocks."""
     if instance.typename in ("labelblk", "labelarray"):
         raise Refused(f'Bad API call for data "{instance.name}"')
     given = request.json()
@@ -91,11 +91,11 @@ def blocks(node: Node, instance: VoxelInstance, request: Request) -> Reply:
 
 
 def _span(node: Node, instance: VoxelInstance, pieces: tuple[str, ...]) -> Reply:
-    """`blocks/x_y_z/span` of an image: whole blocks one after another along x, zeros for those that are absent."""
+    """`blocks/x_y_z/span` of an image: whole blocks one after another along x; here absent ones are Background."""
     if len(pieces) < 2:
         raise Refused('"blocks" must be followed by block-coord/span-x')
     (x, y, z), path, edge = _point(pieces[0], "Block"), lineage(node), instance.grid.block_size
-    empty = np.zeros(edge[::-1], instance.dtype)
+    empty = np.full(edge[::-1], instance.grid.background, instance.dtype)
     found = (instance.blocks.block(path, (x + step, y, z)) for step in range(int(pieces[1])))
     return Reply(b"".join((empty if block is None else block).tobytes() for block in found))
 

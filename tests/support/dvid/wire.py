@@ -72,7 +72,7 @@ def point(text: str) -> tuple[int, int, int]:
     try:
         x, y, z = (int(piece) for piece in pieces)
     except ValueError:
-        raise Refused(f"Cannot convert {text!r} into a 3d point") from None
+        raise Refused(f'String "{text}" cannot be converted to a 3d point') from None
     return x, y, z
 
 
