@@ -15,7 +15,23 @@ from voxgate.cli.app import build_app
 from voxgate.cli.main import main
 from voxgate.cli.progress import metered
 
-OWN = ["at", "cancel", "info", "jobs", "login", "ls", "mesh", "read", "segments", "transfer"]
+OWN = [
+    "at",
+    "bodies",
+    "bounds",
+    "cancel",
+    "info",
+    "jobs",
+    "login",
+    "ls",
+    "mesh",
+    "read",
+    "reserve-ids",
+    "runs",
+    "segments",
+    "supervoxels",
+    "transfer",
+]
 
 
 def test_without_a_command_there_is_help(voxgate):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from voxgate.cli import browse, login, meshing, reading, segments, transfers
+from voxgate.cli import bodies, browse, login, meshing, reading, segments, transfers
 from voxgate.cli.plugins import add_plugins
 from voxgate.cli.session import Connect, Session
 
@@ -18,9 +18,21 @@ _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
     (browse.info, ("voxgate info fib25/em", "voxgate info flyem/segmentation@3fa:master --json")),
     (
         segments.segments,
-        ("voxgate segments fib25/seg --top 3", "voxgate segments fib25/seg --scale 1 --box :,:,100:120"),
+        (
+            "voxgate segments fib25/seg --top 3",
+            "voxgate segments fib25/seg --scale 1 --box :,:,100:120",
+            "voxgate segments fib25/seg --ids-only",
+        ),
     ),
     (segments.at, ("voxgate at fib25/seg 120,45,310", "voxgate at fib25/seg 120,45,310 -7,12,0 --json")),
+    (segments.bounds, ("voxgate bounds fib25/seg 8675309", "voxgate bounds fib25/seg 12 34 --scale 1 --json")),
+    (
+        segments.runs,
+        ("voxgate runs fib25/seg 8675309 -o voxels.npy", "voxgate runs fib25/seg 12 --box :,:,100:120 -o slab.npy"),
+    ),
+    (bodies.supervoxels, ("voxgate supervoxels flyem/segmentation@3fa:master 8675309",)),
+    (bodies.bodies, ("voxgate bodies flyem/segmentation@3fa:master 12 34 --json",)),
+    (bodies.reserve_ids, ("voxgate reserve-ids lab/seg 100",)),
     (
         reading.read,
         (
@@ -75,11 +87,15 @@ def build_app(connect: Connect | None = None, *, arguments: Sequence[str] = ()) 
     for command, examples in _COMMANDS:
         # A point may begin with a minus sign, which is no option.
         settings = {"ignore_unknown_options": True} if command is segments.at else {}
-        app.command(command.__name__, epilog=_examples(examples), context_settings=settings)(command)
-    own = {command.__name__ for command, _ in _COMMANDS}
+        app.command(_name_of(command), epilog=_examples(examples), context_settings=settings)(command)
+    own = {_name_of(command) for command, _ in _COMMANDS}
     if not arguments or arguments[0] not in own:
         add_plugins(app)
     return app
+
+
+def _name_of(command: Callable[..., Any]) -> str:
+    return command.__name__.replace("_", "-")
 
 
 def _connect(address: str | None = None, *, token: str | None = None) -> Any:
