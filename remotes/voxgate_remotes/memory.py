@@ -14,16 +14,15 @@ from voxgate.model.errors import (
     AlreadyExists,
     ConfigInvalid,
     InvalidArgument,
-    ReadOnly,
+    UnknownVersion,
     UnknownVolume,
-    UnsupportedFormat,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
-from voxgate.model.remotes import ListEntry, ResolvedUri
+from voxgate.model.metadata import HasKeyValues, KeyValues
+from voxgate.model.remotes import Deletable, ListEntry, ResolvedUri
 from voxgate.model.requests import scale_of
 from voxgate.model.volumes import (
     RAW,
-    SUPPORTED_DTYPES,
     CallContext,
     Channel,
     ChunkPresence,
@@ -51,10 +50,12 @@ from voxgate_remotes.checks import (
 )
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.grid import cell_index, whole_cell
+from voxgate_remotes.memory_metadata import MemoryKeyValues
+from voxgate_remotes.memory_specs import DEFAULT_CHUNK_SHAPE, info_of
+from voxgate_remotes.readonly import ReadOnlyMetadata, refuse_deletion, refuse_write
 
 C = TypeVar("C")
 
-DEFAULT_CHUNK_SHAPE = Vec3(64, 64, 64)
 _ORIGIN = Vec3(0, 0, 0)
 
 
@@ -64,10 +65,16 @@ class _Store:
 
     Chunks are never changed once stored: a write puts new ones in their place. So readers need no lock, and what
     they see of one chunk is always the work of whole writes.
+
+    Attributes:
+        chunks: of each scale, by where they start.
+        writing: held while chunks are put in, and while the volume is deleted.
+        is_deleted: whether the volume is no more.
     """
 
     chunks: list[dict[Vec3, Voxels]]
     writing: threading.Lock = field(default_factory=threading.Lock)
+    is_deleted: bool = False
 
 
 class MemoryVolume:
@@ -85,7 +92,7 @@ class MemoryVolume:
         Raises:
             UnsupportedFormat, InvalidArgument: for a spec that memory cannot hold exactly.
         """
-        info = _info_of(spec)
+        info = info_of(spec)
         return MemoryVolume(info, _Store([{} for _ in info.scales]), CallContext())
 
     @staticmethod
@@ -143,7 +150,7 @@ class MemoryVolume:
         wanted = checked_channels(self._info, channels)
         out = checked_out((len(wanted), *box.shape.zyx), self._info.dtype, out)
         for cell in grid_cells(box, level.stored_chunk_shape, level.grid_origin):
-            self._context.check()
+            self._check()
             origin = _chunk_origin(level, cell)
             chunk = self._store.chunks[scale].get(origin)
             target = (slice(None), *cell.slices_zyx(box.start))
@@ -156,7 +163,7 @@ class MemoryVolume:
         chunks = self._store.chunks[scale]
         with self._store.writing:
             for cell in grid_cells(box, level.stored_chunk_shape, level.grid_origin):
-                self._context.check()
+                self._check()
                 origin = _chunk_origin(level, cell)
                 stored = chunks.get(origin)
                 if stored is None:
@@ -183,7 +190,7 @@ class MemoryVolume:
             UnknownScale; InvalidArgument: for a box that is no cell; Cancelled, DeadlineExceeded.
         """
         level = scale_of(self._info, scale)
-        self._context.check()
+        self._check()
         found: list[EncodedChunk | None] = []
         for cell in cells:
             whole = whole_cell(level, cell_index(level, cell))
@@ -196,11 +203,27 @@ class MemoryVolume:
         """Whether no chunk that overlaps `box` was ever written.
 
         Raises:
-            UnknownScale, EmptyBox, OutOfBounds.
+            UnknownScale, EmptyBox, OutOfBounds, Cancelled, DeadlineExceeded; UnknownVolume: when it was deleted.
         """
         level = checked_box(self._info, box, scale)
+        self._check()
         cells = grid_cells(box, level.stored_chunk_shape, level.grid_origin)
         return not any(_chunk_origin(level, cell) in self._store.chunks[scale] for cell in cells)
+
+    def _check(self) -> None:
+        """Look whether there is a point in going on.
+
+        Raises:
+            Cancelled, DeadlineExceeded; UnknownVolume: when the volume was deleted.
+        """
+        self._context.check()
+        if self._store.is_deleted:
+            raise UnknownVolume("the volume was deleted", "list the remote to see what it has")
+
+    def mark_deleted(self) -> None:
+        """End every handle on these voxels: after this nothing is read or written through them."""
+        with self._store.writing:
+            self._store.is_deleted = True
 
     def capability(self, kind: type[C]) -> C | None:
         """Writable where the volume takes writes, ChunkPresence, EncodedChunks and Tuned always."""
@@ -220,66 +243,8 @@ def _chunk_origin(scale: Scale, cell: Box) -> Vec3:
     return Vec3(*(origin + (start - origin) // size * size for start, size, origin in triples))
 
 
-def _info_of(spec: VolumeSpec) -> VolumeInfo:
-    """The description of a volume made by `spec`.
-
-    Raises:
-        UnsupportedFormat, InvalidArgument.
-    """
-    if spec.dtype not in SUPPORTED_DTYPES:
-        raise UnsupportedFormat(f"no volume holds {spec.dtype}", f"use one of {', '.join(map(str, SUPPORTED_DTYPES))}")
-    if spec.format not in ("", "memory"):
-        raise UnsupportedFormat(f"memory does not create {spec.format!r}", "leave the format out")
-    if not spec.scales:
-        raise InvalidArgument("a volume needs a scale", "state at least one")
-    return VolumeInfo(
-        name="",
-        dtype=spec.dtype.newbyteorder("<"),
-        kind=spec.kind,
-        scales=tuple(_scale_of(str(index), scale) for index, scale in enumerate(spec.scales)),
-        axes="czyx" if spec.channels else "zyx",
-        channels=spec.channels,
-        fill_value=_fill_value(spec),
-    )
-
-
-def _fill_value(spec: VolumeSpec) -> int | float:
-    """The spec's fill value as a number of its dtype.
-
-    Raises:
-        InvalidArgument: when an integer dtype does not have it.
-    """
-    if spec.dtype.kind == "f":
-        return float(spec.dtype.type(spec.fill_value))
-    limits = np.iinfo(spec.dtype)
-    if spec.fill_value != spec.fill_value or not limits.min <= spec.fill_value <= limits.max or spec.fill_value % 1:
-        raise InvalidArgument(f"the fill value {spec.fill_value} is no {spec.dtype}", "choose one that is")
-    return int(spec.fill_value)
-
-
-def _scale_of(key: str, spec: ScaleSpec) -> Scale:
-    chunk = spec.chunk_shape or DEFAULT_CHUNK_SHAPE
-    granule = spec.shard_shape or chunk
-    if spec.bounds.is_empty or min(chunk) < 1:
-        raise InvalidArgument(f"scale {key} has no voxels or empty chunks", "give bounds and chunks some extent")
-    if any(g < c or g % c for g, c in zip(granule, chunk, strict=True)):
-        raise InvalidArgument(f"the shards of scale {key} are not whole chunks", "make them multiples of the chunk")
-    if spec.encoding not in (None, RAW):
-        raise UnsupportedFormat("memory keeps voxels as they are", "leave the encoding out")
-    return Scale(
-        key=key,
-        bounds=spec.bounds,
-        stored_chunk_shape=chunk,
-        write_granule_shape=granule,
-        grid_origin=spec.bounds.start,
-        voxel_size_nm=spec.voxel_size_nm,
-        stored_encodings=(RAW,),
-        writable=True,
-    )
-
-
 class MemoryRemote:
-    """A store of MemoryVolumes, empty at first and gone with its process. Thread-safe. It has no options."""
+    """A store of MemoryVolumes and metadata, empty at first and gone with its process. Thread-safe, without options."""
 
     def __init__(self, config: RemoteConfig) -> None:
         """Start empty.
@@ -291,7 +256,9 @@ class MemoryRemote:
             raise ConfigInvalid(f"a memory remote has no option or format {key!r}", "remove it")
         self._uri = config.uri
         self._writable = config.writable
+        self._deletable = config.writable and config.deletable
         self._volumes: dict[tuple[str, ...], tuple[VolumeSpec, MemoryVolume]] = {}
+        self._metadata: dict[tuple[str, ...], dict[str, bytes]] = {}
         self._lock = threading.Lock()
 
     def open(self, path: tuple[str, ...], options: OpenOptions) -> MemoryVolume:
@@ -321,7 +288,7 @@ class MemoryRemote:
             ReadOnly, AlreadyExists, UnsupportedFormat, InvalidArgument.
         """
         if not self._writable:
-            raise ReadOnly("this remote takes no writes", "the operator sets `writable = true` for it")
+            refuse_write()
         if not path:
             raise AlreadyExists("the remote itself is no volume", "name one below it")
         with self._lock:
@@ -337,6 +304,47 @@ class MemoryRemote:
         """What `uri` means here, if it lies under this remote."""
         return path_under(self._uri, uri)
 
-    def capability(self, kind: type[C]) -> C | None:  # noqa: ARG002  (there is none)
-        """None: see `Remote.capability`."""
-        return None
+    def delete(self, path: tuple[str, ...]) -> None:
+        """Delete a volume and its metadata, and that of groups that it leaves empty.
+
+        Raises:
+            UnknownVolume; ReadOnly: unless the remote's configuration allows it.
+        """
+        if not self._deletable:
+            refuse_deletion()
+        with self._lock:
+            if path not in self._volumes:
+                raise _unknown(path)
+            self._volumes.pop(path)[1].mark_deleted()
+            for place in [each for each in self._metadata if not self._exists(each)]:
+                del self._metadata[place]
+
+    def key_values(self, path: tuple[str, ...], version: str) -> KeyValues:
+        """The metadata of the remote itself, a group or a volume; see `voxgate.model.metadata.HasKeyValues`.
+
+        Raises:
+            UnknownVolume, UnknownVersion.
+        """
+        if version:
+            raise UnknownVersion(f"there is no version {version!r}", "this store has no versions; leave it out")
+        self._values(path)
+        return MemoryKeyValues(lambda: self._values(path))
+
+    def _values(self, path: tuple[str, ...]) -> dict[str, bytes]:
+        with self._lock:
+            if not self._exists(path):
+                raise _unknown(path)
+            return self._metadata.setdefault(path, {})
+
+    def _exists(self, path: tuple[str, ...]) -> bool:
+        return not path or any(known[: len(path)] == path for known in self._volumes)
+
+    def capability(self, kind: type[C]) -> C | None:
+        """Deletable and HasKeyValues, as far as the remote's configuration allows."""
+        if kind is HasKeyValues:
+            return cast("C", self if self._writable else ReadOnlyMetadata(self))
+        return cast("C", self) if kind is Deletable else None
+
+
+def _unknown(path: tuple[str, ...]) -> UnknownVolume:
+    return UnknownVolume(f"there is nothing called {'/'.join(path)!r}", "list the remote to see what it has")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar, cast
 
-from voxgate.model.errors import ChunkMissing, ConfigContradictsStore, ConfigInvalid, MissingCapability, ReadOnly
+from voxgate.model.errors import ChunkMissing, ConfigContradictsStore, ConfigInvalid, MissingCapability
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
 from voxgate.model.metadata import HasKeyValues
-from voxgate.model.remotes import Deletable, ListEntry, Remote, ResolvedUri
+from voxgate.model.remotes import CallerBound, Deletable, ListEntry, Remote, ResolvedUri
 from voxgate.model.segments import SegmentIdReservation
 from voxgate.model.versions import Versioned
 from voxgate.model.volumes import (
+    CallContext,
     ChunkPresence,
     EncodedChunk,
     EncodedChunks,
@@ -30,7 +32,7 @@ from voxgate.model.volumes import (
 )
 from voxgate_remotes.config import RemoteConfig, TuningConfig, VolumeOverrides
 from voxgate_remotes.derived import DerivedInfos
-from voxgate_remotes.readonly import NoReservation, ReadOnlyMetadata, ReadOnlyVersions, refuse_write
+from voxgate_remotes.readonly import NoReservation, ReadOnlyMetadata, ReadOnlyVersions, refuse_deletion, refuse_write
 
 C = TypeVar("C")
 
@@ -191,7 +193,7 @@ class GovernedRemote:
         return self._inner.resolve(uri)
 
     def capability(self, kind: type[C]) -> C | None:
-        """What the store can do, as far as its operator lets it.
+        """What the store can do, as far as its operator lets it; and for whom, where it matters to the store.
 
         Raises:
             ReadOnly: when deleting is asked for and not allowed.
@@ -199,12 +201,22 @@ class GovernedRemote:
         found = self._inner.capability(kind)
         if found is None:
             return None
+        if kind is CallerBound:
+            return cast("C", self)
         if kind is HasKeyValues and not self._config.writable:
             return cast("C", ReadOnlyMetadata(cast("HasKeyValues", found)))
         if kind is Deletable and not (self._config.writable and self._config.deletable):
-            remedy = "the operator sets `writable = true` and `deletable = true` for it"
-            raise ReadOnly("volumes of this remote cannot be deleted", remedy)
+            refuse_deletion()
         return found
+
+    def for_caller(self, context: CallContext) -> GovernedRemote:
+        """The same remote under the same configuration, for one caller."""
+        bound = self._inner.capability(CallerBound)
+        if bound is None:
+            return self
+        governed = copy.copy(self)
+        governed._inner = bound.for_caller(context)
+        return governed
 
     def _governed(self, path: tuple[str, ...], volume: Volume) -> Volume:
         stated = self._config.overrides(path)

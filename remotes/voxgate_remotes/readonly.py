@@ -18,6 +18,16 @@ def refuse_write() -> NoReturn:
     raise ReadOnly("this remote takes no writes", "the operator sets `writable = true` for it")
 
 
+def refuse_deletion() -> NoReturn:
+    """Say that a remote's volumes cannot be deleted.
+
+    Raises:
+        ReadOnly: always.
+    """
+    remedy = "the operator sets `writable = true` and `deletable = true` for it"
+    raise ReadOnly("volumes of this remote cannot be deleted", remedy)
+
+
 class _ReadOnlyKeyValues:
     """Metadata that can be looked at."""
 

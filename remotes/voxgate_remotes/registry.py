@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast
-from urllib.parse import unquote
 
 from voxgate.model.errors import (
     ConfigInvalid,
     InvalidArgument,
     MalformedName,
+    MissingCapability,
+    ReadOnly,
     Unavailable,
     UnknownRemote,
     UnknownScheme,
     UnknownVolume,
     VoxgateError,
 )
+from voxgate.model.metadata import HasKeyValues, KeyValues
 from voxgate.model.names import VolumeName
-from voxgate.model.remotes import Remote, ResolvedUri
-from voxgate.model.volumes import OpenOptions, Volume, VolumeSpec
-from voxgate_remotes.config import RemoteConfig, RemotesConfig, caller_uri, nearest, remote_name
+from voxgate.model.remotes import CallerBound, Deletable, Remote, RemoteEntry, ResolvedUri, VolumeEntry
+from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeSpec
+from voxgate_remotes.config import RemoteConfig, RemotesConfig, caller_uri, nearest
 from voxgate_remotes.derived import DerivedInfos
 from voxgate_remotes.policy import DescribedVolume, GovernedRemote
+from voxgate_remotes.suggestions import shown_uri, suggestion
 
 ENTRY_POINT_GROUP = "voxgate.remotes"
 """Adapters are plug-ins: an entry point named after a URI scheme, a class that takes a RemoteConfig."""
@@ -40,8 +44,15 @@ class RemoteFactory(Protocol):
 class Registry:
     """Named remotes. Thread-safe as far as the remotes are."""
 
-    def __init__(self, remotes: Mapping[str, Remote]) -> None:
+    def __init__(self, remotes: Mapping[str, Remote], configs: Mapping[str, RemoteConfig] | None = None) -> None:
+        """Name remotes.
+
+        Args:
+            remotes: by name.
+            configs: what their operator configured, for `remotes`; one without is listed with nothing known of it.
+        """
         self._remotes = dict(remotes)
+        self._configs = dict(configs or {})
         self._infos = DerivedInfos()
 
     @staticmethod
@@ -53,7 +64,14 @@ class Registry:
             ConfigInvalid: when an adapter refuses its options or cannot be loaded.
         """
         known = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
-        return Registry({name: GovernedRemote(_made(name, one, known), one) for name, one in config.remotes.items()})
+        made = {name: GovernedRemote(_made(name, one, known), one) for name, one in config.remotes.items()}
+        return Registry(made, config.remotes)
+
+    def for_caller(self, context: CallContext) -> Registry:
+        """The same remotes on behalf of one caller: to list, create and delete, where `open` is told by its options."""
+        bound = copy.copy(self)
+        bound._remotes = {name: _for_caller(remote, context) for name, remote in self._remotes.items()}
+        return bound
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,8 +96,47 @@ class Registry:
         parsed = VolumeName.parse(name)
         return self._named(self._remote(parsed.remote).create(parsed.segments, spec), parsed)
 
-    def list(self, parent: str = "") -> list[tuple[str, bool]]:
-        """The groups and volumes right under a group, sorted: (full name, whether it is a volume).
+    def delete(self, name: str) -> None:
+        """Delete a volume by its full name, for good.
+
+        Raises:
+            MalformedName, UnknownRemote, and whatever `Deletable.delete` raises.
+            MissingCapability: where the store's volumes cannot be deleted.
+            ReadOnly: unless the operator allows it.
+        """
+        parsed = VolumeName.parse(name)
+        deletable = self._remote(parsed.remote).capability(Deletable)
+        if deletable is None:
+            raise MissingCapability(
+                f"volumes of the remote {parsed.remote!r} cannot be deleted through voxgate",
+                "delete them with the store's own tools",
+                details={"capability": Deletable.__name__},
+            )
+        deletable.delete(parsed.segments)
+
+    def key_values(self, name: str, version: str = "") -> KeyValues:
+        """The metadata at a full name: a group, a volume, or an instance that holds nothing else.
+
+        Args:
+            name: "remote/path", or a remote alone.
+            version: empty means the store's current one.
+
+        Raises:
+            MalformedName, UnknownRemote, and whatever `HasKeyValues.key_values` raises.
+            MissingCapability: where the store keeps no metadata.
+        """
+        parsed = VolumeName.parse(name)
+        metadata = self._remote(parsed.remote).capability(HasKeyValues)
+        if metadata is None:
+            raise MissingCapability(
+                f"the remote {parsed.remote!r} keeps no metadata by key",
+                "keep it in a remote whose store does, such as bossdb or dvid",
+                details={"capability": HasKeyValues.__name__},
+            )
+        return metadata.key_values(parsed.segments, version)
+
+    def list(self, parent: str = "") -> list[VolumeEntry]:
+        """What is right under a group: groups, volumes and instances of metadata, sorted by name.
 
         Args:
             parent: a full name; empty lists the remotes, each a group unless its root is itself a volume.
@@ -88,10 +145,24 @@ class Registry:
             MalformedName, UnknownRemote, UnknownVolume, StoreUnavailable.
         """
         if not parent:
-            return [(name, _is_volume(self._remotes[name])) for name in self.names]
+            return [VolumeEntry(name, _is_volume(self._remotes[name])) for name in self.names]
         parsed = VolumeName.parse(parent)
         entries = self._remote(parsed.remote).list(parsed.segments)
-        return [(str(parsed.child(entry.segment)), entry.is_volume) for entry in entries]
+        return [VolumeEntry(str(parsed.child(e.segment)), e.is_volume, e.is_key_values) for e in entries]
+
+    def remotes(self) -> tuple[RemoteEntry, ...]:
+        """What each remote is and allows, sorted by name."""
+        return tuple(self._entry(name) for name in self.names)
+
+    def _entry(self, name: str) -> RemoteEntry:
+        config = self._configs.get(name)
+        if config is None:
+            return RemoteEntry(name)
+        try:
+            deletable = self._remotes[name].capability(Deletable) is not None
+        except ReadOnly:
+            deletable = False
+        return RemoteEntry(name, _scheme(config), config.writable, deletable)
 
     def resolve(self, uri: str) -> tuple[str, str]:
         """The full name and the version of the volume at a store's URI or path; the longest configured prefix wins.
@@ -111,14 +182,12 @@ class Registry:
             if match is not None:
                 found.append((match, VolumeName(name, match.path)))
         if not found:
-            example = remote_name(unquote(uri), "data")
-            raise UnknownRemote(
-                "no configured remote holds this URI",
-                f'the operator can add to the configuration:\n[remotes.{example}]\nuri = "{canonical or uri}"',
-            )
+            schemes = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+            raise UnknownRemote("no configured remote holds this URI", suggestion(uri, schemes))
         match, volume = max(found, key=lambda each: (each[0].is_exact, each[0].prefix_length, str(each[1])))
         if not match.is_exact and len(found) > 1:
-            raise InvalidArgument(f"several remotes may hold {uri}", "write the host in the URI, or name the volume")
+            several = f"several remotes may hold {shown_uri(uri)}"
+            raise InvalidArgument(several, "write the host in the URI, or name the volume")
         return str(volume), match.version
 
     def _named(self, volume: Volume, name: VolumeName) -> Volume:
@@ -133,7 +202,7 @@ class Registry:
 
 
 def _made(name: str, config: RemoteConfig, known: Mapping[str, EntryPoint]) -> Remote:
-    scheme = config.uri.partition(":")[0]
+    scheme = _scheme(config)
     if scheme not in known:
         raise UnknownScheme(f"remotes.{name}.uri: no adapter serves {scheme}:", f"known: {', '.join(sorted(known))}")
     try:
@@ -143,6 +212,16 @@ def _made(name: str, config: RemoteConfig, known: Mapping[str, EntryPoint]) -> R
             f"remotes.{name}: the adapter for {scheme}: cannot be loaded: {error}", "install it"
         ) from None
     return factory(config)
+
+
+def _for_caller(remote: Remote, context: CallContext) -> Remote:
+    """The remote as it is for a caller; most do not care for whom they work."""
+    bound = remote.capability(CallerBound)
+    return remote if bound is None else bound.for_caller(context)
+
+
+def _scheme(config: RemoteConfig) -> str:
+    return config.uri.partition(":")[0]
 
 
 def _is_volume(remote: Remote) -> bool:

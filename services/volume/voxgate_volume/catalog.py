@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import bisect
+from collections.abc import Sequence
 from dataclasses import replace
 
-from voxgate.model.errors import VersionMoved
+from voxgate.model.errors import MissingCapability, VersionMoved
+from voxgate.model.metadata import KeyValues
+from voxgate.model.remotes import RemoteEntry, VolumeEntry
 from voxgate.model.requests import check_opened
 from voxgate.model.segments import (
     SegmentCounts,
@@ -32,6 +34,7 @@ from voxgate.model.volumes import (
     Writable,
 )
 from voxgate_remotes.registry import Registry
+from voxgate_volume.paging import sorted_page
 
 
 class Catalog:
@@ -40,12 +43,17 @@ class Catalog:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def page(self, parent: str, size: int, token: str) -> tuple[list[tuple[str, bool]], str]:
-        """One page of (full name, is a volume), and the token of the next page ("" on the last)."""
-        entries = self._registry.list(parent)
-        first = bisect.bisect_right([name for name, _ in entries], token) if token else 0
-        page = entries[first : first + size]
-        return page, page[-1][0] if page and first + size < len(entries) else ""
+    def for_caller(self, context: CallContext) -> Catalog:
+        """The same volumes on behalf of one caller; whatever opens is told so by itself."""
+        return Catalog(self._registry.for_caller(context))
+
+    def page(self, parent: str, size: int, token: str) -> tuple[Sequence[VolumeEntry], str]:
+        """One page of what is right under a group, and the token of the next page ("" on the last)."""
+        return sorted_page(self._registry.list(parent), lambda entry: entry.name, size, token)
+
+    def remotes(self, size: int, token: str) -> tuple[Sequence[RemoteEntry], str]:
+        """One page of the remotes, and the token of the next page ("" on the last)."""
+        return sorted_page(self._registry.remotes(), lambda entry: entry.name, size, token)
 
     def resolve(self, uri: str) -> tuple[str, str]:
         """The name under which a store's URI is served, and the version it speaks of."""
@@ -62,6 +70,29 @@ class Catalog:
     def open_unread(self, name: str, version: str, context: CallContext) -> Volume:
         """Open a volume of which no voxel will be touched, so that none of its time points need be picked."""
         return self._registry.open(name, OpenOptions(version=version, context=context))
+
+    def delete(self, name: str) -> None:
+        """Delete a volume."""
+        self._registry.delete(name)
+
+    def key_values(self, name: str, version: str) -> KeyValues:
+        """The metadata at a name."""
+        return self._registry.key_values(name, version)
+
+    def history(self, name: str, version: str, context: CallContext) -> Versioned:
+        """The versions of a volume, to go on from the one that it is opened at.
+
+        Raises:
+            MissingCapability: when its store keeps none.
+        """
+        found = self.open_unread(name, version, context).capability(Versioned)
+        if found is None:
+            raise MissingCapability(
+                f"the store of {name} keeps no versions",
+                "copy the volume to one that does, such as dvid",
+                details={"capability": "versions"},
+            )
+        return found
 
     def open(self, name: str, options: OpenOptions, if_version: str = "") -> Volume:
         """Open a volume whose voxels will be touched.

@@ -15,6 +15,7 @@ from voxgate.model.errors import (
     VoxgateError,
 )
 from voxgate.model.geometry import merged
+from voxgate.model.remotes import VolumeEntry
 from voxgate.model.volumes import Encoding, Volume
 from voxgate.v1 import volume_pb2 as pb
 from voxgate.v1 import volume_pb2_grpc
@@ -33,6 +34,7 @@ from voxgate_serving.budget import ByteBudget
 from voxgate_serving.calls import call_context
 from voxgate_serving.settings import MAX_MESSAGE_BYTES
 from voxgate_volume.catalog import Catalog
+from voxgate_volume.paging import page_size
 from voxgate_volume.reads import CutoutMessages, read_chunk
 from voxgate_volume.server_info import ServerFacts
 from voxgate_volume.writes import MAX_REPORTED_BOXES, GranuleWriter, WriteReport
@@ -56,13 +58,24 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
 
     def ListVolumes(self, request: pb.ListVolumesRequest, context: grpc.ServicerContext) -> pb.ListVolumesResponse:
         """List one level."""
-        size = min(request.page_size or _MAX_PAGE, _MAX_PAGE)
-        page, token = self._catalog.page(request.parent, size, request.page_token)
-        entries = [
-            pb.VolumeEntry(name=name, kind=pb.ENTRY_KIND_VOLUME if is_volume else pb.ENTRY_KIND_GROUP)
-            for name, is_volume in page
-        ]
+        size = page_size(request.page_size, _MAX_PAGE, _MAX_PAGE)
+        page, token = self._catalog.for_caller(call_context(context)).page(request.parent, size, request.page_token)
+        entries = [pb.VolumeEntry(name=entry.name, kind=_kind(entry)) for entry in page]
         return pb.ListVolumesResponse(entries=entries, next_page_token=token)
+
+    def ListRemotes(self, request: pb.ListRemotesRequest, context: grpc.ServicerContext) -> pb.ListRemotesResponse:
+        """List the configured remotes."""
+        page, token = self._catalog.remotes(page_size(request.page_size, _MAX_PAGE, _MAX_PAGE), request.page_token)
+        remotes = [
+            pb.RemoteEntry(name=each.name, store=each.store, writable=each.writable, deletable=each.deletable)
+            for each in page
+        ]
+        return pb.ListRemotesResponse(remotes=remotes, next_page_token=token)
+
+    def DeleteVolume(self, request: pb.DeleteVolumeRequest, context: grpc.ServicerContext) -> pb.DeleteVolumeResponse:
+        """Delete a volume."""
+        self._catalog.for_caller(call_context(context)).delete(request.volume)
+        return pb.DeleteVolumeResponse()
 
     def GetVolume(self, request: pb.GetVolumeRequest, context: grpc.ServicerContext) -> pb.GetVolumeResponse:
         """Describe a volume."""
@@ -78,7 +91,9 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
 
     def CreateVolume(self, request: pb.CreateVolumeRequest, context: grpc.ServicerContext) -> pb.CreateVolumeResponse:
         """Create a volume."""
-        described = self._catalog.create(request.volume, spec_from_proto(request.spec))
+        described = self._catalog.for_caller(call_context(context)).create(
+            request.volume, spec_from_proto(request.spec)
+        )
         return pb.CreateVolumeResponse(volume=facts_to_proto(described))
 
     def ReadCutout(  # type: ignore[override]  # framed already: see voxgate_serving.handlers
@@ -132,6 +147,12 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
                 error = failure
             report = writer.finish(error)
         return _write_response(report, volume.info.resolved_version)
+
+
+def _kind(entry: VolumeEntry) -> pb.EntryKind:
+    if entry.is_volume:
+        return pb.ENTRY_KIND_VOLUME
+    return pb.ENTRY_KIND_KEY_VALUES if entry.is_key_values else pb.ENTRY_KIND_GROUP
 
 
 def _messages(first: pb.WriteCutoutRequest, rest: Iterator[pb.WriteCutoutRequest]) -> Iterator[pb.WriteCutoutRequest]:

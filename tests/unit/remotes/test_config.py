@@ -63,7 +63,11 @@ def test_uris_are_brought_to_one_form(written, uri):
     [
         ('[a]\nuri = "x"\nwriteable = true', "remotes.a.writeable", "did you mean writable?"),
         ('[a]\nuri = "x"\n[a.volumes.em]\nkinds = "image"', "remotes.a.volumes.em.kinds", "did you mean kind?"),
-        ('[a]\nuri = "x"\nqqq = 1', "remotes.a.qqq", "known: format, options, uri, volumes, writable"),
+        (
+            '[a]\nuri = "x"\nqqq = 1',
+            "remotes.a.qqq",
+            "known: credentials, deletable, format, options",
+        ),
         ("[a]", "remotes.a.uri", ""),
         ('[a]\nuri = "x"\nformat = "n5"', "remotes.a.format", ""),
         ('[a]\nuri = "x"\n[a.volumes.em]\naxes = "zzyx"', "remotes.a.volumes.em.axes", ""),

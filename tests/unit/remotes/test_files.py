@@ -16,7 +16,7 @@ from voxgate.model.errors import (
     UnsupportedFormat,
     VoxgateError,
 )
-from voxgate.model.remotes import ListEntry
+from voxgate.model.remotes import ListEntry, ResolvedUri
 from voxgate.model.volumes import OpenOptions
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.files import FilesRemote
@@ -202,7 +202,7 @@ def test_a_uri_under_a_root_that_is_a_link_resolves_by_either_of_its_names(lab):
     (lab.parent / "mount").symlink_to(lab)
     remote = remote_at(lab.parent / "mount")
     for root in (lab, lab.parent / "mount"):
-        assert remote.resolve(f"file://{root}/deep/er/seg") == (len(f"file://{root}"), ("deep", "er", "seg"))
+        assert remote.resolve(f"file://{root}/deep/er/seg") == ResolvedUri(len(f"file://{root}"), ("deep", "er", "seg"))
     assert remote.resolve(f"file://{lab.parent}/elsewhere") is None
     assert remote.resolve(f"file://{lab}/../elsewhere") is None
     assert remote.resolve(f"file://{lab}-twin") is None

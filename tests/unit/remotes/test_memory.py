@@ -12,7 +12,7 @@ from voxgate.model.errors import (
     UnsupportedFormat,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.remotes import ListEntry
+from voxgate.model.remotes import ListEntry, ResolvedUri
 from voxgate.model.volumes import (
     ArrayCodec,
     Channel,
@@ -172,12 +172,12 @@ def test_an_option_or_format_is_refused(wrong):
 @pytest.mark.parametrize(
     ("prefix", "uri", "expected"),
     [
-        ("memory://", "memory://a/b", (9, ("a", "b"))),
-        ("memory://", "memory://", (9, ())),
-        ("memory://scratch", "memory://scratch/a%20b/c/", (16, ("a b", "c"))),
-        ("memory://scratch/", "memory://scratch", (16, ())),
-        ("file:///", "file:///data/em", (7, ("data", "em"))),
-        ("file:///data", "file:///data/em", (12, ("em",))),
+        ("memory://", "memory://a/b", ResolvedUri(9, ("a", "b"))),
+        ("memory://", "memory://", ResolvedUri(9, ())),
+        ("memory://scratch", "memory://scratch/a%20b/c/", ResolvedUri(16, ("a b", "c"))),
+        ("memory://scratch/", "memory://scratch", ResolvedUri(16, ())),
+        ("file:///", "file:///data/em", ResolvedUri(7, ("data", "em"))),
+        ("file:///data", "file:///data/em", ResolvedUri(12, ("em",))),
         ("file:///data", "file:///database/em", None),
         ("file:///data", "file:///data/../etc", None),
         ("file:///data", "file:///data/%2e%2e/etc", None),

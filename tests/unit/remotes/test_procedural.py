@@ -19,7 +19,7 @@ from voxgate.model.errors import (
     UnknownVolume,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.remotes import ListEntry
+from voxgate.model.remotes import ListEntry, ResolvedUri
 from voxgate.model.volumes import (
     SUPPORTED_DTYPES,
     CallContext,
@@ -199,9 +199,9 @@ def test_the_listing_shows_em_and_seg():
 
 
 def test_a_uri_below_the_remote_resolves():
-    assert remote("procedural://?seed=1").resolve("procedural://em") == (13, ("em",))
-    assert remote("procedural://world/").resolve("procedural://world/a%2Db") == (18, ("a-b",))
-    assert remote("procedural://world").resolve("procedural://world") == (18, ())
+    assert remote("procedural://?seed=1").resolve("procedural://em") == ResolvedUri(13, ("em",))
+    assert remote("procedural://world/").resolve("procedural://world/a%2Db") == ResolvedUri(18, ("a-b",))
+    assert remote("procedural://world").resolve("procedural://world") == ResolvedUri(18, ())
     for uri in ("memory://em", "procedural://worldly/em", "procedural://world/../em", "procedural://world/em?seed=2"):
         assert remote("procedural://world").resolve(uri) is None
 

@@ -17,6 +17,7 @@ from voxgate.model.errors import (
     UnknownVolume,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.remotes import VolumeEntry
 from voxgate.model.segments import SegmentIndex
 from voxgate.model.volumes import (
     ChunkPresence,
@@ -52,9 +53,9 @@ def folder(tmp_path):
 def test_volumes_are_opened_listed_and_known_by_their_full_names(folder):
     registry = _registry('[lab]\nuri = "store"\n[em-only]\nuri = "store/em"', folder)
     assert registry.names == ("em-only", "lab")
-    assert registry.list() == [("em-only", True), ("lab", False)]
-    assert registry.list("lab") == [("lab/em", True), ("lab/group", False)]
-    assert registry.list("lab/group") == [("lab/group/seg", True)]
+    assert registry.list() == [VolumeEntry("em-only", True), VolumeEntry("lab", False)]
+    assert registry.list("lab") == [VolumeEntry("lab/em", True), VolumeEntry("lab/group", False)]
+    assert registry.list("lab/group") == [VolumeEntry("lab/group/seg", True)]
     assert registry.list("lab/em") == []
     assert registry.open("lab/group/seg").info.name == "lab/group/seg"
     assert registry.open("em-only").info.name == "em-only"
@@ -67,7 +68,7 @@ def test_volumes_are_opened_listed_and_known_by_their_full_names(folder):
 def test_a_broken_root_is_still_listed_as_a_volume_so_that_opening_says_why(folder):
     (folder / "store" / "em" / "info").write_text('{"scales"')
     registry = _registry('[em]\nuri = "store/em"\n[gone]\nuri = "not-mounted"', folder)
-    assert registry.list() == [("em", True), ("gone", False)]
+    assert registry.list() == [VolumeEntry("em", True), VolumeEntry("gone", False)]
 
 
 def test_an_unknown_remote_is_answered_with_the_nearest_name(folder):
@@ -79,7 +80,7 @@ def test_an_unknown_remote_is_answered_with_the_nearest_name(folder):
 
 
 def test_an_unknown_scheme_is_answered_with_the_known_ones():
-    with pytest.raises(UnknownScheme, match=r"remotes\.a\.uri.*file, memory, procedural"):
+    with pytest.raises(UnknownScheme, match=r"remotes\.a\.uri.*bossdb, dvid, file, memory, procedural, voxgate"):
         _registry('[a]\nuri = "gopher://x"')
 
 
@@ -107,9 +108,9 @@ def test_a_uri_resolves_by_the_longest_prefix_however_it_is_written(folder):
         f"zarr3://{folder}/store/group/seg",
         f"file://{folder}/store/group/seg|neuroglancer-precomputed:",
     ):
-        assert registry.resolve(uri) == "lab/group/seg"
-    assert registry.resolve(f"{folder}/store") == "lab"
-    assert registry.resolve(f"{folder}/other/a b") == "all/other/a%20b"
+        assert registry.resolve(uri) == ("lab/group/seg", "")
+    assert registry.resolve(f"{folder}/store") == ("lab", "")
+    assert registry.resolve(f"{folder}/other/a b") == ("all/other/a%20b", "")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from voxgate.model.errors import (
 )
 from voxgate.model.geometry import Vec3
 from voxgate.model.jobs import Job, JobState, TransferSpec
+from voxgate.model.remotes import VolumeEntry
 from voxgate.model.volumes import CallContext, OpenOptions, VolumeKind
 from voxgate_jobs.engine import EngineSettings, RetryPolicy, ThreadEngine
 from voxgate_jobs.store import InMemoryJobStore, JobQuery
@@ -189,7 +190,7 @@ def test_a_full_engine_refuses_before_anything_is_created():
     bench.start("b/first")
     with pytest.raises(ServerBusy):
         bench.start("b/second")
-    assert bench.registry.list("b") == [("b/first", True)]
+    assert bench.registry.list("b") == [VolumeEntry("b/first", True)]
     bench.source.gate.set()
     bench.engine.close()
 
