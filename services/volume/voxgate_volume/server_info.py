@@ -17,6 +17,8 @@ _IDS = np.dtype("<u8")
 SERVICES = (
     ("voxgate.v1.VolumeService", "volume_address"),
     ("voxgate.v1.SegmentService", "volume_address"),
+    ("voxgate.v1.VersionService", "volume_address"),
+    ("voxgate.v1.MetadataService", "volume_address"),
     ("voxgate.v1.MeshService", "mesh_address"),
     ("voxgate.v1.TransferService", "transfer_address"),
     ("voxgate.v1.JobService", "transfer_address"),
