@@ -1,4 +1,4 @@
-"""What the published DVID client reads, as JSON. Arguments: server, version, segmentation, id."""
+"""What the published DVID client reads from a server, as JSON. Arguments: server, version, segmentation, id."""
 
 import json
 import sys
