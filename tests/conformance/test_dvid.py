@@ -98,7 +98,8 @@ def labels_below_zero(store: Repository, typename: str = "labelmap") -> VolumeCa
     block, start = Vec3(16, 16, 16), Vec3(-32, 16, -16)
     name = store.make(typename, block, VoxelSize="1.0,1.0,1.0", VoxelUnits="pixels,pixels,pixels")
     voxels = segmentation((1, 32, 16, 48))
-    store.put(name, start, voxels[0])
+    write = store.put_labels if typename == "labelmap" else store.put
+    write(name, start, voxels[0])
     facts = ScaleFacts(voxels=voxels, start=start, chunk_shape=block)
     return case_of(store, name, (facts,), VolumeKind.SEGMENTATION)
 

@@ -1,6 +1,7 @@
 """Volumes in a DVID server, real or ours, made by plain requests and not by the adapter."""
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,16 @@ class Repository:
         z, y, x = voxels.shape
         where = f"raw/0_1_2/{x}_{y}_{z}/{start.x}_{start.y}_{start.z}?mutate=true"
         self.call("POST", f"{name}/{where}", data=np.ascontiguousarray(voxels).tobytes())
+
+    def put_labels(self, name: str, start: Vec3, voxels: np.ndarray) -> None:
+        """Write whole blocks of a labelmap, and wait until DVID's index, which follows behind, counts them all."""
+        self.put(name, start, voxels)
+        ids, counts = np.unique(voxels[voxels != 0], return_counts=True)
+        expected = np.stack([ids, counts.astype("<u8")], axis=1).tobytes()
+        deadline = time.monotonic() + 60
+        while self.call("GET", f"{name}/listlabels?sizes=true").content != expected:
+            assert time.monotonic() < deadline, "the index does not follow"
+            time.sleep(0.01)
 
     def put_unaligned(self, name: str, box: Box, voxels: np.ndarray, block: Vec3) -> None:
         """Write a box, 1 around it in its blocks, and then say that the box is all there is."""

@@ -19,7 +19,7 @@ def key(node: Node, instance: KeyValueInstance, request: Request) -> Reply:
                 return Reply(f'Key "{name}" not found\n'.encode(), PLAIN, 404)
             return _ranged(value, request.range)
         case "HEAD":
-            found = instance.get(node, name) is not None
+            found = name in instance.keys(node)  # a value without bytes, too, which GET does not find
             return Reply(b"", None, 200 if found else 404, {"Accept-Ranges": "bytes"} if found else {})
         case "POST":
             instance.put(node, name, request.body)

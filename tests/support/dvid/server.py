@@ -66,6 +66,14 @@ class DvidServer:
         """Answer the next requests whose path holds `only` with this instead."""
         self._faults.append(_Fault(Reply(text.encode(), PLAIN, status, headers or {}), times, only))
 
+    def answer_next(self, body: bytes, *, only: str = "", times: int = 1) -> None:
+        """Answer the next requests whose path holds `only` with 200 and these bytes instead."""
+        self._faults.append(_Fault(Reply(body), times, only))
+
+    def forget_faults(self) -> None:
+        """Answer truly from now on."""
+        self._faults.clear()
+
     def redirect_next(self, to: str, *, status: int = 302, times: int = 1) -> None:
         self.fail_next(status, headers={"Location": to}, times=times)
 

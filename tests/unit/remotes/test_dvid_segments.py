@@ -51,7 +51,7 @@ def truth() -> np.ndarray:
 @pytest.fixture(scope="module")
 def name(store: Repository, truth: np.ndarray) -> str:
     made = store.make("labelmap", BLOCK, MaxDownresLevel="2")
-    store.put(made, START, truth)
+    store.put_labels(made, START, truth)
     return made
 
 
@@ -121,7 +121,7 @@ def test_counts_are_read_page_by_page(volume: DvidVolume, truth: np.ndarray, mon
 
 def test_counts_are_not_answered_where_voxels_lie_outside_of_the_bounds(store: Repository, truth: np.ndarray):
     made = store.make("labelmap", BLOCK, Tags="voxgate-bounds=33_48_16_80_64_48")
-    store.put(made, START, truth)
+    store.put_labels(made, START, truth)
     volume = store.remote().open((made,), OpenOptions())
     bounds = Box.of(x=(33, 80), y=(48, 64), z=(16, 48))
     assert volume.info.scales[0].bounds == bounds
@@ -193,7 +193,7 @@ def test_a_segment_that_is_not_there_or_not_in_the_box_is_not_found(volume: Dvid
 def merged(store: Repository, truth: np.ndarray) -> str:
     """A labelmap in which 2**63 + 1 and 1 were merged into 2**53 + 1."""
     made = store.make("labelmap", BLOCK)
-    store.put(made, START, truth)
+    store.put_labels(made, START, truth)
     store.call("POST", f"{made}/merge", json=[2**53 + 1, 2**63 + 1, 1])
     return made
 
@@ -260,7 +260,7 @@ def test_reserved_ids_are_new_and_never_handed_out_twice(store: Repository):
     made = store.make("labelmap", BLOCK)
     voxels = segmentation((1, 16, 16, 16))[0]
     voxels[voxels > 2**63 + 3] = 5
-    store.put(made, Vec3(0, 0, 0), voxels)
+    store.put_labels(made, Vec3(0, 0, 0), voxels)
     reservation = store.remote().open((made,), OpenOptions()).capability(SegmentIdReservation)
     first = reservation.reserve_segment_ids(3)
     assert first > int(voxels.max())
@@ -272,7 +272,7 @@ def test_reserved_ids_are_new_and_never_handed_out_twice(store: Repository):
 def test_below_voxel_0_nothing_is_asked_that_dvid_answers_wrongly(store: Repository, truth: np.ndarray):
     made = store.make("labelmap", BLOCK)
     start = Vec3(-48, 16, -16)
-    store.put(made, start, truth)
+    store.put_labels(made, start, truth)
     volume = store.remote().open((made,), OpenOptions())
     assert volume.capability(SegmentLookup) is None
     assert volume.capability(SegmentRuns) is None
