@@ -171,7 +171,11 @@ class WatchedTls(ssl.SSLSocket):
                 except ssl.SSLWantWriteError:
                     watch.wait(self.fileno(), _WRITE, watch.limits.connect_s, late)
         except OSError as error:
+            self.close()
             raise untrusted(error) from None
+        except BaseException:
+            self.close()  # nobody else has it yet
+            raise
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 - its name in the module ssl
         """As of every TLS socket; `recv` and `recv_into` come here."""

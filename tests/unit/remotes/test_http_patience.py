@@ -1,5 +1,6 @@
 """A caller who left, or whose deadline passed, does not wait for a slow store."""
 
+import select
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from voxgate.model.errors import Cancelled, DeadlineExceeded, VoxgateError
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.config import CredentialsConfig
 from voxgate_remotes.http.session import HttpLimits, StoreCall, StoreSession
+from voxgate_remotes.http.sockets import Watch, WatchedSocket, Watches
 
 GET = StoreCall("GET", "/x")
 ENDLESS = HttpLimits(connect_s=3600, read_s=3600, most_wait_s=3600)
@@ -133,3 +135,19 @@ def test_a_call_that_is_pointless_already_is_not_made():
         with pytest.raises(DeadlineExceeded):
             session.request(GET, CallContext(deadline=time.monotonic() - 1))
     assert server.connection_count == 0
+
+
+def test_bytes_that_are_there_already_are_left_too():
+    context = CallContext()
+    with socket.create_server(("127.0.0.1", 0)) as listener, WatchedSocket() as reader:
+        reader.watches = Watches()
+        reader.watches.current = Watch(context, ENDLESS)
+        reader.connect_watched(listener.getsockname())
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"abcd")
+            assert reader.recv(2) == b"ab"
+            context.stop.set()
+            assert select.select([reader], [], [], 60)[0] == [reader]
+            with pytest.raises(Cancelled):
+                reader.recv(2)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from support.scripted_http import HANG_UP, RESET, SILENCE, closed_port, reply, scripted, session_with
+from support.scripted_http import HANG_UP, RESET, SILENCE, closed_port, reply, scripted, self_signed, session_with
 from voxgate.model.errors import StoreUnavailable
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.http.retries import backoff_s, retry_after_s
@@ -107,8 +107,11 @@ def test_a_lost_connection_is_tried_again(broken):
 
 
 @pytest.mark.parametrize("broken", [HANG_UP, RESET, reply(200, b"ab", announced=3)])
-def test_a_call_that_may_not_be_repeated_is_sent_once(broken):
-    with scripted([broken, reply(200)]) as server:
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_a_call_that_may_not_be_repeated_is_sent_once(broken, is_secure, tmp_path, monkeypatch):
+    tls, file = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
+    with scripted([broken, reply(200)], tls if is_secure else None) as server:
         with pytest.raises(StoreUnavailable):
             session_with(server.url).request(APPEND, CallContext())
     assert len(server.asked) == 1

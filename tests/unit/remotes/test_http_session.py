@@ -133,6 +133,22 @@ def test_a_longer_answer_than_allowed_is_an_error_and_one_of_just_that_length_is
     assert len(server.asked) == 2
 
 
+def test_an_answer_that_announces_too_much_is_not_waited_for():
+    endless = Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n", "hang")
+    with scripted([endless]) as server:
+        session = session_with(server.url, limits=HttpLimits(read_s=5))
+        with pytest.raises(ChunkCorrupt, match="longer than the 100 bytes"):
+            session.request(StoreCall("GET", "/x", max_answer_bytes=100), CallContext())
+
+
+def test_what_an_answer_unpacks_to_is_bounded_and_not_what_it_is_packed_in():
+    packed = gzip.compress(b"short")
+    assert len(packed) > 5
+    with scripted([reply(200, packed, Content_Encoding="gzip")]) as server:
+        answer = session_with(server.url).request(StoreCall("GET", "/x", max_answer_bytes=5), CallContext())
+    assert answer.body == b"short"
+
+
 def test_a_small_answer_that_unpacks_to_a_large_one_is_not_unpacked_whole():
     bomb = gzip.compress(b"\0" * (16 << 20))
     with scripted([reply(200, bomb, Content_Encoding="gzip")]) as server:
