@@ -110,7 +110,7 @@ def test_runs_say_whether_the_store_or_its_voxels_gave_them(served, native):
 
 def test_a_box_that_an_index_of_whole_volumes_cannot_answer_is_searched(served, native):
     native.whole_only = True
-    native.powers = (SegmentCounts,)
+    native.powers = (SegmentIds, SegmentCounts)
     for box, support in ((BOUNDS, NATIVE), (PART, SURROGATE)):
         for ids_only in (False, True):
             answer = served.stub.ListSegments(

@@ -68,7 +68,15 @@ def test_a_large_segment_comes_in_messages_of_at_most_2_mib():
     assert runs[:, 3].sum() == rebuilt.sum() == responses[-1].summary.voxel_count
 
 
-@pytest.mark.parametrize("kind", ["searched", "native"])
+class Asking(NativeSegments):
+    """Waits for its store before it answers an iterator."""
+
+    def segment_runs(self, segment_id, *, box=None, scale=0):
+        self.before_run(0)
+        return super().segment_runs(segment_id, box=box, scale=scale)
+
+
+@pytest.mark.parametrize("kind", ["searched", "native", "native that asks first"])
 def test_a_store_that_hangs_holds_no_worker_after_its_caller_has_gone(kind):
     release, begun = threading.Event(), threading.Event()
 
@@ -78,8 +86,11 @@ def test_a_store_that_hangs_holds_no_worker_after_its_caller_has_gone(kind):
 
     if kind == "searched":
         volume = Hooked(SEARCHED, before=hang)
-    else:
+    elif kind == "native":
         volume = NativeSegments(VOXELS, START, SEARCHED.info)
+        volume.before_run = hang
+    else:
+        volume = Asking(VOXELS, START, SEARCHED.info)
         volume.before_run = hang
     try:
         with volume_server(Registry({"lab": OneVolume(volume)}), workers=1) as server:

@@ -40,7 +40,7 @@ class NativeSegments:
 
     Attributes:
         asked: how often each question was answered.
-        whole_only: counts are known for the whole volume only.
+        whole_only: ids and counts are known for the whole volume only.
         before_run: called before each piece of runs.
         opened: the options that it was opened with last.
     """
@@ -76,6 +76,8 @@ class NativeSegments:
 
     def segment_ids_in(self, box, *, scale=0):
         self.asked["ids"] += 1
+        if self.whole_only and box != self.info.scales[scale].bounds:
+            return None
         ids = np.unique(self._cut(box))
         return ids[ids != 0]
 

@@ -105,9 +105,10 @@ class Work:
             As `voxgate_blocks.segments.find_segment_ids`, and whatever the store raises.
         """
         check_box(self.volume.info, box, self.scale)
-        knows_ids = self.volume.capability(SegmentIds)
-        if knows_ids is not None:
-            return Answer(knows_ids.segment_ids_in(box, scale=self.scale), self._is_native("segment_ids"))
+        knows = self.volume.capability(SegmentIds)
+        ids = None if knows is None else knows.segment_ids_in(box, scale=self.scale)
+        if ids is not None:
+            return Answer(ids, self._is_native("segment_ids"))
         counted = self._native_counts(box)
         if counted is not None:
             return Answer(np.array([each.segment_id for each in counted.value], np.uint64), counted.is_native)
@@ -175,8 +176,8 @@ class Work:
         check_box(self.volume.info, where, self.scale)
         knows = self.volume.capability(SegmentRuns)
         if knows is not None:
-            pieces = knows.segment_runs(segment_id, box=box, scale=self.scale)
-            return Answer(_some(segment_id, self._told(pieces, where)), self._is_native("segment_voxels"))
+            told = self._told(_begun(knows, segment_id, box, self.scale), where)
+            return Answer(_some(segment_id, told), self._is_native("segment_voxels"))
         Scan(self.volume, where, self.scale, self.limits, self.context).check()
         return Answer(_some(segment_id, self._searched(segment_id, where)), False)
 
@@ -278,6 +279,11 @@ def _of_each(
     tuned = volume.capability(Tuned)
     threads = _THREADS if tuned is None else min(_MOST_THREADS, tuned.tuning.parallel_reads)
     return each_answered(segment_ids, answer, threads=threads, context=context)
+
+
+def _begun(knows: SegmentRuns, segment_id: int, box: Box | None, scale: int) -> Iterator[Runs]:
+    """A store's runs, not asked for before the first is wanted: asking may already mean waiting for the store."""
+    yield from knows.segment_runs(segment_id, box=box, scale=scale)
 
 
 def _some(segment_id: int, pieces: Generator[FoundRuns]) -> Generator[FoundRuns]:

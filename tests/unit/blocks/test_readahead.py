@@ -7,7 +7,7 @@ from support.fakes import Hooked
 from voxgate.model.errors import Cancelled, StoreUnavailable
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
 from voxgate.model.volumes import CallContext, VolumeKind
-from voxgate_blocks.readahead import ReadAhead, Selection, read_blocks
+from voxgate_blocks.readahead import ReadAhead, Selection, each_answered, read_blocks, ticking
 from voxgate_remotes.memory import MemoryVolume
 
 VOXELS = np.arange(3 * 2 * 80, dtype="<u8").reshape(3, 2, 80)
@@ -68,3 +68,62 @@ def test_a_failure_reaches_the_caller_and_channels_are_selected():
     with pytest.raises(StoreUnavailable):
         taken.extend(voxels.shape for _, voxels in reads)
     assert taken == [(2, 3, 2, 4)] * 5
+
+
+def test_an_iterator_is_ticked_while_it_keeps_us_waiting_and_closed_when_nobody_listens():
+    gate, closed = threading.Event(), threading.Event()
+
+    def pieces():
+        try:
+            yield 1
+            gate.wait(60)
+            yield 2
+        finally:
+            closed.set()
+
+    told = ticking(pieces(), CallContext(), 0.0)
+    assert next(told) == 1
+    assert next(told) is None
+    gate.set()
+    assert next(each for each in told if each is not None) == 2
+    assert list(told) == []
+    assert closed.wait(10)
+
+    gate.clear()
+    closed.clear()
+    context = CallContext()
+    told = ticking(pieces(), context, None)
+    assert next(told) == 1
+    context.stop.set()
+    with pytest.raises(Cancelled):
+        next(told)
+    assert not closed.is_set()  # the store still hangs, and holds nobody
+    gate.set()
+    assert closed.wait(10)
+
+
+def test_what_an_iterator_raises_is_raised():
+    def failing():
+        yield 1
+        raise StoreUnavailable("no answer")
+
+    told = ticking(failing(), CallContext(), None)
+    assert next(told) == 1
+    with pytest.raises(StoreUnavailable):
+        next(told)
+
+
+def test_answers_come_in_the_order_of_the_questions_and_none_is_asked_after_a_failure():
+    assert each_answered([3, 1, 2], lambda each: each * 10, threads=2, context=CallContext()) == [30, 10, 20]
+    asked = []
+
+    def fail_at_two(each):
+        asked.append(each)
+        if each == 2:
+            raise StoreUnavailable("no answer")
+        return each
+
+    with pytest.raises(StoreUnavailable):
+        each_answered([1, 2], fail_at_two, threads=1, context=CallContext())
+    assert asked == [1, 2]
+    assert each_answered([], fail_at_two, threads=1, context=CallContext()) == []

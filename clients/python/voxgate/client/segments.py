@@ -109,8 +109,9 @@ def ids_in(volume: Volume, box: Box, *, scale: int) -> npt.NDArray[np.uint64]:
         MissingCapability: when nothing answers for this volume.
     """
     knows = volume.capability(SegmentIds)
-    if knows is not None:
-        return knows.segment_ids_in(box, scale=scale)
+    ids = None if knows is None else knows.segment_ids_in(box, scale=scale)
+    if ids is not None:
+        return ids
     return np.array([each.segment_id for each in counts_in(volume, box, scale=scale)], np.uint64)
 
 

@@ -48,8 +48,12 @@ class SegmentExtent:
 class SegmentIds(Protocol):
     """The store knows which segments are in a box, not how much of each."""
 
-    def segment_ids_in(self, box: Box, *, scale: int = 0) -> npt.NDArray[np.uint64]:
-        """The ids in `box`, ascending, background (0) left out. Raises as `Volume.read` does for a bad box."""
+    def segment_ids_in(self, box: Box, *, scale: int = 0) -> npt.NDArray[np.uint64] | None:
+        """The ids in `box`, ascending, background (0) left out; None for a box that the store's index cannot answer.
+
+        Never found by reading voxels, which whoever asks can do within limits of their own. Raises as `Volume.read`
+        does for a bad box.
+        """
         ...
 
 
