@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from voxgate.client.array import VolumeArray
     from voxgate.client.connection import Client, connect
+    from voxgate.client.door import array
     from voxgate.client.opening import open_volume as open  # noqa: A004  (voxgate.open is its public name)
     from voxgate.client.segments import voxels_from_runs
     from voxgate.model import errors
@@ -31,6 +32,7 @@ __all__ = [
     "VolumeArray",
     "VoxelSize",
     "__version__",
+    "array",
     "connect",
     "errors",
     "open",
@@ -44,6 +46,7 @@ _HOMES = {
     "Vec3": ("voxgate.model.geometry", "Vec3"),
     "VolumeArray": ("voxgate.client.array", "VolumeArray"),
     "VoxelSize": ("voxgate.model.geometry", "VoxelSize"),
+    "array": ("voxgate.client.door", "array"),
     "connect": ("voxgate.client.connection", "connect"),
     "open": ("voxgate.client.opening", "open_volume"),
     "voxels_from_runs": ("voxgate.client.segments", "voxels_from_runs"),

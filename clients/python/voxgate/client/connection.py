@@ -12,14 +12,15 @@ from typing import Any
 import grpc
 
 from voxgate.client.array import VolumeArray
-from voxgate.client.calls import UNARY_TIMEOUT_S
+from voxgate.client.calls import unary
 from voxgate.client.channels import Server, Stubs
 from voxgate.client.jobs import JobHandle
 from voxgate.client.profile import load_profile, stored_token
-from voxgate.client.remote_volume import RemoteVolume
+from voxgate.client.remote_volume import open_remote
+from voxgate.client.stores import StoreCalls
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.jobs import TransferSpec
-from voxgate.model.names import VolumeName, split_version
+from voxgate.model.names import split_version
 from voxgate.model.volumes import (
     LabelView,
     OpenOptions,
@@ -29,7 +30,7 @@ from voxgate.model.volumes import (
 from voxgate.v1 import job_pb2, transfer_pb2, volume_pb2
 from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.jobs import job_from_proto, transfer_spec_to_proto
-from voxgate.wire.volumes import facts_from_proto, spec_to_proto
+from voxgate.wire.volumes import spec_to_proto
 
 DEFAULT_ADDRESS = "localhost:50051"
 _CONNECT_TIMEOUT_S = 10.0
@@ -52,14 +53,6 @@ class ServerInfo:
     services: dict[str, str]
     limits: dict[str, int]
     writes_enabled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeEntry:
-    """One entry of a listing: its full name, and whether it is a volume (else a group)."""
-
-    name: str
-    is_volume: bool
 
 
 def connect(
@@ -119,7 +112,7 @@ def _server_info(stubs: Stubs, address: str) -> ServerInfo:
     )
 
 
-class Client:
+class Client(StoreCalls):
     """A connection to a suite of voxgate services. Thread-safe; close it, or use it in a with-block.
 
     It may be pickled and survives a fork: what comes out connects by itself when it is used. A pickle holds addresses
@@ -185,23 +178,7 @@ class Client:
         return _server_info(self.stubs, self.stubs.addresses["volume"])
 
     def _call(self, method: Any, request: Any, service: str = "volume") -> Any:
-        return _call(method, request, self.stubs.addresses[service])
-
-    def volumes(self, parent: str = "") -> list[VolumeEntry]:
-        """The groups and volumes right under a name; without one, the remotes.
-
-        Raises:
-            UnknownRemote, UnknownVolume: when there is no such group.
-        """
-        entries: list[VolumeEntry] = []
-        token = ""
-        while True:
-            request = volume_pb2.ListVolumesRequest(parent=parent, page_token=token)
-            page = self._call(self.stubs.volume.ListVolumes, request)
-            entries.extend(VolumeEntry(e.name, e.kind == volume_pb2.ENTRY_KIND_VOLUME) for e in page.entries)
-            token = page.next_page_token
-            if not token:
-                return entries
+        return unary(method, request, self.stubs.addresses[service])
 
     def open(self, name: str, options: OpenOptions | None = None) -> Volume:
         """Open a volume as the small `Volume` Protocol: what meshers, planners and other plain code take.
@@ -209,7 +186,7 @@ class Client:
         Raises:
             MalformedName, UnknownRemote, UnknownVolume, UnknownVersion.
         """
-        return _open(self.stubs, name, options or OpenOptions())
+        return open_remote(self.stubs, name, options or OpenOptions())
 
     def volume(
         self, name: str, *, version: str = "", time: int | None = None, label_view: LabelView = LabelView.BODIES
@@ -234,13 +211,13 @@ class Client:
         return VolumeArray(volume, reopen=_Reopening(self.stubs, plain, resolved, label_view))
 
     def resolve(self, uri: str) -> str:
-        """The name under which a store's own URI is served.
+        """The name under which a store's own URI is served: "remote/path", or "remote/path@version" where it says one.
 
         Raises:
-            UnknownRemote: when it lies under no configured remote.
+            UnknownRemote: when it lies under no configured remote; shows the lines that the operator could add.
         """
-        request = volume_pb2.ResolveVolumeRequest(uri=uri)
-        return str(self._call(self.stubs.volume.ResolveVolume, request).volume)
+        answer = self._call(self.stubs.volume.ResolveVolume, volume_pb2.ResolveVolumeRequest(uri=uri))
+        return f"{answer.volume}@{answer.version}" if answer.version else str(answer.volume)
 
     def create(self, name: str, spec: VolumeSpec) -> VolumeArray:
         """Create a volume; with an equal spec, an existing one is answered.
@@ -294,21 +271,6 @@ class Client:
                 return
 
 
-def _call(method: Any, request: Any, address: str) -> Any:
-    try:
-        return method(request, timeout=UNARY_TIMEOUT_S)
-    except grpc.RpcError as error:
-        raise from_rpc_error(error, address) from None
-
-
-def _open(stubs: Stubs, name: str, options: OpenOptions) -> RemoteVolume:
-    """The volume of a name, as the server describes it now."""
-    VolumeName.parse(name)
-    request = volume_pb2.GetVolumeRequest(volume=name, version=options.version)
-    volume = _call(stubs.volume.GetVolume, request, stubs.addresses["volume"]).volume
-    return RemoteVolume(stubs, facts_from_proto(volume), options)
-
-
 @dataclass(frozen=True, slots=True)
 class _Reopening:
     """Opens a volume at a time index; may be pickled."""
@@ -319,7 +281,7 @@ class _Reopening:
     label_view: LabelView
 
     def __call__(self, index: int) -> Volume:
-        return _open(self.stubs, self.name, OpenOptions(self.version, index, self.label_view))
+        return open_remote(self.stubs, self.name, OpenOptions(self.version, index, self.label_view))
 
 
 def _again(server: Server, info: ServerInfo) -> Client:
