@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from voxgate.model.errors import OutOfBounds, VersionLocked
+from voxgate.model.errors import OutOfBounds
 from voxgate.model.geometry import Box
+from voxgate.model.requests import check_version_open
 from voxgate.model.segments import (
     SegmentCounts,
     SegmentExtents,
@@ -113,8 +114,7 @@ class DvidVolume:
             SegmentSuperseded: for such an id.
             UnsupportedFormat: below voxel 0, where DVID keeps coarser levels.
         """
-        if self.info.immutable:
-            raise VersionLocked("this version is committed and can never change", "open a new version and write to it")
+        check_version_open(self.info)
         checked_write(self.info, box, voxels, scale)
         self._place.context.check()
         level = self._opened.levels[scale]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from voxgate.model.errors import ReadOnly, VerificationFailed
 from voxgate.model.geometry import Box, Vec3, grid_cells
+from voxgate.model.requests import check_version_open
 from voxgate.model.volumes import Volume, Voxels, Writable
 from voxgate_jobs.work import BlockResult
 from voxgate_transfer.planner import Task
@@ -22,10 +23,11 @@ def writer_of(destination: Volume) -> Writable:
     """The destination's power to be written.
 
     Raises:
-        ReadOnly: when it has none.
+        ReadOnly, VersionLocked: when it has none.
     """
     writer = destination.capability(Writable)
     if writer is None:
+        check_version_open(destination.info)
         raise ReadOnly("the destination takes no writes", "the operator sets `writable = true` for its remote")
     return writer
 

@@ -17,7 +17,7 @@ from voxgate.model.errors import (
     WriteOverlap,
 )
 from voxgate.model.geometry import Box, aligned_outward, grid_cells
-from voxgate.model.requests import check_box, raw_size
+from voxgate.model.requests import check_box, check_version_open, raw_size
 from voxgate.model.volumes import Volume, Voxels, Writable
 
 MAX_REPORTED_BOXES = 1000
@@ -59,11 +59,12 @@ class GranuleWriter:
 
         Raises:
             UnknownScale, EmptyBox, OutOfBounds: for a bad box.
-            ReadOnly: when the volume takes no writes.
+            ReadOnly, VersionLocked: when the volume or its version takes no writes.
         """
         level = check_box(volume.info, box, scale)
         writable = volume.capability(Writable)
         if writable is None or not level.writable:
+            check_version_open(volume.info)
             raise ReadOnly("the volume takes no writes", "ask the operator for writable = true on its remote")
         self._volume = volume
         self._writable = writable

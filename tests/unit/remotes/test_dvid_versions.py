@@ -24,6 +24,8 @@ from voxgate.model.volumes import OpenOptions, ScaleSpec, VolumeKind, VolumeSpec
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.dvid import DvidRemote
 from voxgate_remotes.policy import GovernedRemote
+from voxgate_transfer.copying import writer_of
+from voxgate_volume.writes import GranuleWriter
 
 ROOT = "3fa0" + "0" * 28
 BOX_SETTINGS = {"BlockSize": "16,16,16", "Tags": "voxgate-bounds=0_0_0_16_16_16"}
@@ -186,6 +188,16 @@ def test_a_committed_version_takes_no_voxels(remote: DvidRemote, server: DvidSer
     with pytest.raises(VersionLocked):  # open when it was opened, refused by DVID
         late.write(late.info.scales[0].bounds, np.zeros((1, 16, 16, 16), "<u1"))
     assert first_voxel(remote) == 1
+
+
+def test_services_say_that_the_version_is_committed_and_not_that_the_volume_is_read_only(
+    remote: DvidRemote, server: DvidServer
+):
+    server.store.commit(ROOT)
+    committed = opened(remote)
+    for ask in (lambda: GranuleWriter(committed, committed.info.scales[0].bounds, 0, 1), lambda: writer_of(committed)):
+        with pytest.raises(VersionLocked):
+            ask()
 
 
 def test_a_committed_version_takes_no_values_ids_or_instances(remote: DvidRemote, server: DvidServer):

@@ -11,6 +11,7 @@ from voxgate.client.binding import Binding
 from voxgate.client.indexing import parse_basic_index
 from voxgate.model.errors import DataTypeMismatch, InvalidArgument, ReadOnly, ShapeMismatch
 from voxgate.model.geometry import Box, Vec3
+from voxgate.model.requests import check_version_open
 from voxgate.model.volumes import Writable
 
 
@@ -64,6 +65,7 @@ def _writable(binding: Binding) -> Writable:
         raise InvalidArgument("one channel cannot be written without the others", "write all channels of the box")
     writable = binding.volume.capability(Writable)
     if writable is None:
+        check_version_open(binding.info)
         raise ReadOnly(f"{name} takes no writes", "its operator allows them with writable = true")
     return writable
 

@@ -16,6 +16,7 @@ from voxgate.model.errors import (
     OutOfBounds,
     ShapeMismatch,
     UnknownScale,
+    VersionLocked,
 )
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import (
@@ -119,6 +120,20 @@ def check_write(info: VolumeInfo, box: Box, voxels: Voxels, scale: int) -> Scale
             f"the voxels are {voxels.dtype}", f"the volume holds {info.dtype}: convert them yourself, nothing is cast"
         )
     return level
+
+
+def check_version_open(info: VolumeInfo) -> None:
+    """Refuse to write to a version that is committed, before it is said that the volume takes no writes.
+
+    Raises:
+        VersionLocked.
+    """
+    if info.immutable and info.resolved_version:
+        raise VersionLocked(
+            f"version {info.resolved_version} of {info.name or 'the volume'} is committed and can never change",
+            "open a new version and write to it",
+            details={"version": info.resolved_version},
+        )
 
 
 def raw_size(info: VolumeInfo, box: Box, channel_count: int | None = None) -> int:
