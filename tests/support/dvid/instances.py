@@ -23,6 +23,7 @@ IMAGES = {
     "labelmap": ("uint64", "<u8", "labelmap"),
 }
 LABELS = ("labelblk", "labelarray", "labelmap")
+_MOST_BYTES = 3 << 30
 _PACKAGES = "github.com/janelia-flyem/dvid/datatype/"
 
 
@@ -106,9 +107,17 @@ class VoxelInstance(Instance):
         The setting Background does not show here, only in whole blocks: the server answers zeros for blocks it does
         not have, whatever the instance says its background is.
         """
+        self.check(start, size)
+        return self.blocks.read(lineage(node), start, size, 0)
+
+    def check(self, start: Point, size: Point) -> None:
+        """Refuse a box without voxels, and one larger than a server answers."""
         if min(size) <= 0:
             raise Refused(f"Illegal geometry requested: 3d volume {_go(size)} at offset {_go(start)}")
-        return self.blocks.read(lineage(node), start, size, 0)
+        asked = size[0] * size[1] * size[2] * self.dtype.itemsize
+        if asked > _MOST_BYTES:
+            limit = f"exceeds this DVID server's set limit ({_MOST_BYTES})"
+            raise Refused(f"requested payload ({asked} bytes) {limit}")
 
     def write(self, node: Node, start: Point, size: Point, body: bytes) -> None:
         needed = int(np.prod(size)) * self.dtype.itemsize

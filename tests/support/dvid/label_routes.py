@@ -51,7 +51,7 @@ def labels_at(node: Node, instance: LabelInstance, request: Request) -> Reply:
     supervoxels, scale = request.flag("supervoxels"), scale_of(request)
     found = []
     for one in points:
-        if not isinstance(one, list):
+        if not isinstance(one, list) or not all(type(c) is int and abs(c) < 2**31 for c in one):
             raise Refused("Bad labels request JSON: json: cannot unmarshal into Go value of type dvid.Point3d")
         x, y, z = (*(int(c) for c in one), 0, 0, 0)[:3]
         found.append(instance.at(node, (x, y, z), scale, supervoxels))
@@ -61,7 +61,7 @@ def labels_at(node: Node, instance: LabelInstance, request: Request) -> Reply:
 def mapping(node: Node, instance: LabelInstance, request: Request) -> Reply:
     """The bodies of supervoxels, 0 for one that has no voxels; with nolookup=true those are answered as they are."""
     bodies = instance.bodies_of(node)
-    asked = _list(request, "mapping", "Batch mapping query must be a GET request")
+    asked = _ids(request, "Batch mapping query must be a GET request")
     body_of = bodies.body_of if request.flag("nolookup") else bodies.known_body
     return json_reply([body_of(one) for one in asked])
 
@@ -83,7 +83,7 @@ def size(node: Node, instance: LabelInstance, request: Request) -> Reply:
 
 def sizes(node: Node, instance: LabelInstance, request: Request) -> Reply:
     bodies, supervoxel = instance.bodies_of(node), request.flag("supervoxels")
-    asked = _list(request, "mapping", "Batch sizes query must be a GET request")
+    asked = _ids(request, "Batch sizes query must be a GET request")
     return json_reply([bodies.size(bodies.of(one, supervoxel) or []) for one in asked])
 
 
@@ -121,7 +121,7 @@ def list_labels(node: Node, instance: LabelInstance, request: Request) -> Reply:
     """Bodies in order as uint64; with sizes=true each is followed by its voxels."""
     bodies = instance.bodies_of(node)
     start = label_of(request.query.get("start", "0"))
-    number = min(int(request.query.get("number") or _MOST_LISTED), _MOST_LISTED)
+    number = min(label_of(request.query.get("number") or str(_MOST_LISTED)), _MOST_LISTED)
     listed = sorted(one for one in bodies.members if one >= start)[:number]
     if request.flag("sizes"):
         listed = [value for one in listed for value in (one, bodies.size(bodies.supervoxels(one)))]
@@ -143,12 +143,12 @@ def max_label(node: Node, instance: LabelInstance, request: Request) -> Reply:
 
 def next_label(node: Node, instance: LabelInstance, request: Request) -> Reply:
     if request.method == "GET":
-        found = (instance.next_label or instance.max_repo_label) + 1
-        return Reply(f'{{"nextlabel": {found}}}'.encode(), JSON)
+        return Reply(f'{{"nextlabel": {instance.next_free}}}'.encode(), JSON)
     if len(request.parts) < 5:
         raise Refused("DVID requires number of requested labels to follow POST /nextlabel")
     with instance.lock:
-        start, end = instance.reserve(node, label_of(request.parts[4]))
+        count = label_of(request.parts[4])
+        start, end = instance.reserve(node, count, f"allocating {count} new labels")
     return Reply(f'{{"start": {start}, "end": {end}}}'.encode(), JSON)
 
 
@@ -202,7 +202,7 @@ def cleave(repo: Repo, node: Node, instance: LabelInstance, request: Request) ->
     body = _label(request)
     with instance.lock:
         bodies = instance.own_bodies(node)
-        new, _ = instance.reserve(node, 1)  # gone, even when the cleave is refused
+        new, _ = instance.reserve(node, 1, "new label")  # gone, even when the cleave is refused
         bodies.cleave(body, request.json(), new)
         mutation = repo.next_mutation()
         bodies.mutations[body] = bodies.mutations[new] = mutation, now()
@@ -248,6 +248,13 @@ def _label(request: Request) -> int:
 
 def _supervoxels(node: Node, instance: LabelInstance, request: Request) -> list[int] | None:
     return instance.bodies_of(node).of(_label(request), request.flag("supervoxels"))
+
+
+def _ids(request: Request, wrong_verb: str) -> list[int]:
+    given = _list(request, "mapping", wrong_verb)
+    if not all(type(one) is int and 0 <= one < 2**64 for one in given):
+        raise Refused("Bad mapping request JSON: json: cannot unmarshal number into Go value of type uint64")
+    return given
 
 
 def _list(request: Request, what: str, wrong_verb: str) -> list[Any]:

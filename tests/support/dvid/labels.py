@@ -77,8 +77,7 @@ class LabelInstance(VoxelInstance):
 
     def read_labels(self, node: Node, start: Point, size: Point, scale: int, supervoxels: bool) -> Voxels:
         """A box in voxels of the scale. A scale that does not exist is zeros, not an error."""
-        if min(size) <= 0:
-            raise Refused(f"Illegal geometry requested: 3d volume ({size[0]},{size[1]},{size[2]})")
+        self.check(start, size)
         if scale > self.max_scale:
             return np.zeros(size[::-1], self.dtype)
         voxels = self.scales[scale].read(lineage(node), start, size, 0)
@@ -158,9 +157,20 @@ class LabelInstance(VoxelInstance):
                 self.scales[scale].put(node.uuid, at, block)
             changed = coarse
 
-    def reserve(self, node: Node, count: int) -> tuple[int, int]:
-        first = (self.next_label or self.max_repo_label) + 1
+    @property
+    def next_free(self) -> int:
+        """Wraps round to 0 when the last id is taken."""
+        return ((self.next_label or self.max_repo_label) + 1) % 2**64
+
+    def reserve(self, node: Node, count: int, asking: str) -> tuple[int, int]:
+        """Take the next `count` ids: the first and the last of them."""
+        if count < 1:
+            raise Refused("cannot request 0 new labels, must be 1 or more")
+        first = self.next_free
         end = first + count - 1
+        if not first or end >= 2**64:
+            most = f"would overflow uint64 label space (repo max {self.max_repo_label})"
+            raise Refused(f'{asking} for data "{self.name}" {most}')
         if self.next_label:
             self.next_label = end
         self._raise_max_label(node, end)

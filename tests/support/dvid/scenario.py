@@ -306,7 +306,38 @@ def _keys(kv: str) -> list[Step]:
     ]
 
 
-SCENARIOS = {"images": images, "bodies": bodies, "versions": versions}
+def limits() -> list[Step]:
+    """The last of ids, boxes too large, and numbers that are none."""
+    node, last = "/api/node/{root}/seg", 2**64 - 1
+    made = {"typename": "labelmap", "dataname": "seg", "BlockSize": "16,16,16"}
+    voxels = np.full(16**3, 30, "<u8")
+    voxels[:100] = last
+    return [
+        step("POST", "/api/repos", send={"alias": "limits"}, keep="root"),
+        step("POST", "/api/repo/{root}/instance", send=made),
+        *[step("POST", f"{node}/nextlabel/{count}") for count in ("0", "2", "x")],
+        step("POST", node + "/nextlabel"),
+        step("POST", node + "/raw/0_1_2/16_16_16/16_0_0", send=voxels.tobytes()),
+        *_about(node, (last, 30)),
+        step("POST", node + "/nextlabel/2"),
+        step("POST", node + "/merge", send=[30, last]),
+        step("POST", node + "/cleave/30", send=[last]),
+        *[
+            step("GET", f"{node}/{what}", send=send)
+            for what in ("sizes", "mapping")
+            for send in ([], [last], [1e3], [-1])
+        ],
+        *[step("GET", node + "/labels", send=send) for send in ([], [[64.0, 0, 0]], [[2**31, 0, 0]])],
+        *[step("GET", f"{node}/label/16_0_0?supervoxels={text}") for text in ("true", "1", "TRUE")],
+        *[step("GET", f"{node}/listlabels?{query}", "ids") for query in ("number=0", "number=x", f"start={last}")],
+        step("GET", node + "/raw/0_1_2/3000_3000_3000/0_0_0", "voxels"),
+        step("GET", node + "/sparsevol/30?minx=40&maxx=17", "runs"),
+        step("POST", node + "/extents", send={"MinPoint": [1, 2, 3], "MaxPoint": [9, 8, 7]}),
+        step("GET", node + "/info"),
+    ]
+
+
+SCENARIOS = {"images": images, "bodies": bodies, "versions": versions, "limits": limits}
 
 if __name__ == "__main__":
     url, version, *token = sys.argv[1:]
