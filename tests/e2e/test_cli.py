@@ -19,6 +19,8 @@ import tifffile
 import trimesh
 from PIL import Image
 
+from voxgate import voxels_from_runs
+
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = json.loads((ROOT / "samples/aniso/EXPECTED.json").read_text())
 SEGMENTS = {each["segment_id"]: each for each in EXPECTED["segments"]}
@@ -124,6 +126,20 @@ def test_segments_and_points_have_the_ids_of_the_sample(voxgate):
     assert largest == ["18446744073709551615", "3591"]
     point = ",".join(map(str, SEGMENTS[HUGE]["start"]))
     assert voxgate("at", "aniso/seg", point, "-24,40,12").splitlines() == [f"-20,44,14  {HUGE}", "-24,40,12  0"]
+
+
+def test_segments_are_where_the_sample_says(voxgate, tmp_path):
+    assert set(voxgate("segments", "aniso/seg", "--ids-only").split()) == set(SEGMENTS)
+    found = voxgate("bounds", "aniso/seg", *SEGMENTS, "--json")["segments"]
+    for each, (segment_id, expected) in zip(found, SEGMENTS.items(), strict=True):
+        assert (each["segment_id"], each["voxel_count"]) == (segment_id, expected["voxel_count"])
+        assert [list(each["box"][end].values()) for end in ("start", "stop")] == [expected["start"], expected["stop"]]
+        assert each["is_exact"]
+    voxgate("runs", "aniso/seg", HUGE, "-o", "voxels.npy")
+    voxels = voxels_from_runs(np.load(tmp_path / "voxels.npy"))
+    whole = stored("aniso/seg")
+    places = np.argwhere(whole.read().result() == np.uint64(HUGE)) + whole.domain.inclusive_min
+    assert sorted(map(tuple, voxels.tolist())) == sorted(map(tuple, places.tolist()))
 
 
 @pytest.mark.parametrize("scale", [0, 1, 2])
