@@ -261,3 +261,30 @@ def test_bounds_that_another_program_grows_are_seen(remote: DvidRemote, server: 
     requests.post(block, data=bytes(4096), timeout=60).raise_for_status()
     bounds = opened(remote, name="plain").info.scales[0].bounds
     assert (bounds.start, bounds.stop) == (Vec3(16, 0, 32), Vec3(32, 16, 48))
+
+
+def test_a_handle_stays_at_the_version_it_was_opened_at(remote: DvidRemote):
+    fill(remote, 1)
+    before = opened(remote)
+    versions = before.capability(Versioned)
+    versions.commit("")
+    versions.new_version("")
+    fill(remote, 2)
+    assert (before.read(before.info.scales[0].bounds) == 1).all()
+    assert first_voxel(remote) == 2
+
+
+def test_an_instance_that_vanishes_under_its_reader_is_unknown(remote: DvidRemote, server: DvidServer):
+    reader = opened(remote)
+    del server.store.repos[ROOT].instances["em"]
+    with pytest.raises(UnknownVolume):
+        reader.read(reader.info.scales[0].bounds)
+
+
+def test_an_instance_without_versions_can_be_written_at_a_committed_one(remote: DvidRemote, server: DvidServer):
+    server.store.add_instance(ROOT, "flat", "uint8blk", Versioned="false", **BOX_SETTINGS)
+    server.store.commit(ROOT)
+    volume = opened(remote, name="flat")
+    assert not volume.info.immutable
+    volume.capability(Writable).write(volume.info.scales[0].bounds, np.full((1, 16, 16, 16), 5, "<u1"))
+    assert (volume.read(volume.info.scales[0].bounds) == 5).all()
