@@ -37,7 +37,7 @@ def list_volumes(client: Client) -> list[str]:
         entry = waiting.pop(0)
         if entry.is_volume:
             names.append(entry.name)
-        else:
+        elif not entry.is_key_values:
             waiting[:0] = client.volumes(entry.name)
     for name in ("fib25/em", "fib25/seg", "aniso/seg"):
         require(name in names, f"{name} is not listed; there are {names}")

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from support.array_volume import image, movie, multichannel, segmentation
 from voxgate.client.array import VolumeArray
-from voxgate.client.connection import ServerInfo, VolumeEntry
+from voxgate.client.connection import ServerInfo
 from voxgate.model.errors import JobFailed, UnknownJob, UnknownVolume
 from voxgate.model.jobs import Job, JobError, JobProgress, JobState, TransferResult, TransferSpec
+from voxgate.model.remotes import VolumeEntry
 
 LISTING = {
     "": [VolumeEntry("lab", False), VolumeEntry("solo", True)],

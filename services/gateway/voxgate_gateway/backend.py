@@ -152,7 +152,9 @@ class Backend:
         while len(entries) < _MAX_ENTRIES:
             request = pb.ListVolumesRequest(parent=parent, page_token=token)
             page = self._list_page(request, max(until - time.monotonic(), 0.01))
-            entries += [Listed(e.name, e.kind == pb.ENTRY_KIND_VOLUME) for e in page.entries]
+            # What holds metadata alone has no voxels to show, and nothing below it.
+            there = [e for e in page.entries if e.kind != pb.ENTRY_KIND_KEY_VALUES]
+            entries += [Listed(e.name, e.kind == pb.ENTRY_KIND_VOLUME) for e in there]
             token = page.next_page_token
             if not token:
                 break

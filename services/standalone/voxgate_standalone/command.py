@@ -116,6 +116,8 @@ def _rows(client: Client) -> list[list[str]]:
     waiting = client.volumes()
     while waiting and len(rows) < _MAX_LISTED:
         entry = waiting.pop(0)
+        if entry.is_key_values:
+            continue
         if not entry.is_volume:
             waiting[:0] = client.volumes(entry.name)
             continue

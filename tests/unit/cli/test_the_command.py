@@ -19,18 +19,25 @@ OWN = [
     "at",
     "bodies",
     "bounds",
+    "branch",
     "cancel",
+    "commit",
     "info",
     "jobs",
     "login",
     "ls",
     "mesh",
+    "meta",
+    "new-version",
     "read",
+    "remotes",
     "reserve-ids",
+    "rm",
     "runs",
     "segments",
     "supervoxels",
     "transfer",
+    "versions",
 ]
 
 
@@ -89,7 +96,8 @@ def test_a_plug_in_registers_its_commands(voxgate, monkeypatch):
 
 
 def test_plug_ins_are_not_imported_for_own_commands():
-    names = [command.name for command in build_app(arguments=["ls"]).registered_commands]
+    app = build_app(arguments=["ls"])
+    names = [each.name for each in (*app.registered_commands, *app.registered_groups)]
     assert sorted(names) == OWN
 
 

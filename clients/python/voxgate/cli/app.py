@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from voxgate.cli import bodies, browse, login, meshing, reading, segments, transfers
+from voxgate.cli import bodies, browse, login, meshing, reading, segments, stores, transfers, versions
+from voxgate.cli.metadata import meta_group
 from voxgate.cli.plugins import add_plugins
 from voxgate.cli.session import Connect, Session
 
 # Command, and examples for the end of its help.
 _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
     (browse.ls, ("voxgate ls", "voxgate ls -l fib25", "voxgate ls -r --json")),
+    (stores.remotes, ("voxgate remotes", "voxgate remotes --json")),
     (browse.info, ("voxgate info fib25/em", "voxgate info flyem/segmentation@3fa:master --json")),
     (
         segments.segments,
@@ -48,7 +50,18 @@ _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
     (transfers.transfer, ("voxgate transfer fib25/seg scratch/seg --format zarr3 --watch",)),
     (transfers.jobs, ("voxgate jobs", "voxgate jobs jobs/0b9f --watch")),
     (transfers.cancel, ("voxgate cancel jobs/0b9f",)),
+    (versions.versions, ("voxgate versions flyem/segmentation", "voxgate versions flyem/segmentation --json")),
+    (versions.commit, ('voxgate commit flyem/segmentation@3fa:master -m "proofread to layer 4"',)),
+    (versions.new_version, ('voxgate new-version flyem/segmentation@3fa:master -m "layer 5"',)),
+    (versions.branch, ('voxgate branch flyem/segmentation@3fa:master try-merge -m "an experiment"',)),
+    (stores.rm, ("voxgate rm scratch/seg", "voxgate rm scratch/seg --yes")),
     (login.login, ("voxgate login brains.example:50051", "voxgate login brains.example:50051 --token < token.txt")),
+)
+_META = (
+    "voxgate meta ls lab/seg",
+    'voxgate meta set lab/seg author "A. Author"',
+    "voxgate meta set lab/seg protocol - < protocol.json",
+    "voxgate meta get lab/seg protocol",
 )
 _FIRST_STEPS = (
     "voxgate serve  (the sample, on localhost:50051)",
@@ -88,7 +101,8 @@ def build_app(connect: Connect | None = None, *, arguments: Sequence[str] = ()) 
         # A point may begin with a minus sign, which is no option.
         settings = {"ignore_unknown_options": True} if command is segments.at else {}
         app.command(_name_of(command), epilog=_examples(examples), context_settings=settings)(command)
-    own = {_name_of(command) for command, _ in _COMMANDS}
+    app.add_typer(meta_group(_examples(_META)), name="meta")
+    own = {"meta", *(_name_of(command) for command, _ in _COMMANDS)}
     if not arguments or arguments[0] not in own:
         add_plugins(app)
     return app

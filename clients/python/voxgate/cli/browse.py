@@ -20,7 +20,8 @@ from voxgate.model.volumes import VolumeInfo
 
 if TYPE_CHECKING:
     from voxgate.client.array import VolumeArray
-    from voxgate.client.connection import Client, VolumeEntry
+    from voxgate.client.connection import Client
+    from voxgate.model.remotes import VolumeEntry
 
 
 def ls(
@@ -34,7 +35,7 @@ def ls(
 ) -> None:
     """List remotes, groups and volumes.
 
-    Groups end in a slash.
+    Groups end in a slash. Instances that hold metadata and no voxels are called key-values by -l.
     """
     with connected(context, server) as client:
         entries = list(_entries(client, name.rstrip("/"), recursive=recursive))
@@ -49,13 +50,15 @@ def ls(
 def _entries(client: Client, parent: str, *, recursive: bool) -> Iterator[VolumeEntry]:
     for entry in client.volumes(parent):
         yield entry
-        if recursive and not entry.is_volume:
+        if recursive and not (entry.is_volume or entry.is_key_values):
             yield from _entries(client, entry.name, recursive=True)
 
 
 def _row(entry: VolumeEntry, array: VolumeArray | None, columns: int) -> tuple[str, ...]:
     if array is None:
-        return (entry.name if entry.is_volume else f"{entry.name}/", *[""] * (columns - 1))
+        is_group = not (entry.is_volume or entry.is_key_values)
+        kind = "key-values" if entry.is_key_values else ""
+        return (f"{entry.name}/" if is_group else entry.name, *[kind, "", "", "", ""][: columns - 1])
     size = array.voxel_size_nm
     return (
         entry.name,
@@ -68,7 +71,11 @@ def _row(entry: VolumeEntry, array: VolumeArray | None, columns: int) -> tuple[s
 
 
 def _entry_document(entry: VolumeEntry, array: VolumeArray | None) -> dict[str, Any]:
-    document: dict[str, Any] = {"name": entry.name, "is_volume": entry.is_volume}
+    document: dict[str, Any] = {
+        "name": entry.name,
+        "is_volume": entry.is_volume,
+        "is_key_values": entry.is_key_values,
+    }
     return document if array is None else document | {"volume": volume_document(array.info, array.capabilities)}
 
 

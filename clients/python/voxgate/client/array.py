@@ -14,13 +14,14 @@ from voxgate.client import physical, writing
 from voxgate.client.binding import Binding, Reopen
 from voxgate.client.indexing import parse_basic_index
 from voxgate.client.physical import Choice, Points, Triple
-from voxgate.client.segmented import SegmentedArray, scale_index_of
+from voxgate.client.segmented import scale_index_of
+from voxgate.client.versioned import VersionedArray
 from voxgate.model.errors import FailedPrecondition, InvalidArgument, OutOfBounds
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import Volume
 
 
-class VolumeArray(SegmentedArray):
+class VolumeArray(VersionedArray):
     """A volume as an array. Nothing is read before it is indexed, and nothing about an array can be changed.
 
     Two kinds of coordinates, never mixed:

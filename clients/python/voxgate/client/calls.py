@@ -68,7 +68,16 @@ class BoundCalls:
         Raises:
             VoxgateError: whatever the server refuses or fails with.
         """
-        try:
-            return method(request, timeout=self.timeout(UNARY_TIMEOUT_S))
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.stubs.addresses["volume"]) from None
+        return unary(method, request, self.stubs.addresses["volume"], self.timeout(UNARY_TIMEOUT_S))
+
+
+def unary(method: Any, request: Any, address: str, timeout_s: float | None = UNARY_TIMEOUT_S) -> Any:
+    """The answer of a unary call to the server at `address`.
+
+    Raises:
+        VoxgateError: whatever the server refuses or fails with.
+    """
+    try:
+        return method(request, timeout=timeout_s)
+    except grpc.RpcError as error:
+        raise from_rpc_error(error, address) from None

@@ -19,9 +19,11 @@ from voxgate.model.errors import ConfigInvalid, FailedPrecondition, InvalidArgum
 from voxgate.v1 import (
     job_pb2_grpc,
     mesh_pb2_grpc,
+    metadata_pb2_grpc,
     segment_pb2_grpc,
     skeleton_pb2_grpc,
     transfer_pb2_grpc,
+    version_pb2_grpc,
     volume_pb2,
     volume_pb2_grpc,
 )
@@ -29,7 +31,9 @@ from voxgate.wire.allocator import tune_unless_told_otherwise
 from voxgate.wire.checksums import can_checksum
 
 _READS = (
-    ("voxgate.v1.VolumeService", ("GetServerInfo", "ListVolumes", "GetVolume", "ResolveVolume")),
+    ("voxgate.v1.VolumeService", ("GetServerInfo", "ListRemotes", "ListVolumes", "GetVolume", "ResolveVolume")),
+    ("voxgate.v1.VersionService", ("ListVersions",)),
+    ("voxgate.v1.MetadataService", ("ListMetadata", "GetMetadata")),
     (
         "voxgate.v1.SegmentService",
         ("ListSegments", "LookupSegments", "GetSegmentBounds", "GetSupervoxels", "LookupBodies"),
@@ -73,7 +77,7 @@ class Server:
     """Which server, and how to reach it, without what proves who asks: what a pickle may hold.
 
     Attributes:
-        address: "host:port" of the Volume and Segment services.
+        address: "host:port" of the Volume, Segment, Version and Metadata services.
         elsewhere: ("mesh", "transfer" or "job", its address) where that service is another.
         tls: as in Credentials.
         needs_token: whether a token was used; it is looked for anew where a pickle is used.
@@ -190,6 +194,8 @@ class OpenedChannels:
 
         self.volume = volume_pb2_grpc.VolumeServiceStub(channel("volume"))
         self.segment = segment_pb2_grpc.SegmentServiceStub(channel("volume"))
+        self.version = version_pb2_grpc.VersionServiceStub(channel("volume"))
+        self.metadata = metadata_pb2_grpc.MetadataServiceStub(channel("volume"))
         self.mesh = mesh_pb2_grpc.MeshServiceStub(channel("mesh"))
         self.skeleton = skeleton_pb2_grpc.SkeletonServiceStub(channel("mesh"))
         self.transfer = transfer_pb2_grpc.TransferServiceStub(channel("transfer"))
@@ -303,6 +309,16 @@ class Stubs:
     def segment(self) -> segment_pb2_grpc.SegmentServiceStub:
         """The raw stub of the Segment service."""
         return self._opened().segment
+
+    @property
+    def version(self) -> version_pb2_grpc.VersionServiceStub:
+        """The raw stub of the Version service."""
+        return self._opened().version
+
+    @property
+    def metadata(self) -> metadata_pb2_grpc.MetadataServiceStub:
+        """The raw stub of the Metadata service."""
+        return self._opened().metadata
 
     @property
     def mesh(self) -> mesh_pb2_grpc.MeshServiceStub:

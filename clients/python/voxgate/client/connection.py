@@ -12,7 +12,6 @@ from typing import Any
 import grpc
 
 from voxgate.client.array import VolumeArray
-from voxgate.client.calls import unary
 from voxgate.client.channels import Server, Stubs
 from voxgate.client.jobs import JobHandle
 from voxgate.client.profile import load_profile, stored_token
@@ -176,9 +175,6 @@ class Client(StoreCalls):
     def server_info(self) -> ServerInfo:
         """What the server says of itself, asked anew."""
         return _server_info(self.stubs, self.stubs.addresses["volume"])
-
-    def _call(self, method: Any, request: Any, service: str = "volume") -> Any:
-        return unary(method, request, self.stubs.addresses[service])
 
     def open(self, name: str, options: OpenOptions | None = None) -> Volume:
         """Open a volume as the small `Volume` Protocol: what meshers, planners and other plain code take.

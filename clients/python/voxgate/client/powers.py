@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from voxgate.client.calls import BoundCalls
-from voxgate.client.kept import mesh_source
+from voxgate.client.kept import RemoteDownsampling, RemoteKept, mesh_source
 from voxgate.client.remote_segments import RemoteSegments
+from voxgate.client.remote_versions import RemoteVersions
+from voxgate.model.downsampling import Downsampling
 from voxgate.model.meshes import MeshSource
 from voxgate.model.segments import (
     ManySegmentExtents,
@@ -23,6 +25,8 @@ from voxgate.model.segments import (
     SegmentRuns,
     Supervoxels,
 )
+from voxgate.model.skeletons import StoredMeshes, StoredSkeletons
+from voxgate.model.versions import Versioned
 from voxgate.model.volumes import Relayed, Tuned
 
 
@@ -48,6 +52,10 @@ _BY_OFFER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {
 _BY_POWER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {
     Supervoxels: ("supervoxels", RemoteSegments),
     SegmentIdReservation: ("reserve_segment_ids", RemoteSegments),
+    Versioned: ("versions", RemoteVersions),
+    StoredMeshes: ("stored_meshes", RemoteKept),
+    StoredSkeletons: ("stored_skeletons", RemoteKept),
+    Downsampling: ("downsampling", RemoteDownsampling),
 }
 """Powers that are there where the store has them."""
 

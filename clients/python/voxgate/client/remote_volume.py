@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import grpc
 import numpy as np
 
-from voxgate.client.calls import UNARY_TIMEOUT_S, BoundCalls
+from voxgate.client.calls import UNARY_TIMEOUT_S, BoundCalls, unary
 from voxgate.client.channels import Stubs
 from voxgate.client.cutouts import CutoutAssembler, check_written, write_messages
 from voxgate.client.powers import power_of
 from voxgate.client.preferences import preferred_encodings
+from voxgate.client.remote_versions import OpensVersions
 from voxgate.client.resuming import Attempt, Broken, OneVersion, is_break, lanes_of, read_in_lanes, read_whole
 from voxgate.model.errors import Cancelled, ChunkCorrupt, IncompleteAnswer, LimitExceeded
 from voxgate.model.geometry import Box
+from voxgate.model.names import VolumeName
 from voxgate.model.requests import check_box, check_channels, check_opened, check_out, check_write
 from voxgate.model.volumes import (
     C,
@@ -30,7 +32,7 @@ from voxgate.model.volumes import (
 )
 from voxgate.v1 import volume_pb2
 from voxgate.wire.errors import from_rpc_error
-from voxgate.wire.volumes import box_to_proto, dtype_to_proto
+from voxgate.wire.volumes import box_to_proto, dtype_to_proto, facts_from_proto
 
 _LANE_BYTES = 16 << 20
 """The least raw bytes for which another connection is worth its call."""
@@ -62,6 +64,8 @@ class RemoteVolume:
         """What the server offers: see `voxgate.client.powers`."""
         if kind is Writable:
             return cast("C", self) if "write" in self._calls.facts.powers else None
+        if kind is OpensVersions:
+            return cast("C", self)
         return cast("C | None", power_of(self._calls, kind))
 
     def __reduce__(self) -> Any:
@@ -180,6 +184,24 @@ class RemoteVolume:
         except grpc.RpcError as error:
             raise from_rpc_error(error, self._stubs.addresses["volume"]) from None
         check_written(response)
+
+    def at_version(self, version: str, *, time_index: int | None = None) -> RemoteVolume:
+        """The same volume at another version; see `OpensVersions.at_version`."""
+        time = self._options.time_index if time_index is None else time_index
+        options = replace(self._options, version=version, time_index=time)
+        return open_remote(self._stubs, self._info.name, options)
+
+
+def open_remote(stubs: Stubs, name: str, options: OpenOptions) -> RemoteVolume:
+    """The volume of a name, as the server describes it now.
+
+    Raises:
+        MalformedName, UnknownRemote, UnknownVolume, UnknownVersion.
+    """
+    VolumeName.parse(name)
+    request = volume_pb2.GetVolumeRequest(volume=name, version=options.version)
+    volume = unary(stubs.volume.GetVolume, request, stubs.addresses["volume"]).volume
+    return RemoteVolume(stubs, facts_from_proto(volume), options)
 
 
 @dataclass(frozen=True, slots=True)
