@@ -30,6 +30,7 @@ INTRUSIONS = [
     ("voxgate/client", "from voxgate.cli import __doc__", SDK),
     ("voxgate_blocks", "from voxgate.v1 import types_pb2", STUBS),
     ("voxgate_remotes", "import grpc", PURE),
+    ("voxgate_remotes", "from voxgate.client.chaining import ChainedServer", PURE),
     ("voxgate_jobs", "from google.protobuf import message", PURE),
     ("voxgate_gateway", "import tensorstore", STORELESS),
     ("voxgate/client", "from voxgate_remotes import __doc__", STORELESS),
