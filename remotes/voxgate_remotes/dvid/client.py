@@ -12,6 +12,7 @@ from voxgate.model.errors import StoreUnavailable
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.config import CredentialsConfig
 from voxgate_remotes.dvid.failures import refusal
+from voxgate_remotes.http.answers import HttpLimits
 from voxgate_remotes.http.session import StoreAnswer, StoreCall, StoreSession
 
 Query = tuple[tuple[str, str], ...]
@@ -19,6 +20,7 @@ Query = tuple[tuple[str, str], ...]
 _APP = ("app", "voxgate")
 _MOST_JSON_BYTES = 256 << 20
 _MISSING = 404
+_CONNECTIONS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,10 @@ class Ask:
 class DvidClient:
     """One server. Thread-safe; connects at the first call."""
 
-    def __init__(self, base_url: str, credentials: CredentialsConfig) -> None:
-        self._session = StoreSession(base_url, credentials=credentials)
+    def __init__(self, base_url: str, credentials: CredentialsConfig, *, connections: int = 0) -> None:
+        """Take a server; `connections` is how many calls at a time there must be room for, at least."""
+        limits = HttpLimits(connections=max(_CONNECTIONS, connections))
+        self._session = StoreSession(base_url, credentials=credentials, limits=limits)
 
     def call(self, method: str, ask: Ask, context: CallContext) -> StoreAnswer:
         """The answer to a call, whatever its status.

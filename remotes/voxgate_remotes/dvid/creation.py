@@ -63,7 +63,8 @@ class Planned:
         Raises:
             AlreadyExists.
         """
-        facts = (there.typename, there.block, there.bounds, there.max_level)
+        # Voxels that other programs wrote beyond the bounds do not make it another volume.
+        facts = (there.typename, there.block, there.stated or there.extent, there.max_level)
         if facts != (self.typename, self.block, self.bounds, self.max_level) or not _same(
             self.voxel_size_nm, there.voxel_size_nm
         ):

@@ -55,8 +55,8 @@ class DvidRemote:
         """
         options = DvidOptions.of(config.options)
         self._home = configured(config.uri)
-        client = DvidClient(self._home.base_url, config.credentials)
-        self._server = Server(client, Repos(client, options.cache_seconds), BlockLocks())
+        client = DvidClient(self._home.base_url, config.credentials, connections=config.tuning.parallel_reads or 0)
+        self._server = Server(client, Repos(client, options.cache_seconds), BlockLocks(), config.tuning)
         self._openings = Openings(client, options)
         self._context = CallContext()
 

@@ -21,6 +21,7 @@ from voxgate.model.skeletons import StoredMeshes, StoredSkeletons
 from voxgate.model.versions import Versioned
 from voxgate.model.volumes import LabelView, OpenOptions, ReadTuning, Tuned, VolumeInfo, Voxels, Writable
 from voxgate_remotes.checks import checked_box, checked_channels, checked_out, checked_write
+from voxgate_remotes.config import TuningConfig
 from voxgate_remotes.dvid.client import DvidClient
 from voxgate_remotes.dvid.instances import KEY_VALUES, Instance
 from voxgate_remotes.dvid.labels import LabelSource
@@ -38,11 +39,12 @@ C = TypeVar("C")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What all volumes of a remote share."""
+    """What all volumes of a remote share; `stated` is how the operator wants it to be read."""
 
     client: DvidClient
     repos: Repos
     locks: BlockLocks
+    stated: TuningConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ class DvidVolume:
     @property
     def tuning(self) -> ReadTuning:
         """Whole blocks, requests as large as DVID answers without serialising them, a few at a time."""
-        return ReadTuning(PARALLEL_READS, REQUEST_BYTES, self._opened.instance.block)
+        stated = self._server.stated
+        parallel, size = stated.parallel_reads or PARALLEL_READS, stated.request_bytes or REQUEST_BYTES
+        return ReadTuning(parallel, size, self._opened.instance.block)
 
     def read(
         self, box: Box, *, scale: int = 0, channels: Sequence[int] | None = None, out: Voxels | None = None
@@ -99,7 +103,8 @@ class DvidVolume:
         out = checked_out((len(wanted), *box.shape.zyx), self.info.dtype, out)
         self._place.context.check()
         if wanted:
-            read_into(self._place, self._opened.levels[scale], box, out[0], supervoxels=self._supervoxels)
+            level, stated = self._opened.levels[scale], self._server.stated
+            read_into(self._place, level, box, out[0], supervoxels=self._supervoxels, stated=stated)
             out[1:] = out[:1]  # one channel, asked for several times
         return out
 

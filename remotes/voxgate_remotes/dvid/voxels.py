@@ -19,6 +19,7 @@ import numpy.typing as npt
 from voxgate.model.errors import ChunkCorrupt
 from voxgate.model.geometry import Box, Vec3, aligned_outward, grid_cells
 from voxgate.model.volumes import CallContext
+from voxgate_remotes.config import TuningConfig
 from voxgate_remotes.dvid.client import Ask, DvidClient, succeeded
 from voxgate_remotes.dvid.failures import said
 from voxgate_remotes.dvid.instances import ORIGIN, Instance
@@ -49,28 +50,36 @@ class Place:
         return ("node", self.uuid, instance, *rest)
 
 
-def pieces(box: Box, block: Vec3, itemsize: int) -> list[Box]:
-    """A box cut along the grid of blocks into pieces of about REQUEST_BYTES; itself where it is no larger."""
-    if box.voxel_count * itemsize <= REQUEST_BYTES:
+def pieces(box: Box, block: Vec3, itemsize: int, request_bytes: int | None = None) -> list[Box]:
+    """A box cut along the grid of blocks into pieces of about `request_bytes`; itself where it is no larger.
+
+    Without `request_bytes` they are of REQUEST_BYTES.
+    """
+    most = request_bytes or REQUEST_BYTES
+    if box.voxel_count * itemsize <= most:
         return [box]
-    return list(grid_cells(box, _cell(box, block, itemsize), ORIGIN))
+    return list(grid_cells(box, _cell(box, block, itemsize, most), ORIGIN))
 
 
-def _cell(box: Box, block: Vec3, itemsize: int) -> Vec3:
+def _cell(box: Box, block: Vec3, itemsize: int, most: int) -> Vec3:
     """As many whole blocks as one request holds, doubled axis by axis as far as the box goes."""
     cell, grown = block, True
     while grown:
         grown = False
         for axis in range(3):
             larger = Vec3(*(size * 2 if i == axis else size for i, size in enumerate(cell)))
-            fits = larger.product * itemsize <= REQUEST_BYTES
+            fits = larger.product * itemsize <= most
             if fits and tuple(cell)[axis] < tuple(box.shape)[axis]:
                 cell, grown = larger, True
     return cell
 
 
-def read_into(place: Place, level: Level, box: Box, out: Block3, *, supervoxels: bool) -> None:
+def read_into(
+    place: Place, level: Level, box: Box, out: Block3, *, supervoxels: bool, stated: TuningConfig
+) -> None:
     """Fill an array (z, y, x) of any strides with a box, by several requests at a time where it is large.
+
+    `stated` are the operator's numbers in place of ours.
 
     Raises:
         ChunkCorrupt, StoreUnavailable, Cancelled, DeadlineExceeded, and what DVID's refusals mean.
@@ -83,8 +92,8 @@ def read_into(place: Place, level: Level, box: Box, out: Block3, *, supervoxels:
     def worker() -> Callable[[Box], None]:
         return read
 
-    parts = pieces(box, level.instance.block, level.instance.dtype.itemsize)
-    share(parts, worker, min(PARALLEL_READS, len(parts)))
+    parts = pieces(box, level.instance.block, level.instance.dtype.itemsize, stated.request_bytes)
+    share(parts, worker, min(stated.parallel_reads or PARALLEL_READS, len(parts)))
 
 
 def fetched(place: Place, level: Level, box: Box, *, supervoxels: bool) -> Block3:

@@ -113,6 +113,14 @@ def test_an_equal_spec_is_answered_and_another_refused(store: Repository, name: 
             remote.create((name,), other)
 
 
+def test_a_volume_that_another_program_extended_is_still_the_one_created(store: Repository, name: str):
+    remote = store.remote()
+    remote.create((name,), LABELS)
+    store.put_labels(name, Vec3(64, 16, 32), np.full((16, 16, 16), 3, "<u8"))
+    grown = remote.create((name,), LABELS).info.scales[0].bounds
+    assert grown == Box.of(x=(5, 80), y=(16, 32), z=(32, 60))
+
+
 def test_labels_of_several_scales_are_one_instance_that_dvid_fills(store: Repository, name: str):
     volume = store.remote().create((name,), pyramid(LABELS, 3))
     assert [scale.bounds for scale in volume.info.scales] == [halved(BOUNDS, n) for n in range(3)]
