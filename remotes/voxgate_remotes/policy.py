@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar, cast
 
+from voxgate.model.downsampling import Downsampling
 from voxgate.model.errors import ChunkMissing, ConfigContradictsStore, ConfigInvalid, MissingCapability
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
 from voxgate.model.metadata import HasKeyValues
@@ -32,7 +33,14 @@ from voxgate.model.volumes import (
 )
 from voxgate_remotes.config import RemoteConfig, TuningConfig, VolumeOverrides
 from voxgate_remotes.derived import DerivedInfos
-from voxgate_remotes.readonly import NoReservation, ReadOnlyMetadata, ReadOnlyVersions, refuse_deletion, refuse_write
+from voxgate_remotes.readonly import (
+    NoReservation,
+    ReadOnlyDownsampling,
+    ReadOnlyMetadata,
+    ReadOnlyVersions,
+    refuse_deletion,
+    refuse_write,
+)
 
 C = TypeVar("C")
 
@@ -155,6 +163,8 @@ class GovernedVolume(DescribedVolume):
             return found
         if kind is Versioned:
             return cast("C", ReadOnlyVersions(cast("Versioned", found)))
+        if kind is Downsampling:
+            return cast("C", ReadOnlyDownsampling(cast("Downsampling", found)))
         return cast("C", NoReservation()) if kind is SegmentIdReservation else found
 
 

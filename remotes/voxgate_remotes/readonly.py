@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from voxgate.model.downsampling import Downsampling, DownsamplingState
 from voxgate.model.errors import ReadOnly
 from voxgate.model.metadata import HasKeyValues, KeyValues
 from voxgate.model.versions import Versioned, VersionInfo
@@ -70,6 +71,17 @@ class ReadOnlyVersions:
         refuse_write()
 
     def new_branch(self, branch: str, note: str) -> VersionInfo:
+        """Refuse; see `refuse_write`."""
+        refuse_write()
+
+
+class ReadOnlyDownsampling:
+    """How far coarser levels are, to be looked at; satisfies Downsampling."""
+
+    def __init__(self, inner: Downsampling) -> None:
+        self.downsampling = inner.downsampling
+
+    def start_downsampling(self) -> DownsamplingState:
         """Refuse; see `refuse_write`."""
         refuse_write()
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar, cast
 
+from voxgate.model.downsampling import Downsampling, DownsamplingState
 from voxgate.model.errors import (
     ChunkCorrupt,
     InvalidArgument,
     OutOfBounds,
     ReadOnly,
     StoreRefused,
+    StoreUnavailable,
     UnknownVersion,
     UnknownVolume,
     VersionMoved,
@@ -29,6 +31,14 @@ from voxgate_remotes.checks import checked_box, checked_channels, checked_out
 from voxgate_remotes.http.answers import StoreCall
 
 C = TypeVar("C")
+
+_STATES = {
+    "NOT_DOWNSAMPLED": DownsamplingState.NONE,
+    "QUEUED": DownsamplingState.QUEUED,
+    "IN_PROGRESS": DownsamplingState.RUNNING,
+    "DOWNSAMPLED": DownsamplingState.DONE,
+    "FAILED": DownsamplingState.FAILED,
+}
 
 
 class BossVolume:
@@ -61,11 +71,6 @@ class BossVolume:
         """Reads of about one request, on the grid of the stored cuboids, several at a time."""
         return self._shared.tuning
 
-    @property
-    def downsample_status(self) -> str:
-        """NOT_DOWNSAMPLED, QUEUED, IN_PROGRESS, DOWNSAMPLED or FAILED, as of when the channel was last looked at."""
-        return self._described.channel.downsample_status
-
     def read(
         self, box: Box, *, scale: int = 0, channels: Sequence[int] | None = None, out: Voxels | None = None
     ) -> Voxels:
@@ -89,7 +94,7 @@ class BossVolume:
     def write(self, box: Box, voxels: Voxels, *, scale: int = 0) -> None:
         """Write a box, zeros included; see `voxgate.model.volumes.Writable.write` and `writing.write`.
 
-        The store then takes its coarser levels for outdated, so they are offered again after `start_downsample`.
+        The store then takes its coarser levels for outdated, so they are offered again after `start_downsampling`.
 
         Raises:
             ReadOnly: for a level that the store computes, or a channel whose voxels are read from elsewhere.
@@ -107,8 +112,21 @@ class BossVolume:
             if self._described.channel.is_downsampled:
                 self._shared.channels.drop(self._path)
 
-    def start_downsample(self) -> None:
-        """Have the store compute the coarser levels; that takes its time, see `downsample_status`.
+    def downsampling(self) -> DownsamplingState:
+        """How far the store is with the coarser levels; see `voxgate.model.downsampling.Downsampling`.
+
+        Raises:
+            StoreUnavailable: for a state that BossDB does not have; and what the store fails with.
+        """
+        self._shared.channels.drop(self._path)
+        described = self._shared.channels.get(self._path, self._context)
+        status = described.channel.downsample_status.upper()
+        if status not in _STATES:
+            raise StoreUnavailable(f"BossDB says that downsampling is {status[:40]!r}", "look at the channel there")
+        return _STATES[status]
+
+    def start_downsampling(self) -> DownsamplingState:
+        """Have the store compute the coarser levels; see `voxgate.model.downsampling.Downsampling`.
 
         Raises:
             StoreRefused: when it is doing so, or has done so and nothing was written since.
@@ -117,11 +135,11 @@ class BossVolume:
         with self._watching():
             call = StoreCall("POST", routes.downsample(self._path), is_repeatable=False)
             self._shared.client.done(call, self._context, 201)
-        self._shared.channels.drop(self._path)
+        return self.downsampling()
 
     def capability(self, kind: type[C]) -> C | None:
-        """Tuned; Writable where voxels are read from where they are written to; of annotations what segments need."""
-        if kind is Tuned or (kind is Writable and any(scale.writable for scale in self.info.scales)):
+        """Tuned, Downsampling; Writable where voxels are read from where they go; of annotations what segments need."""
+        if kind in (Tuned, Downsampling) or (kind is Writable and any(scale.writable for scale in self.info.scales)):
             return cast("C", self)
         if kind in (SegmentIds, SegmentExtents) and self._described.has_index:
             return cast("C", SegmentIndex(self._shared, self, self._path, self._context))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from voxgate.model.downsampling import Downsampling
 from voxgate.model.errors import MissingCapability, VersionMoved
 from voxgate.model.metadata import KeyValues
 from voxgate.model.remotes import RemoteEntry, VolumeEntry
@@ -94,6 +95,21 @@ class Catalog:
             )
         return found
 
+    def pyramid(self, name: str, context: CallContext) -> Downsampling:
+        """The coarser levels that a volume's store computes.
+
+        Raises:
+            MissingCapability: when it computes none.
+        """
+        found = self.open_unread(name, "", context).capability(Downsampling)
+        if found is None:
+            raise MissingCapability(
+                f"the store of {name} computes no coarser levels",
+                "write them as scales of their own",
+                details={"capability": "downsampling"},
+            )
+        return found
+
     def open(self, name: str, options: OpenOptions, if_version: str = "") -> Volume:
         """Open a volume whose voxels will be touched.
 
@@ -122,6 +138,7 @@ _POWERS: tuple[tuple[str, type[object]], ...] = (
     ("versions", Versioned),
     ("stored_meshes", StoredMeshes),
     ("stored_skeletons", StoredSkeletons),
+    ("downsampling", Downsampling),
 )
 
 

@@ -20,6 +20,7 @@ from voxgate.model.volumes import Encoding, Volume
 from voxgate.v1 import volume_pb2 as pb
 from voxgate.v1 import volume_pb2_grpc
 from voxgate.wire import encodings
+from voxgate.wire.downsampling import downsampling_to_proto
 from voxgate.wire.errors import item_from_error
 from voxgate.wire.requests import open_options, scale_index
 from voxgate.wire.volumes import (
@@ -71,6 +72,20 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
             for each in page
         ]
         return pb.ListRemotesResponse(remotes=remotes, next_page_token=token)
+
+    def GetDownsampling(
+        self, request: pb.GetDownsamplingRequest, context: grpc.ServicerContext
+    ) -> pb.GetDownsamplingResponse:
+        """Say how far the coarser levels are."""
+        state = self._catalog.pyramid(request.volume, call_context(context)).downsampling()
+        return pb.GetDownsamplingResponse(state=downsampling_to_proto(state))
+
+    def StartDownsampling(
+        self, request: pb.StartDownsamplingRequest, context: grpc.ServicerContext
+    ) -> pb.StartDownsamplingResponse:
+        """Ask for the coarser levels."""
+        state = self._catalog.pyramid(request.volume, call_context(context)).start_downsampling()
+        return pb.StartDownsamplingResponse(state=downsampling_to_proto(state))
 
     def DeleteVolume(self, request: pb.DeleteVolumeRequest, context: grpc.ServicerContext) -> pb.DeleteVolumeResponse:
         """Delete a volume."""

@@ -13,9 +13,24 @@ from google.protobuf import descriptor
 from google.protobuf.descriptor_pb2 import FieldOptions
 
 from voxgate.model import errors
-from voxgate.v1 import job_pb2, mesh_pb2, segment_pb2, transfer_pb2, types_pb2, volume_pb2, volume_pb2_grpc
+from voxgate.v1 import (
+    job_pb2,
+    mesh_pb2,
+    metadata_pb2,
+    segment_pb2,
+    skeleton_pb2,
+    transfer_pb2,
+    types_pb2,
+    version_pb2,
+    volume_pb2,
+    volume_pb2_grpc,
+)
 
-FILES = [module.DESCRIPTOR for module in (types_pb2, volume_pb2, segment_pb2, mesh_pb2, transfer_pb2, job_pb2)]
+MODULES = (
+    *(types_pb2, volume_pb2, segment_pb2, version_pb2, metadata_pb2),
+    *(mesh_pb2, skeleton_pb2, transfer_pb2, job_pb2),
+)
+FILES = [module.DESCRIPTOR for module in MODULES]
 NAMES_OF_IDS = ("segment_id", "segment_ids", "first_segment_id", "supervoxel_ids")
 WITH_LABEL_VIEWS = {
     "MeshSpec",
@@ -24,6 +39,7 @@ WITH_LABEL_VIEWS = {
     "LookupSegmentsRequest",
     "GetSegmentBoundsRequest",
     "ReadSegmentVoxelsRequest",
+    "GetSkeletonsRequest",
 }
 THE_CLIENTS_OWN = {"INCOMPLETE_ANSWER", "PARTIAL_WRITE", "SERVER_UNREACHABLE", "JOB_FAILED", "UNAUTHENTICATED"}
 
@@ -37,7 +53,24 @@ RPCS = {
         "ReadChunk": "one",
         "WriteCutout": "client stream",
         "CreateVolume": "one",
+        "ListRemotes": "one",
+        "DeleteVolume": "one",
+        "GetDownsampling": "one",
+        "StartDownsampling": "one",
     },
+    "VersionService": {
+        "ListVersions": "one",
+        "CommitVersion": "one",
+        "CreateVersion": "one",
+        "BranchVersion": "one",
+    },
+    "MetadataService": {
+        "ListMetadata": "one",
+        "GetMetadata": "one",
+        "SetMetadata": "one",
+        "DeleteMetadata": "one",
+    },
+    "SkeletonService": {"GetSkeletons": "server stream"},
     "SegmentService": {
         "ListSegments": "one",
         "LookupSegments": "one",
@@ -110,10 +143,11 @@ def test_every_reason_on_the_wire_has_one_error_and_every_error_a_reason() -> No
     wire = {name.removeprefix("ERROR_REASON_") for name in types_pb2.ErrorReason.DESCRIPTOR.values_by_name} - {
         "UNSPECIFIED"
     }
-    # INVALID_REQUEST is the one reason of a class that others derive from: a request wrong in no more special way.
+    # These are reasons of classes that others derive from: wrong, refused or busy in no more special way.
     leaves = classes_with_their_own_reason()
     leaves.setdefault(errors.InvalidArgument.reason, []).append(errors.InvalidArgument)
-    leaves.setdefault(errors.PermissionDenied.reason, []).append(errors.PermissionDenied)
+    for base in (errors.PermissionDenied, errors.ServerBusy):
+        leaves.setdefault(base.reason, []).append(base)
     assert {reason: classes for reason, classes in leaves.items() if len(classes) != 1} == {}
     assert set(leaves) - THE_CLIENTS_OWN == wire
 
@@ -151,6 +185,7 @@ def test_payloads_are_the_last_field_number_15() -> None:
         "MeshPart",
         "ExportMeshResponse",
         "ReadSegmentVoxelsResponse",
+        "SkeletonPart",
     }
     for field in payloads:
         assert field.type == descriptor.FieldDescriptor.TYPE_BYTES
@@ -187,7 +222,7 @@ def test_every_file_says_its_names_in_other_languages(file: descriptor.FileDescr
 
 def test_lists_are_paginated() -> None:
     lists = [message for message in messages() if message.name.startswith("List")]
-    assert len(lists) == 6
+    assert len(lists) == 12
     for message in lists:
         wanted = {"page_size", "page_token"} if message.name.endswith("Request") else {"next_page_token"}
         assert wanted <= set(message.fields_by_name)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.boss_remotes import PATH, bare_remote
 from support.bossdb import BossServer, bossdb_server
 from support.references import image, segmentation
+from voxgate.model.downsampling import DownsamplingState
 from voxgate.model.errors import (
     Cancelled,
     InvalidArgument,
@@ -206,9 +207,11 @@ def test_what_the_store_computes_is_read_at_the_coordinates_it_computes_it_for(s
     voxels = corners.repeat(4, axis=2).repeat(4, axis=3)
     server.store.add_channel("lab", "deep", "seg", voxels[0], num_hierarchy_levels=3)
     remote = bare_remote(server, options={"believed_s": 0})
-    remote.open(("lab", "deep", "seg"), OpenOptions()).start_downsample()
-    while (volume := remote.open(("lab", "deep", "seg"), OpenOptions())).downsample_status != "DOWNSAMPLED":
-        assert volume.downsample_status in ("QUEUED", "IN_PROGRESS")
+    remote.open(("lab", "deep", "seg"), OpenOptions()).start_downsampling()
+    path = ("lab", "deep", "seg")
+    while (state := remote.open(path, OpenOptions()).downsampling()) is not DownsamplingState.DONE:
+        assert state in (DownsamplingState.QUEUED, DownsamplingState.RUNNING)
+    volume = remote.open(path, OpenOptions())
     np.testing.assert_array_equal(volume.read(volume.info.scales[2].bounds, scale=2), corners)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support.boss_remotes import PATH, bare_remote, boss_remote, erase, held
 from support.bossdb import BossServer, bossdb_server
 from support.references import image, segmentation
+from voxgate.model.downsampling import DownsamplingState
 from voxgate.model.errors import (
     Cancelled,
     ReadOnly,
@@ -251,15 +252,15 @@ def test_after_a_write_the_coarser_levels_are_gone_until_they_are_computed_again
     server.store.add_channel(*path, OLD[0], levels=[OLD[0, :, :7, :17]])
     remote = bare_remote(server)
     volume = remote.open(path, OpenOptions())
-    assert (len(volume.info.scales), volume.downsample_status) == (2, "DOWNSAMPLED")
+    assert (len(volume.info.scales), volume.downsampling()) == (2, DownsamplingState.DONE)
     volume.write(Box.at(Vec3(1, 2, 3), Vec3(1, 1, 1)), np.zeros((1, 1, 1, 1), np.uint64))
     written = remote.open(path, OpenOptions())
-    assert (len(written.info.scales), written.downsample_status) == (1, "NOT_DOWNSAMPLED")
+    assert (len(written.info.scales), written.downsampling()) == (1, DownsamplingState.NONE)
     server.state.downsampling.clear()
-    written.start_downsample()
-    assert remote.open(path, OpenOptions()).downsample_status == "QUEUED"
+    written.start_downsampling()
+    assert remote.open(path, OpenOptions()).downsampling() is DownsamplingState.QUEUED
     with pytest.raises(StoreRefused):
-        written.start_downsample()
+        written.start_downsampling()
     server.state.downsampling.set()
 
 

@@ -1,4 +1,4 @@
-"""What the store of a volume on a server keeps ready: meshes and skeletons."""
+"""What the store of a volume on a server keeps ready or makes by itself: meshes, skeletons, coarser levels."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import grpc
 
 from voxgate.client.calls import BoundCalls
 from voxgate.client.meshes import GrpcMeshSource
+from voxgate.model.downsampling import DownsamplingState
 from voxgate.model.errors import SegmentNotFound, VoxgateError
 from voxgate.model.meshes import Mesh, MeshRequest
 from voxgate.model.skeletons import Skeleton
-from voxgate.v1 import skeleton_pb2
+from voxgate.v1 import skeleton_pb2, volume_pb2
+from voxgate.wire.downsampling import downsampling_from_proto
 from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.skeletons import SkeletonAssembler
 
@@ -66,3 +68,24 @@ class RemoteKept:
         if isinstance(answer, VoxgateError):
             raise answer
         return answer
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteDownsampling:
+    """Satisfies Downsampling.
+
+    Attributes:
+        calls: about the volume.
+    """
+
+    calls: BoundCalls
+
+    def downsampling(self) -> DownsamplingState:
+        """How far the store is; see `Downsampling.downsampling`."""
+        request = volume_pb2.GetDownsamplingRequest(volume=self.calls.facts.info.name)
+        return downsampling_from_proto(self.calls.unary(self.calls.stubs.volume.GetDownsampling, request).state)
+
+    def start_downsampling(self) -> DownsamplingState:
+        """Ask for the coarser levels; see `Downsampling.start_downsampling`."""
+        request = volume_pb2.StartDownsamplingRequest(volume=self.calls.facts.info.name)
+        return downsampling_from_proto(self.calls.unary(self.calls.stubs.volume.StartDownsampling, request).state)

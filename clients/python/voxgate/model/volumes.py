@@ -314,6 +314,7 @@ POWERS: tuple[str, ...] = (
     "versions",
     "stored_meshes",
     "stored_skeletons",
+    "downsampling",
 )
 """The powers of the contract's Capability, by their names there."""
 

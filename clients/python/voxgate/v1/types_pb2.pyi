@@ -77,6 +77,7 @@ class Capability(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CAPABILITY_VERSIONS: _ClassVar[Capability]
     CAPABILITY_STORED_MESHES: _ClassVar[Capability]
     CAPABILITY_STORED_SKELETONS: _ClassVar[Capability]
+    CAPABILITY_DOWNSAMPLING: _ClassVar[Capability]
 
 class ServiceSupport(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -197,6 +198,7 @@ CAPABILITY_RESERVE_SEGMENT_IDS: Capability
 CAPABILITY_VERSIONS: Capability
 CAPABILITY_STORED_MESHES: Capability
 CAPABILITY_STORED_SKELETONS: Capability
+CAPABILITY_DOWNSAMPLING: Capability
 SERVICE_SUPPORT_UNSPECIFIED: ServiceSupport
 SERVICE_SUPPORT_NATIVE: ServiceSupport
 SERVICE_SUPPORT_SURROGATE: ServiceSupport

@@ -20,6 +20,15 @@ class WriteOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     WRITE_OUTCOME_UNSPECIFIED: _ClassVar[WriteOutcome]
     WRITE_OUTCOME_COMPLETE: _ClassVar[WriteOutcome]
     WRITE_OUTCOME_PARTIAL: _ClassVar[WriteOutcome]
+
+class DownsamplingState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DOWNSAMPLING_STATE_UNSPECIFIED: _ClassVar[DownsamplingState]
+    DOWNSAMPLING_STATE_NONE: _ClassVar[DownsamplingState]
+    DOWNSAMPLING_STATE_QUEUED: _ClassVar[DownsamplingState]
+    DOWNSAMPLING_STATE_RUNNING: _ClassVar[DownsamplingState]
+    DOWNSAMPLING_STATE_DONE: _ClassVar[DownsamplingState]
+    DOWNSAMPLING_STATE_FAILED: _ClassVar[DownsamplingState]
 ENTRY_KIND_UNSPECIFIED: EntryKind
 ENTRY_KIND_GROUP: EntryKind
 ENTRY_KIND_VOLUME: EntryKind
@@ -27,6 +36,12 @@ ENTRY_KIND_KEY_VALUES: EntryKind
 WRITE_OUTCOME_UNSPECIFIED: WriteOutcome
 WRITE_OUTCOME_COMPLETE: WriteOutcome
 WRITE_OUTCOME_PARTIAL: WriteOutcome
+DOWNSAMPLING_STATE_UNSPECIFIED: DownsamplingState
+DOWNSAMPLING_STATE_NONE: DownsamplingState
+DOWNSAMPLING_STATE_QUEUED: DownsamplingState
+DOWNSAMPLING_STATE_RUNNING: DownsamplingState
+DOWNSAMPLING_STATE_DONE: DownsamplingState
+DOWNSAMPLING_STATE_FAILED: DownsamplingState
 
 class GetServerInfoRequest(_message.Message):
     __slots__ = ()
@@ -327,3 +342,27 @@ class DeleteVolumeRequest(_message.Message):
 class DeleteVolumeResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class GetDownsamplingRequest(_message.Message):
+    __slots__ = ("volume",)
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    def __init__(self, volume: _Optional[str] = ...) -> None: ...
+
+class GetDownsamplingResponse(_message.Message):
+    __slots__ = ("state",)
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    state: DownsamplingState
+    def __init__(self, state: _Optional[_Union[DownsamplingState, str]] = ...) -> None: ...
+
+class StartDownsamplingRequest(_message.Message):
+    __slots__ = ("volume",)
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    def __init__(self, volume: _Optional[str] = ...) -> None: ...
+
+class StartDownsamplingResponse(_message.Message):
+    __slots__ = ("state",)
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    state: DownsamplingState
+    def __init__(self, state: _Optional[_Union[DownsamplingState, str]] = ...) -> None: ...

@@ -80,6 +80,16 @@ class VolumeServiceStub(object):
                 request_serializer=voxgate_dot_v1_dot_volume__pb2.CreateVolumeRequest.SerializeToString,
                 response_deserializer=voxgate_dot_v1_dot_volume__pb2.CreateVolumeResponse.FromString,
                 _registered_method=True)
+        self.GetDownsampling = channel.unary_unary(
+                '/voxgate.v1.VolumeService/GetDownsampling',
+                request_serializer=voxgate_dot_v1_dot_volume__pb2.GetDownsamplingRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_volume__pb2.GetDownsamplingResponse.FromString,
+                _registered_method=True)
+        self.StartDownsampling = channel.unary_unary(
+                '/voxgate.v1.VolumeService/StartDownsampling',
+                request_serializer=voxgate_dot_v1_dot_volume__pb2.StartDownsamplingRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_volume__pb2.StartDownsamplingResponse.FromString,
+                _registered_method=True)
         self.DeleteVolume = channel.unary_unary(
                 '/voxgate.v1.VolumeService/DeleteVolume',
                 request_serializer=voxgate_dot_v1_dot_volume__pb2.DeleteVolumeRequest.SerializeToString,
@@ -156,6 +166,20 @@ class VolumeServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDownsampling(self, request, context):
+        """Says how far the store is with computing the coarser levels of a volume.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartDownsampling(self, request, context):
+        """Asks the store to compute the coarser levels. A store that is at it, or done, refuses with STORE_REFUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteVolume(self, request, context):
         """Deletes a volume for good: voxels and metadata. Repeating it answers UNKNOWN_VOLUME.
         """
@@ -210,6 +234,16 @@ def add_VolumeServiceServicer_to_server(servicer, server):
                     servicer.CreateVolume,
                     request_deserializer=voxgate_dot_v1_dot_volume__pb2.CreateVolumeRequest.FromString,
                     response_serializer=voxgate_dot_v1_dot_volume__pb2.CreateVolumeResponse.SerializeToString,
+            ),
+            'GetDownsampling': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDownsampling,
+                    request_deserializer=voxgate_dot_v1_dot_volume__pb2.GetDownsamplingRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_volume__pb2.GetDownsamplingResponse.SerializeToString,
+            ),
+            'StartDownsampling': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartDownsampling,
+                    request_deserializer=voxgate_dot_v1_dot_volume__pb2.StartDownsamplingRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_volume__pb2.StartDownsamplingResponse.SerializeToString,
             ),
             'DeleteVolume': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteVolume,
@@ -461,6 +495,60 @@ class VolumeService(object):
             '/voxgate.v1.VolumeService/CreateVolume',
             voxgate_dot_v1_dot_volume__pb2.CreateVolumeRequest.SerializeToString,
             voxgate_dot_v1_dot_volume__pb2.CreateVolumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDownsampling(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.VolumeService/GetDownsampling',
+            voxgate_dot_v1_dot_volume__pb2.GetDownsamplingRequest.SerializeToString,
+            voxgate_dot_v1_dot_volume__pb2.GetDownsamplingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartDownsampling(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.VolumeService/StartDownsampling',
+            voxgate_dot_v1_dot_volume__pb2.StartDownsamplingRequest.SerializeToString,
+            voxgate_dot_v1_dot_volume__pb2.StartDownsamplingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -169,6 +169,38 @@ _VolumeServiceCreateVolumeType = typing_extensions.TypeVar(
     ],
 )
 
+_VolumeServiceGetDownsamplingType = typing_extensions.TypeVar(
+    '_VolumeServiceGetDownsamplingType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.GetDownsamplingRequest,
+        voxgate.v1.volume_pb2.GetDownsamplingResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.GetDownsamplingRequest,
+        voxgate.v1.volume_pb2.GetDownsamplingResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.GetDownsamplingRequest,
+        voxgate.v1.volume_pb2.GetDownsamplingResponse,
+    ],
+)
+
+_VolumeServiceStartDownsamplingType = typing_extensions.TypeVar(
+    '_VolumeServiceStartDownsamplingType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.StartDownsamplingRequest,
+        voxgate.v1.volume_pb2.StartDownsamplingResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.StartDownsamplingRequest,
+        voxgate.v1.volume_pb2.StartDownsamplingResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.StartDownsamplingRequest,
+        voxgate.v1.volume_pb2.StartDownsamplingResponse,
+    ],
+)
+
 _VolumeServiceDeleteVolumeType = typing_extensions.TypeVar(
     '_VolumeServiceDeleteVolumeType',
     grpc.UnaryUnaryMultiCallable[
@@ -185,7 +217,7 @@ _VolumeServiceDeleteVolumeType = typing_extensions.TypeVar(
     ],
 )
 
-class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeServiceListRemotesType, _VolumeServiceListVolumesType, _VolumeServiceGetVolumeType, _VolumeServiceResolveVolumeType, _VolumeServiceReadCutoutType, _VolumeServiceReadChunkType, _VolumeServiceWriteCutoutType, _VolumeServiceCreateVolumeType, _VolumeServiceDeleteVolumeType]):
+class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeServiceListRemotesType, _VolumeServiceListVolumesType, _VolumeServiceGetVolumeType, _VolumeServiceResolveVolumeType, _VolumeServiceReadCutoutType, _VolumeServiceReadChunkType, _VolumeServiceWriteCutoutType, _VolumeServiceCreateVolumeType, _VolumeServiceGetDownsamplingType, _VolumeServiceStartDownsamplingType, _VolumeServiceDeleteVolumeType]):
     """Reads, writes, lists and creates volumes of every configured store."""
 
     @typing.overload
@@ -225,6 +257,14 @@ class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeS
         grpc.UnaryUnaryMultiCallable[
             voxgate.v1.volume_pb2.CreateVolumeRequest,
             voxgate.v1.volume_pb2.CreateVolumeResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.volume_pb2.GetDownsamplingRequest,
+            voxgate.v1.volume_pb2.GetDownsamplingResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.volume_pb2.StartDownsamplingRequest,
+            voxgate.v1.volume_pb2.StartDownsamplingResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             voxgate.v1.volume_pb2.DeleteVolumeRequest,
@@ -271,6 +311,14 @@ class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeS
             voxgate.v1.volume_pb2.CreateVolumeResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.volume_pb2.GetDownsamplingRequest,
+            voxgate.v1.volume_pb2.GetDownsamplingResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.volume_pb2.StartDownsamplingRequest,
+            voxgate.v1.volume_pb2.StartDownsamplingResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             voxgate.v1.volume_pb2.DeleteVolumeRequest,
             voxgate.v1.volume_pb2.DeleteVolumeResponse,
         ],
@@ -306,6 +354,12 @@ class VolumeServiceStub(typing.Generic[_VolumeServiceGetServerInfoType, _VolumeS
 
     CreateVolume: _VolumeServiceCreateVolumeType
     """Creates a volume. Repeating it with an equal spec answers the same volume."""
+
+    GetDownsampling: _VolumeServiceGetDownsamplingType
+    """Says how far the store is with computing the coarser levels of a volume."""
+
+    StartDownsampling: _VolumeServiceStartDownsamplingType
+    """Asks the store to compute the coarser levels. A store that is at it, or done, refuses with STORE_REFUSED."""
 
     DeleteVolume: _VolumeServiceDeleteVolumeType
     """Deletes a volume for good: voxels and metadata. Repeating it answers UNKNOWN_VOLUME."""
@@ -346,6 +400,14 @@ VolumeServiceAsyncStub: typing_extensions.TypeAlias = VolumeServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         voxgate.v1.volume_pb2.CreateVolumeRequest,
         voxgate.v1.volume_pb2.CreateVolumeResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.GetDownsamplingRequest,
+        voxgate.v1.volume_pb2.GetDownsamplingResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.volume_pb2.StartDownsamplingRequest,
+        voxgate.v1.volume_pb2.StartDownsamplingResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         voxgate.v1.volume_pb2.DeleteVolumeRequest,
@@ -431,6 +493,22 @@ class VolumeServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[voxgate.v1.volume_pb2.CreateVolumeResponse, collections.abc.Awaitable[voxgate.v1.volume_pb2.CreateVolumeResponse]]:
         """Creates a volume. Repeating it with an equal spec answers the same volume."""
+
+    @abc.abstractmethod
+    def GetDownsampling(
+        self,
+        request: voxgate.v1.volume_pb2.GetDownsamplingRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.volume_pb2.GetDownsamplingResponse, collections.abc.Awaitable[voxgate.v1.volume_pb2.GetDownsamplingResponse]]:
+        """Says how far the store is with computing the coarser levels of a volume."""
+
+    @abc.abstractmethod
+    def StartDownsampling(
+        self,
+        request: voxgate.v1.volume_pb2.StartDownsamplingRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.volume_pb2.StartDownsamplingResponse, collections.abc.Awaitable[voxgate.v1.volume_pb2.StartDownsamplingResponse]]:
+        """Asks the store to compute the coarser levels. A store that is at it, or done, refuses with STORE_REFUSED."""
 
     @abc.abstractmethod
     def DeleteVolume(

@@ -68,9 +68,7 @@ _SUPPORTS = {
     pb.SERVICE_SUPPORT_SURROGATE: "surrogate",
     pb.SERVICE_SUPPORT_UNAVAILABLE: "unavailable",
 }
-_CAPABILITIES: dict[Any, str] = {
-    pb.Capability.Value(f"CAPABILITY_{power.upper()}"): power for power in POWERS
-}
+_CAPABILITIES: dict[Any, str] = {pb.Capability.Value(f"CAPABILITY_{power.upper()}"): power for power in POWERS}
 
 K = TypeVar("K")
 V = TypeVar("V")
