@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from support.dvid import Store, dvid_server
-from support.dvid.scenario import labels
+from support.dvid.label_scenarios import labels
 from support.peers import run_peer
 
 BODY = 2**53 + 1
