@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from support.chains import Later, chained_registry, far_store, two_hops
-from support.servers import volume_server
+from support.servers import settings, volume_server
 from support.transfers import BOXES, CHUNK, SIZES, source_spec, voxels_of_scale
 from voxgate.client.connection import connect
 from voxgate.model.errors import (
@@ -33,9 +33,10 @@ from voxgate.model.volumes import (
 )
 from voxgate.v1 import volume_pb2, volume_pb2_grpc
 from voxgate.wire.volumes import box_to_proto
-from voxgate_remotes.config import RemoteConfig
+from voxgate_remotes.config import RemoteConfig, RemotesConfig
 from voxgate_remotes.registry import Registry
 from voxgate_remotes.voxgates import VoxgateRemote
+from voxgate_standalone.suite import start_suite
 
 NAME = "next/next/lab/seg"
 PATIENCE_S = 30
@@ -263,6 +264,25 @@ def test_a_read_outlives_a_far_server_that_starts_anew(far):
         _end_when_reading(stack, store, start_anew)
         assert np.array_equal(volume.read(BOXES[0]), voxels_of_scale(0))
         assert np.array_equal(client.open("next/mem/lab/seg").read(BOXES[1], scale=1), voxels_of_scale(1))
+
+
+def test_a_volume_is_transferred_from_a_chain_and_to_it(far):
+    registry, _ = far
+    with contextlib.ExitStack() as stack:
+        last = stack.enter_context(volume_server(registry))
+        remotes = {
+            "next": RemoteConfig(uri=f"voxgate://{last.address}/mem", writable=True),
+            "here": RemoteConfig(uri="memory://", writable=True),
+        }
+        suite = start_suite(RemotesConfig(remotes=remotes), settings(), http=False)
+        stack.callback(suite.stop, 0)
+        client = stack.enter_context(connect(suite.server.address))
+        for source, destination in (("next/lab/seg", "here/copy"), ("here/copy", "next/lab/back")):
+            result = client.transfer(source, destination).result(PATIENCE_S)
+            assert result.verified_bytes == sum(voxels_of_scale(scale).nbytes for scale in range(len(BOXES)))
+        returned = registry.open("mem/lab/back")
+        for scale, box in enumerate(BOXES):
+            assert np.array_equal(returned.read(box, scale=scale), voxels_of_scale(scale))
 
 
 def _end_when_reading(stack, store, end):

@@ -118,10 +118,10 @@ def _rows(client: Client) -> list[list[str]]:
         entry = waiting.pop(0)
         if entry.is_key_values:
             continue
-        if not entry.is_volume:
-            waiting[:0] = client.volumes(entry.name)
-            continue
         try:
+            if not entry.is_volume:
+                waiting[:0] = client.volumes(entry.name)
+                continue
             info = client.open(entry.name).info
         except VoxgateError as error:
             rows.append([entry.name, "cannot be read", str(error), "", "", ""])
