@@ -25,17 +25,15 @@ def seeded():
     store = Store()
     root = store.add_repo("proofreading")
     store.add_repo("another")
-    made = store.add_instance(root, "seg", "labelmap", BlockSize="32,32,32", MaxDownresLevel="2")
+    store.add_instance(root, "seg", "labelmap", BlockSize="32,32,32", MaxDownresLevel="2")
     for name in ("seg_meshes", "seg_skeletons"):
         store.add_instance(root, name, "keyvalue")
-    voxels = labels()
-    made.write_labels(store.resolve(root)[1], (32, 32, 0), (32, 64, 32), voxels.tobytes(), False)
+    store.write(root, "seg", (32, 32, 0), labels())
     store.commit(root, "the segmentation")
     child = store.new_version(root)
-    _, node = store.resolve(child)
-    store.instance(child, "seg_meshes")[2].put(node, f"{BODY}.ngmesh", ngmesh())
-    store.instance(child, "seg_skeletons")[2].put(node, f"{BODY}_swc", NODE_TEXT.encode())
-    made.own_bodies(node).merge(BODY, [7])
+    store.put_value(child, "seg_meshes", f"{BODY}.ngmesh", ngmesh())
+    store.put_value(child, "seg_skeletons", f"{BODY}_swc", NODE_TEXT.encode())
+    store.merge_bodies(child, "seg", BODY, [7])
     return store, root, child
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from .blocks import Point, Voxels
 from .graph import MASTER, Node, Repo, new_uuid
 from .instances import IMAGES, LABELS, Grid, Instance, VoxelInstance
 from .keyvalues import KeyValueInstance
@@ -55,6 +56,31 @@ class Store:
             raise Refused("invalid data instance name")
         instance = repo.instances[name]
         return repo, node if instance.versioned else repo.root, instance
+
+    def write(self, uuid: str, name: str, start: Point, voxels: Voxels) -> None:
+        """Whole blocks into an instance, locked version or not: (z, y, x), the first voxel at `start` (x, y, z)."""
+        _, node, instance = self.instance(uuid, name)
+        size: Point = voxels.shape[2], voxels.shape[1], voxels.shape[0]
+        if isinstance(instance, LabelInstance):
+            instance.write_labels(node, start, size, voxels.astype("<u8").tobytes(), mutate=True)
+        elif isinstance(instance, VoxelInstance):
+            instance.write(node, start, size, voxels.astype(instance.dtype).tobytes())
+        else:
+            raise Refused(f"{name} holds no voxels")
+
+    def merge_bodies(self, uuid: str, name: str, target: int, others: list[int]) -> None:
+        """Map supervoxels: those of `others` become `target`."""
+        _, node, instance = self.instance(uuid, name)
+        if not isinstance(instance, LabelInstance):
+            raise Refused(f"{name} holds no bodies")
+        with instance.lock:
+            instance.own_bodies(node).merge(target, others)
+
+    def put_value(self, uuid: str, name: str, key: str, value: bytes) -> None:
+        _, node, instance = self.instance(uuid, name)
+        if not isinstance(instance, KeyValueInstance):
+            raise Refused(f"{name} holds no values")
+        instance.put(node, key, value)
 
     def resolve(self, text: str) -> tuple[Repo, Node]:
         """A version by the start of its uuid, by `uuid:branch`, or by `:branch` where there is one repository."""
