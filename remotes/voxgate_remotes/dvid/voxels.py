@@ -74,9 +74,7 @@ def _cell(box: Box, block: Vec3, itemsize: int, most: int) -> Vec3:
     return cell
 
 
-def read_into(
-    place: Place, level: Level, box: Box, out: Block3, *, supervoxels: bool, stated: TuningConfig
-) -> None:
+def read_into(place: Place, level: Level, box: Box, out: Block3, *, supervoxels: bool, stated: TuningConfig) -> None:
     """Fill an array (z, y, x) of any strides with a box, by several requests at a time where it is large.
 
     `stated` are the operator's numbers in place of ours.
