@@ -152,6 +152,8 @@ def test_a_server_in_front_of_a_server_says_what_the_first_one_does(served, nati
 
 def test_supervoxels_and_bodies_are_the_stores_own(served, native):
     seg = served.client.volume("native/x")
+    assert {"segments", "supervoxels", "reserve_ids"} <= set(seg.capabilities)
+    assert not {"supervoxels", "reserve_ids"} & set(served.client.volume("plain/x").capabilities)
     assert seg.supervoxels(HUGE) == [HUGE, 2**64 - 5]
     assert seg.bodies([2**63 + 8, 404]) == [2**63 + 9, 0]
     answer = served.stub.GetSupervoxels(pb.GetSupervoxelsRequest(volume="native/x", segment_ids=[HUGE, SUPERSEDED]))

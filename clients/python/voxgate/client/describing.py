@@ -11,7 +11,7 @@ import numpy as np
 from voxgate.client.binding import Binding
 from voxgate.model.geometry import Box, VoxelSize
 from voxgate.model.meshes import MeshSource
-from voxgate.model.segments import SegmentIndex
+from voxgate.model.segments import SegmentIdReservation, SegmentIndex, Supervoxels
 from voxgate.model.volumes import (
     Channel,
     Scale,
@@ -24,7 +24,13 @@ from voxgate.model.volumes import (
 
 def capability_names(volume: Volume) -> tuple[str, ...]:
     """What a volume can do, in words."""
-    powers = (("write", Writable), ("segments", SegmentIndex), ("meshes", MeshSource))
+    powers: tuple[tuple[str, type[Any]], ...] = (
+        ("write", Writable),
+        ("segments", SegmentIndex),
+        ("meshes", MeshSource),
+        ("supervoxels", Supervoxels),
+        ("reserve_ids", SegmentIdReservation),
+    )
     return ("read", *(word for word, kind in powers if volume.capability(kind) is not None))
 
 
@@ -146,7 +152,7 @@ class DescribedArray:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What the volume can do: "read", "write", "segments", "meshes"."""
+        """What the volume can do: "read", "write", "segments", "meshes", "supervoxels", "reserve_ids"."""
         return capability_names(self.volume)
 
     def __repr__(self) -> str:
