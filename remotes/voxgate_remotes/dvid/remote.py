@@ -67,7 +67,7 @@ class DvidRemote:
         """
         segment, name = self._split(path)
         repo = self._server.repos.find(segment, options.context)
-        node = repo.node(options.version)
+        node = repo.node(_version(options.version, repo))
         return DvidVolume(self._openings.opened(repo, node, name, options.context), self._server, options)
 
     def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
@@ -161,3 +161,9 @@ class DvidRemote:
             shape = "INSTANCE" if self._home.path else "REPOSITORY/INSTANCE"
             raise UnknownVolume(f"{'/'.join(path)!r} is no volume of DVID's", f"volumes here are named {shape}")
         return whole[0], whole[1]
+
+
+def _version(text: str, repo: Repo) -> str:
+    """The version that a URI's first part stands for: an alias such as "cafe" looks like the start of a UUID."""
+    start, colon, branch = text.partition(":")
+    return colon + branch if start and start == repo.alias else text

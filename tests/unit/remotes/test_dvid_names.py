@@ -172,6 +172,16 @@ def test_a_resolved_uri_opens_the_version_it_names(server: DvidServer):
     assert registry.open(name, OpenOptions(version=version)).info.resolved_version == ONE
 
 
+def test_an_alias_that_looks_like_a_uuid_is_still_an_alias():
+    with dvid_server() as server:
+        root = server.store.add_repo(alias="cafe")
+        server.store.add_instance(root, "em", "uint8blk", **SETTINGS)
+        registry = Registry.from_config(RemotesConfig(remotes={"flies": RemoteConfig(uri=f"dvid://{server.address}")}))
+        for segment in ("cafe", "cafe:master"):
+            name, version = registry.resolve(f"dvid://{server.address}/{segment}/em")
+            assert registry.open(name, OpenOptions(version=version)).info.resolved_version == root
+
+
 @pytest.mark.parametrize(
     "uri",
     ["dvid://", "dvid://h:8000/a/b", "dvid://h:8000/3fa:side", "dvid://u:p@h:8000", "dvid://h:8000?x=1", "dvid://h:x"],
