@@ -142,6 +142,18 @@ def test_making_a_repository_needs_the_token_where_there_is_one(server):
     assert requests.post(f"{server.url}/api/repos?admintoken=secret", json={"alias": "a"}, timeout=30).ok
 
 
+def test_a_refused_merge_of_versions_leaves_one_behind(server):
+    root = server.store.add_repo()
+    server.store.commit(root)
+    child, branch = server.store.new_version(root), server.store.new_version(root, branch="b")
+    wanted = {"mergeType": "conflict-free", "parents": [child, branch]}
+    refused = requests.post(f"{server.url}/api/repo/{root}/merge", json=wanted, timeout=30)
+    assert (refused.status_code, refused.text.partition(" (")[0]) == (400, "can't branch an unlocked node")
+    nodes = requests.get(f"{server.url}/api/repo/{root}/info", timeout=30).json()["DAG"]["Nodes"]
+    (left,) = set(nodes) - {root, child, branch}
+    assert (nodes[left]["Branch"], nodes[left]["Parents"]) == ("", [])
+
+
 def test_part_of_a_value_and_a_value_of_nothing(server):
     root = server.store.add_repo()
     server.store.add_instance(root, "kv", "keyvalue")

@@ -126,9 +126,11 @@ class Store:
         found = [self.resolve(uuid) for uuid in uuids]
         with self.lock:
             parents = [node for _, node in found]
-            if not all(node.locked for node in parents):
-                raise Refused("can't branch an unlocked node")
             repo = found[0][0]
+            if not all(node.locked for node in parents):
+                # The original makes the child first and leaves it behind: a version of master without parents.
+                repo.add(self._node(new_uuid(), MASTER, "", []))
+                raise Refused("can't branch an unlocked node")
             return repo.add(self._node(new_uuid(), parents[0].branch, note, parents)).uuid
 
 
