@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -78,33 +78,24 @@ class Scan:
         """Read the box block by block, each stored chunk once, and do something with each block.
 
         Args:
-            work: takes a block's box and its voxels, array of shape (z, y, x); may run in another thread.
+            work: takes a block's box and its voxels, array of shape (z, y, x); runs in other threads.
             extra_voxel_bytes: about how many bytes the work needs for each voxel, beside the voxel itself.
 
         Yields:
             (box, the work's result) in order x fastest, then y, z; with `limits.tick_s` also (box, None) while a
             store is waited for.
         """
-        tuned = self.volume.capability(Tuned)
-        threads = _THREADS if tuned is None else tuned.tuning.parallel_reads
         voxel_bytes = self.volume.info.dtype.itemsize + extra_voxel_bytes
-        block_bytes = min(_BLOCK_BYTES, self.limits.in_flight_bytes // (1 if threads == 1 else _BLOCKS_IN_FLIGHT))
+        block_bytes = min(_BLOCK_BYTES, self.limits.in_flight_bytes // _BLOCKS_IN_FLIGHT)
         level = self.volume.info.scales[self.scale]
         boxes = plan_blocks(level, self.box, voxel_bytes=voxel_bytes, block_bytes=block_bytes)
 
         def done(block: Box) -> T:
             return work(block, self.volume.read(block, scale=self.scale)[0])
 
-        if threads == 1:
-            # Nothing is waited for, and a second thread would only take turns with this one.
-            return self._inline(boxes, done)
-        ahead = ReadAhead(self.limits.in_flight_bytes, threads, self.limits.tick_s)
+        # In a thread even where one is enough: whoever asked can leave, or be told to wait, while a store hangs.
+        ahead = ReadAhead(self.limits.in_flight_bytes, reading_threads(self.volume), self.limits.tick_s)
         return work_ahead(boxes, done, lambda block: block.voxel_count * voxel_bytes, ahead=ahead, context=self.context)
-
-    def _inline(self, boxes: Iterator[Box], done: Callable[[Box], T]) -> Generator[tuple[Box, T | None]]:
-        for box in boxes:
-            self.context.check()
-            yield box, done(box)
 
 
 def check_segments(info: VolumeInfo, scale: int) -> Scale:
@@ -123,3 +114,9 @@ def check_segments(info: VolumeInfo, scale: int) -> Scale:
     if info.channel_count != 1:
         raise InvalidArgument(f"the volume has {info.channel_count} channels", "segments are of one channel")
     return scale_of(info, scale)
+
+
+def reading_threads(volume: Volume) -> int:
+    """How many reads at a time serve a volume best."""
+    tuned = volume.capability(Tuned)
+    return _THREADS if tuned is None else tuned.tuning.parallel_reads

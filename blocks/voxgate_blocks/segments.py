@@ -13,7 +13,8 @@ from voxgate.model.errors import InvalidArgument, OutOfBounds
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.segments import SegmentCount
 from voxgate.model.volumes import CallContext, Volume, Voxels
-from voxgate_blocks.scanning import Scan, ScanLimits, check_segments
+from voxgate_blocks.readahead import each_answered
+from voxgate_blocks.scanning import Scan, ScanLimits, check_segments, reading_threads
 
 _PENDING_IDS = 1 << 20
 """So many ids are gathered before they are merged: bounds memory, keeps merging rare."""
@@ -98,7 +99,8 @@ def lookup_segments(
 ) -> list[int]:
     """The segment id at each point, in the points' order; 0 is background.
 
-    Points of one stored chunk are answered by one read of the smallest box around them.
+    Points of one stored chunk are answered by one read of the smallest box around them, several reads at a time where
+    a store is waited for.
 
     Args:
         volume: a segmentation.
@@ -113,7 +115,6 @@ def lookup_segments(
         UnknownScale, ChunkCorrupt, StoreUnavailable: as `Volume.read` raises them.
     """
     level = check_segments(volume.info, scale)
-    context = context or CallContext()
     by_chunk: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
     for index, point in enumerate(points):
         if not level.bounds.contains_point(point):
@@ -121,14 +122,18 @@ def lookup_segments(
             raise OutOfBounds(f"the point {place} lies outside the volume", f"it has the voxels {level.bounds}")
         steps = zip(point, level.grid_origin, level.stored_chunk_shape, strict=True)
         by_chunk[tuple((p - origin) // size for p, origin, size in steps)].append(index)
-    found = [0] * len(points)
-    for indices in by_chunk.values():
-        context.check()
-        chosen = [points[index] for index in indices]
-        box = _around(chosen)
+
+    def ids_at(indices: list[int]) -> list[int]:
+        box = _around([points[index] for index in indices])
         voxels = volume.read(box, scale=scale)[0]
-        for index, point in zip(indices, chosen, strict=True):
-            found[index] = int(voxels[(point - box.start).zyx])
+        return [int(voxels[(points[index] - box.start).zyx]) for index in indices]
+
+    groups = list(by_chunk.values())
+    found = [0] * len(points)
+    answers = each_answered(groups, ids_at, threads=reading_threads(volume), context=context or CallContext())
+    for indices, ids in zip(groups, answers, strict=True):
+        for index, segment_id in zip(indices, ids, strict=True):
+            found[index] = segment_id
     return found
 
 

@@ -40,16 +40,15 @@ from voxgate.model.segments import (
     SegmentRuns,
     Supervoxels,
 )
-from voxgate.model.volumes import C, CallContext, Relayed, Tuned, Volume
+from voxgate.model.volumes import C, CallContext, Relayed, Volume
 from voxgate_blocks.readahead import each_answered, ticking
 from voxgate_blocks.runs import find_extents, find_runs, not_found
-from voxgate_blocks.scanning import Scan, ScanLimits
+from voxgate_blocks.scanning import Scan, ScanLimits, reading_threads
 from voxgate_blocks.segments import count_segments, find_segment_ids, lookup_segments
 from voxgate_serving.budget import ByteBudget
 
 A = TypeVar("A")
 
-_THREADS = 4
 _MOST_THREADS = 16
 _WORKING_BYTES = 32
 """About what a search holds for each voxel beside the voxel itself."""
@@ -276,8 +275,7 @@ def _of_each(
         except _OF_ONE_SEGMENT as error:
             return error
 
-    tuned = volume.capability(Tuned)
-    threads = _THREADS if tuned is None else min(_MOST_THREADS, tuned.tuning.parallel_reads)
+    threads = min(_MOST_THREADS, reading_threads(volume))
     return each_answered(segment_ids, answer, threads=threads, context=context)
 
 

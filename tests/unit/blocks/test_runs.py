@@ -85,7 +85,7 @@ def boxes(draw):
     return Box.of(x=ends[0], y=ends[1], z=ends[2])
 
 
-@pytest.mark.parametrize("volume", [VOLUME, Watched()], ids=["inline", "in threads"])
+@pytest.mark.parametrize("volume", [VOLUME, Watched()], ids=["one thread", "four threads"])
 @pytest.mark.parametrize("block_bytes", [1, 4000, 1 << 20])
 @settings(max_examples=25, deadline=None)
 @given(box=boxes(), segment_id=st.sampled_from(PRESENT))
@@ -127,7 +127,7 @@ def test_an_id_that_the_voxels_cannot_hold_is_nowhere_and_nothing_is_read(dtype)
     assert isinstance(answer, SegmentNotFound)
 
 
-@pytest.mark.parametrize("volume", [VOLUME, Watched()], ids=["inline", "in threads"])
+@pytest.mark.parametrize("volume", [VOLUME, Watched()], ids=["one thread", "four threads"])
 @pytest.mark.parametrize("block_bytes", [1, 4000, 1 << 20])
 def test_extents_are_tight_and_counted_whatever_the_blocks(monkeypatch, volume, block_bytes):
     monkeypatch.setattr(scanning, "_BLOCK_BYTES", block_bytes)
