@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from voxgate.cli import bodies, browse, login, meshing, reading, segments, stores, transfers, versions
+from voxgate.cli import bodies, browse, kept, login, meshing, reading, segments, stores, transfers, versions
 from voxgate.cli.metadata import meta_group
 from voxgate.cli.plugins import add_plugins
 from voxgate.cli.session import Connect, Session
@@ -46,6 +46,11 @@ _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
     (
         meshing.mesh,
         ("voxgate mesh fib25/seg 8675309 -o body.obj", "voxgate mesh fib25/seg 12 34 --scale 1 -o two.glb"),
+    ),
+    (kept.skeleton, ("voxgate skeleton flyem/segmentation 1071121755 -o body.swc",)),
+    (
+        kept.downsample,
+        ("voxgate downsample boss/lab/mouse/seg", "voxgate downsample boss/lab/mouse/seg --start"),
     ),
     (transfers.transfer, ("voxgate transfer fib25/seg scratch/seg --format zarr3 --watch",)),
     (transfers.jobs, ("voxgate jobs", "voxgate jobs jobs/0b9f --watch")),

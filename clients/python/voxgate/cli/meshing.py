@@ -28,6 +28,7 @@ def mesh(  # noqa: PLR0913  (every option is a parameter)
         bool, typer.Option("--open", help="Leave surfaces open where they meet the border of the box or volume.")
     ] = False,
     mesher: Annotated[str, typer.Option(help="A mesher by name.", show_default="the server's own")] = "",
+    source: Annotated[str, typer.Option(help="The store's own meshes, or made: auto, stored or computed.")] = "auto",
     force: Force = False,
     server: Server = None,
     as_json: AsJson = False,
@@ -42,7 +43,9 @@ def mesh(  # noqa: PLR0913  (every option is a parameter)
         array = opened(client, name, scale)
         bounds = parse_box(box, array.bounds) if box else None
         with metered("mesh", quiet=as_json) as meter:
-            meshes = array.meshes(segment_ids, bounds=bounds, closed=not opened_border, mesher=mesher, progress=meter)
+            meshes = array.meshes(
+                segment_ids, bounds=bounds, closed=not opened_border, mesher=mesher, source=source, progress=meter
+            )
     with replacing(output) as temporary:
         temporary.write_bytes(encode_meshes(meshes, ending.removeprefix(".")))
     if as_json:

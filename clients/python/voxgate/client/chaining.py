@@ -21,7 +21,7 @@ from voxgate.model.errors import Cancelled, Unimplemented
 from voxgate.model.volumes import CallContext
 from voxgate.wire.headers import VIA_KEY
 
-__all__ = ["ChainedServer", "Client"]
+__all__ = ["ChainedServer", "Client", "Server"]
 
 _NOT_ASKED = ServerInfo("", "", {}, {}, writes_enabled=False)
 
@@ -29,16 +29,15 @@ _NOT_ASKED = ServerInfo("", "", {}, {}, writes_enabled=False)
 class ChainedServer:
     """Another server, asked on behalf of callers. Thread-safe; connects at the first call, and again after a fork."""
 
-    def __init__(self, address: str, *, tls: bool | str = False, token: Callable[[], str] = str) -> None:
+    def __init__(self, server: Server, *, token: Callable[[], str] = str) -> None:
         """Connect to nothing yet.
 
         Args:
-            address: "host:port"; no other address is ever asked, whatever the server says of its services.
-            tls: True for the system's authorities, or a PEM file; else none.
+            server: which, and how to reach it; no other address is asked, whatever it says of its services.
             token: answers what proves who asks, empty for nothing; asked for every call, so that it may be replaced.
         """
         # The token of this process's own user is no business of the other server: never looked for.
-        self._shared = Stubs(Server(address, tls=tls), token="")
+        self._shared = Stubs(server, token="")
         self._token = token
         self._watchers: dict[int, Watcher] = {}
 
@@ -101,9 +100,8 @@ class _CallerStubs(Stubs):
         raise TypeError("what was opened for a caller of this process is never pickled")
 
     def _made(self) -> OpenedChannels:
-        shared = self._shared._opened().channels[self.server.address]
-        channel = _CallerChannel(shared, self._behalf)
-        return OpenedChannels(self.server, lambda where, own: channel)  # noqa: ARG005  (one address, one connection)
+        shared = self._shared._opened().channels
+        return OpenedChannels(self.server, lambda where, own: _CallerChannel(shared[where], self._behalf))  # noqa: ARG005
 
 
 class _CallerChannel(grpc.Channel):

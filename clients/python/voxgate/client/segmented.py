@@ -22,9 +22,10 @@ from voxgate.client.segments import (
     require,
     runs_of,
 )
-from voxgate.model.errors import InvalidArgument, UnknownScale
+from voxgate.model.downsampling import Downsampling, DownsamplingState
+from voxgate.model.errors import InvalidArgument, SegmentNotFound, UnknownScale
 from voxgate.model.geometry import Box, Vec3
-from voxgate.model.meshes import Mesh, MeshProgress, MeshRequest
+from voxgate.model.meshes import MESH_SOURCES, Mesh, MeshProgress, MeshRequest
 from voxgate.model.segments import (
     Runs,
     SegmentExtent,
@@ -33,6 +34,7 @@ from voxgate.model.segments import (
     SegmentLookup,
     Supervoxels,
 )
+from voxgate.model.skeletons import Skeleton, StoredSkeletons
 
 
 class SegmentedArray(LazilyViewedArray):
@@ -144,7 +146,7 @@ class SegmentedArray(LazilyViewedArray):
         first = require(self.volume, SegmentIdReservation, "reservation of ids").reserve_segment_ids(number)
         return range(first, first + number)
 
-    def mesh(
+    def mesh(  # noqa: PLR0913  (each is a choice of its own)
         self,
         segment_id: int,
         *,
@@ -152,6 +154,7 @@ class SegmentedArray(LazilyViewedArray):
         scale: int | str | None = None,
         closed: bool = True,
         mesher: str = "",
+        source: str = "auto",
         progress: MeshProgress | None = None,
     ) -> Mesh:
         """The surface of one segment: `vertices`, `faces`, `save("body.obj")`.
@@ -162,14 +165,17 @@ class SegmentedArray(LazilyViewedArray):
             scale: another scale than this array's, by index or key.
             closed: whether the surface is closed where it meets the border of the bounds.
             mesher: a mesher by name; empty means the server's default.
+            source: "auto": the store's own mesh where it keeps one and nothing of the above is chosen, else made from
+                voxels; "stored" or "computed" for one of them only. `mesh.origin` says which it was.
             progress: called with (phase, done bytes, total bytes).
 
         Raises:
             InvalidSegmentId, SegmentNotFound, OutOfBounds, MissingCapability.
         """
-        return self.meshes([segment_id], bounds=bounds, scale=scale, closed=closed, mesher=mesher, progress=progress)[0]
+        wishes = (bounds, scale, closed, mesher, source)
+        return self._meshed([segment_id], wishes, progress)[0]
 
-    def meshes(
+    def meshes(  # noqa: PLR0913  (as for `mesh`)
         self,
         segment_ids: Iterable[int],
         *,
@@ -177,6 +183,7 @@ class SegmentedArray(LazilyViewedArray):
         scale: int | str | None = None,
         closed: bool = True,
         mesher: str = "",
+        source: str = "auto",
         progress: MeshProgress | None = None,
     ) -> list[Mesh]:
         """The surfaces of several segments in the order asked for, in one request; see `mesh`.
@@ -184,13 +191,55 @@ class SegmentedArray(LazilyViewedArray):
         Raises:
             SegmentNotFound: for the first id that is absent; nothing is answered for the others then.
         """
+        return self._meshed(segment_ids, (bounds, scale, closed, mesher, source), progress)
+
+    def _meshed(
+        self,
+        segment_ids: Iterable[int],
+        wishes: tuple[Box | None, int | str | None, bool, str, str],
+        progress: MeshProgress | None,
+    ) -> list[Mesh]:
         ids = [checked_segment_id(segment_id) for segment_id in segment_ids]
         if not ids:
             return []
+        bounds, scale, closed, mesher, source = wishes
+        if source not in MESH_SOURCES:
+            raise InvalidArgument(f"{source!r} is no source of meshes", f"one of {', '.join(MESH_SOURCES)}")
         index = self.scale_index if scale is None else scale_index_of(self._binding, scale)
-        request = MeshRequest(tuple(dict.fromkeys(ids)), index, bounds, closed, mesher)
+        request = MeshRequest(tuple(dict.fromkeys(ids)), index, bounds, closed, mesher, source)
         by_id = {mesh.segment_id: mesh for mesh in mesh_segments(self.volume, request, progress=progress)}
         return [by_id[segment_id] for segment_id in ids]
+
+    def skeleton(self, segment_id: int) -> Skeleton:
+        """The skeleton that the store keeps of a segment: `vertices`, `edges`, `radii`, `save("body.swc")`.
+
+        Raises:
+            InvalidSegmentId, SegmentNotFound.
+            MissingCapability: when the store keeps no skeletons.
+        """
+        number = checked_segment_id(segment_id)
+        found = require(self.volume, StoredSkeletons, "stored skeletons").stored_skeleton(number)
+        if found is None:
+            raise SegmentNotFound(f"the store keeps no skeleton of segment {number}", "check the id and the label view")
+        return found
+
+    def downsampling(self) -> DownsamplingState:
+        """How far the store is with computing coarser levels; `.value` is a word.
+
+        Raises:
+            MissingCapability: when the store computes none.
+        """
+        return require(self.volume, Downsampling, "downsampling by its store").downsampling()
+
+    def start_downsampling(self) -> DownsamplingState:
+        """Ask the store to compute coarser levels; open the volume again when they are done.
+
+        Raises:
+            ReadOnly: when the remote takes no writes.
+            StoreRefused: when the store is at it, or is done and nothing was written since.
+            MissingCapability: when the store computes none.
+        """
+        return require(self.volume, Downsampling, "downsampling by its store").start_downsampling()
 
 
 def scale_index_of(binding: Binding, scale: int | str) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from voxgate.model.errors import InvalidArgument
 from voxgate.model.meshes import Mesh
 
 
@@ -28,6 +31,19 @@ class Skeleton:
     edges: npt.NDArray[np.uint32]
     radii: npt.NDArray[Any] | None = None
     resolved_version: str = ""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as SWC in nanometres, in place of a file that is there; unknown radii are 0.
+
+        Raises:
+            InvalidArgument: for another ending than .swc, and for a skeleton with a ring, which SWC cannot say.
+            OSError: when the file cannot be written.
+        """
+        from voxgate.model.skeleton_files import skeleton_to_swc  # noqa: PLC0415  (that module imports this one)
+
+        if Path(path).suffix.lower() != ".swc":
+            raise InvalidArgument(f"{Path(path).name} has another ending than .swc", "skeletons are saved as SWC")
+        Path(path).write_text(skeleton_to_swc(self))
 
     def __repr__(self) -> str:
         return f"<Skeleton of segment {self.segment_id}: {len(self.vertices)} vertices, {len(self.edges)} edges>"
