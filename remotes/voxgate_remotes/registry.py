@@ -54,6 +54,7 @@ class Registry:
         self._remotes = dict(remotes)
         self._configs = dict(configs or {})
         self._infos = DerivedInfos()
+        self._context = CallContext()
 
     @staticmethod
     def from_config(config: RemotesConfig) -> Registry:
@@ -70,6 +71,7 @@ class Registry:
     def for_caller(self, context: CallContext) -> Registry:
         """The same remotes on behalf of one caller: to list, create and delete, where `open` is told by its options."""
         bound = copy.copy(self)
+        bound._context = context
         bound._remotes = {name: _for_caller(remote, context) for name, remote in self._remotes.items()}
         return bound
 
@@ -145,7 +147,7 @@ class Registry:
             MalformedName, UnknownRemote, UnknownVolume, StoreUnavailable.
         """
         if not parent:
-            return [VolumeEntry(name, _is_volume(self._remotes[name])) for name in self.names]
+            return [VolumeEntry(name, _is_volume(self._remotes[name], self._context)) for name in self.names]
         parsed = VolumeName.parse(parent)
         entries = self._remote(parsed.remote).list(parsed.segments)
         return [VolumeEntry(str(parsed.child(e.segment)), e.is_volume, e.is_key_values) for e in entries]
@@ -224,10 +226,10 @@ def _scheme(config: RemoteConfig) -> str:
     return config.uri.partition(":")[0]
 
 
-def _is_volume(remote: Remote) -> bool:
+def _is_volume(remote: Remote, context: CallContext) -> bool:
     """Whether the root of a remote is a volume, be it a broken one."""
     try:
-        remote.open((), OpenOptions())
+        remote.open((), OpenOptions(context=context))
     except (UnknownVolume, MalformedName, Unavailable):
         return False
     except VoxgateError:

@@ -20,24 +20,27 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
-from voxgate.client.chaining import ChainedServer, Client
+from voxgate.client.chaining import ChainedServer, Client, Server
 from voxgate.model.errors import (
     AlreadyExists,
     Cancelled,
     ConfigInvalid,
     IncompleteAnswer,
     MalformedName,
+    MissingCapability,
     PartialWriteError,
     ServerUnreachable,
     StoreAccessDenied,
     StoreUnavailable,
     Unauthenticated,
+    Unimplemented,
     UnknownVolume,
     VoxgateError,
 )
 from voxgate.model.geometry import Box
+from voxgate.model.metadata import HasKeyValues, KeyValues
 from voxgate.model.names import VolumeName, split_version
-from voxgate.model.remotes import CallerBound, ListEntry, ResolvedUri
+from voxgate.model.remotes import CallerBound, Deletable, ListEntry, ResolvedUri
 from voxgate.model.volumes import (
     C,
     CallContext,
@@ -54,7 +57,7 @@ from voxgate_remotes.http.tokens import token_of
 
 T = TypeVar("T")
 
-_OPTIONS = ("tls",)
+_OPTIONS = ("mesh", "tls")
 _PARALLEL_READS = 4
 """At least: whatever the store behind the other server is, an answer is waited for."""
 
@@ -115,7 +118,8 @@ def _name_of(segments: tuple[str, ...]) -> str:
 class VoxgateRemote:
     """The volumes of another server, for one caller. Thread-safe; connects at the first call.
 
-    Options: `tls`, true for the system's authorities or a file of authorities in PEM.
+    Options: `tls`, true for the system's authorities or a file of authorities in PEM; `mesh`, the "host:port" of the
+    other server's Mesh service, which knows its stored meshes and skeletons, where that is another.
     """
 
     def __init__(self, config: RemoteConfig) -> None:
@@ -130,11 +134,16 @@ class VoxgateRemote:
         tls = config.options.get("tls", False)
         if not isinstance(tls, bool | str):
             raise ConfigInvalid("options.tls is neither true nor a file", "name a PEM file, or write true")
+        mesh = config.options.get("mesh", "")
+        if not isinstance(mesh, str):
+            raise ConfigInvalid("options.mesh is no address", 'write "host:port"')
         self._uri_length = len(config.uri.rstrip("/"))
         self._place = _Place.parse(config.uri)
         self._format = config.format
         credentials = config.credentials
-        self._server = ChainedServer(self._place.address, tls=tls, token=lambda: token_of(credentials))
+        elsewhere = (("mesh", _Place.parse(f"voxgate://{mesh}").address),) if mesh else ()
+        where = Server(self._place.address, elsewhere, tls)
+        self._server = ChainedServer(where, token=lambda: token_of(credentials))
         self._context = CallContext()
 
     def for_caller(self, context: CallContext) -> VoxgateRemote:
@@ -150,9 +159,7 @@ class VoxgateRemote:
             UnknownVolume: for the other server itself, which is no volume; and whatever that server refuses.
             StoreUnavailable: when it does not answer.
         """
-        name = self._name(path)
-        if not name:
-            raise UnknownVolume("a whole server is no volume", "list it to see what it has")
+        name = self._known_name(path)
         border = _Border(self._place.address, options.context)
         client = self._server.for_caller(options.context)
         return _ChainedVolume(border(lambda: client.open(name, options)), border)
@@ -161,7 +168,7 @@ class VoxgateRemote:
         """The groups and volumes right under `parent`; see `Remote.list`."""
         name = self._name(parent)
         entries = self._asked(lambda client: client.volumes(name))
-        return [ListEntry(_last(entry.name), entry.is_volume) for entry in entries]
+        return [ListEntry(_last(entry.name), entry.is_volume, entry.is_key_values) for entry in entries]
 
     def create(self, path: tuple[str, ...], spec: VolumeSpec) -> Volume:
         """Create a volume; see `Remote.create`."""
@@ -171,6 +178,18 @@ class VoxgateRemote:
         chosen = replace(spec, format=spec.format or self._format)
         self._asked(lambda client: client.create(name, chosen))
         return self.open(path, OpenOptions(context=self._context))
+
+    def delete(self, path: tuple[str, ...]) -> None:
+        """Delete a volume, where the other server lets us; see `Deletable.delete`."""
+        name = self._known_name(path)
+        self._asked(lambda client: client.delete(name))
+
+    def key_values(self, path: tuple[str, ...], version: str) -> KeyValues:
+        """The metadata at a name, where its store keeps any; see `HasKeyValues.key_values`."""
+        name = self._known_name(path)
+        border = _Border(self._place.address, self._context)
+        client = self._server.for_caller(self._context)
+        return cast("KeyValues", _Passed(client.metadata(name, version=version), border))
 
     def resolve(self, uri: str) -> ResolvedUri | None:
         """What `voxgate://HOST:PORT/NAME[@VERSION]` means here; URIs of the other server's own stores mean nothing."""
@@ -187,11 +206,17 @@ class VoxgateRemote:
         return ResolvedUri(self._uri_length, place.prefix[len(prefix) :], version)
 
     def capability(self, kind: type[C]) -> C | None:
-        """CallerBound; see `Remote.capability`."""
-        return cast("C", self) if kind is CallerBound else None
+        """CallerBound, Deletable and HasKeyValues: whether a store can, the other server says when it is asked to."""
+        return cast("C", self) if kind in (CallerBound, Deletable, HasKeyValues) else None
 
     def _name(self, path: tuple[str, ...]) -> str:
         return _name_of((*self._place.prefix, *path))
+
+    def _known_name(self, path: tuple[str, ...]) -> str:
+        name = self._name(path)
+        if not name:
+            raise UnknownVolume("a whole server is no volume", "list it to see what it has")
+        return name
 
     def _asked(self, work: Callable[[Client], T]) -> T:
         client = self._server.for_caller(self._context)
@@ -224,18 +249,34 @@ class _Border:
             raise self._told(error) from None
 
     def _told(self, error: VoxgateError) -> VoxgateError:
-        if isinstance(error, ServerUnreachable):
-            return StoreUnavailable(f"the voxgate server {self._address} does not answer", "is it running?")
-        if isinstance(error, IncompleteAnswer):
-            return StoreUnavailable(f"the voxgate server {self._address} broke off: {error.message}", "ask again")
-        if isinstance(error, Cancelled) and not self._context.stop.is_set():
-            return StoreUnavailable(f"the voxgate server {self._address} stopped in the middle", "ask again")
-        if isinstance(error, Unauthenticated):
-            return StoreAccessDenied(error.message, "check the remote's credentials", details=error.details)
-        if isinstance(error, PartialWriteError):
-            cause = error.__cause__
-            return cause if isinstance(cause, VoxgateError) else StoreUnavailable(error.message, error.remedy)
-        return error
+        if isinstance(error, Cancelled) and self._context.stop.is_set():
+            return error
+        who = f"the voxgate server {self._address}"
+        return next((made(who, error) for kind, made in _ON_THE_WAY if isinstance(error, kind)), error)
+
+
+def _not_written(who: str, error: VoxgateError) -> VoxgateError:
+    cause = error.__cause__
+    return cause if isinstance(cause, VoxgateError) else StoreUnavailable(f"{who}: {error.message}", error.remedy)
+
+
+_ON_THE_WAY: tuple[tuple[type[VoxgateError], Callable[[str, VoxgateError], VoxgateError]], ...] = (
+    (ServerUnreachable, lambda who, _: StoreUnavailable(f"{who} does not answer", "is it running?")),
+    (IncompleteAnswer, lambda who, error: StoreUnavailable(f"{who} broke off: {error.message}", "ask again")),
+    (Cancelled, lambda who, _: StoreUnavailable(f"{who} stopped in the middle", "ask again")),
+    (PartialWriteError, _not_written),
+    (
+        Unimplemented,
+        lambda who, _: MissingCapability(
+            f"{who} has no such call", "upgrade it; or if its Mesh service is elsewhere, state options.mesh"
+        ),
+    ),
+    (
+        Unauthenticated,
+        lambda _, error: StoreAccessDenied(error.message, "check the remote's credentials", details=error.details),
+    ),
+)
+"""What the client itself says, or a proxy, and what becomes of it."""
 
 
 class _ChainedVolume:

@@ -10,7 +10,7 @@ from concurrent import futures
 import grpc
 import pytest
 
-from voxgate.client.chaining import ChainedServer
+from voxgate.client.chaining import ChainedServer, Server
 from voxgate.client.watching import Watcher
 from voxgate.model.errors import Cancelled, ConfigInvalid, DeadlineExceeded, ServerUnreachable
 from voxgate.model.volumes import CallContext
@@ -61,7 +61,7 @@ def address(listener):
 
 def test_a_call_carries_its_way_and_the_token_of_the_moment(listener, address):
     tokens = ["first", "second", ""]
-    server = ChainedServer(address, token=lambda: tokens.pop(0))
+    server = ChainedServer(Server(address), token=lambda: tokens.pop(0))
     server.for_caller(CallContext(via=("one", "two"))).volumes()
     server.for_caller(CallContext(via=("three",))).volumes()
     server.for_caller(CallContext()).volumes()
@@ -72,7 +72,7 @@ def test_a_call_carries_its_way_and_the_token_of_the_moment(listener, address):
 
 def test_the_token_of_this_process_goes_to_no_other_server(listener, address, monkeypatch):
     monkeypatch.setenv("VOXGATE_TOKEN", "the user's own")
-    server = ChainedServer(address)
+    server = ChainedServer(Server(address))
     server.for_caller(CallContext()).volumes()
     assert "authorization" not in listener.headers[0]
     server.close()
@@ -83,12 +83,12 @@ def test_a_token_that_cannot_be_had_is_told_and_nothing_is_asked(listener, addre
         raise ConfigInvalid("the environment variable LAB_TOKEN is not set")
 
     with pytest.raises(ConfigInvalid, match="LAB_TOKEN"):
-        ChainedServer(address, token=missing).for_caller(CallContext()).volumes()
+        ChainedServer(Server(address), token=missing).for_caller(CallContext()).volumes()
     assert listener.headers == []
 
 
 def test_a_call_waits_no_longer_than_its_caller(listener, address):
-    server = ChainedServer(address)
+    server = ChainedServer(Server(address))
     server.for_caller(CallContext(deadline=time.monotonic() + 50)).volumes()
     assert 0 < listener.patience[0] <= 50
     listener.gate.clear()
@@ -101,14 +101,14 @@ def test_a_caller_who_left_before_is_asked_for_nothing(listener, address):
     context = CallContext()
     context.stop.set()
     with pytest.raises(Cancelled):
-        ChainedServer(address).for_caller(context).volumes()
+        ChainedServer(Server(address)).for_caller(context).volumes()
     assert listener.headers == []
 
 
 def test_a_caller_who_leaves_ends_a_call_that_the_other_server_does_not_answer(listener, address):
     context = CallContext()
     listener.gate.clear()
-    server = ChainedServer(address)
+    server = ChainedServer(Server(address))
     with futures.ThreadPoolExecutor(1) as pool:
         asked = pool.submit(server.for_caller(context).volumes)
         assert listener.called.wait(PATIENCE_S)
@@ -122,7 +122,7 @@ def test_a_caller_who_leaves_ends_a_call_that_the_other_server_does_not_answer(l
 def test_callers_share_one_connection_and_one_leaving_disturbs_no_other(listener, address):
     leaving, staying = CallContext(), CallContext()
     listener.gate.clear()
-    server = ChainedServer(address)
+    server = ChainedServer(Server(address))
     with futures.ThreadPoolExecutor(2) as pool:
         gone = pool.submit(server.for_caller(leaving).volumes)
         stays = pool.submit(server.for_caller(staying).volumes)
@@ -137,12 +137,12 @@ def test_callers_share_one_connection_and_one_leaving_disturbs_no_other(listener
 
 def test_nothing_that_was_opened_for_a_caller_is_pickled(address):
     with pytest.raises(TypeError, match="never pickled"):
-        pickle.dumps(ChainedServer(address).for_caller(CallContext()).stubs)
+        pickle.dumps(ChainedServer(Server(address)).for_caller(CallContext()).stubs)
 
 
 def test_nothing_answering_is_told_by_the_address():
     with (
-        contextlib.closing(ChainedServer("127.0.0.1:1")) as server,
+        contextlib.closing(ChainedServer(Server("127.0.0.1:1"))) as server,
         pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:1"),
     ):
         server.for_caller(CallContext()).volumes()
@@ -185,7 +185,7 @@ def test_a_watcher_whose_thread_ended_starts_another(monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_each_process_watches_its_own_calls(monkeypatch):
-    server = ChainedServer("127.0.0.1:1")
+    server = ChainedServer(Server("127.0.0.1:1"))
     ours = server._watcher()
     assert server._watcher() is ours
     monkeypatch.setattr("os.getpid", lambda: -1)
