@@ -20,6 +20,7 @@ SERVICES = (
     ("voxgate.v1.VersionService", "volume_address"),
     ("voxgate.v1.MetadataService", "volume_address"),
     ("voxgate.v1.MeshService", "mesh_address"),
+    ("voxgate.v1.SkeletonService", "mesh_address"),
     ("voxgate.v1.TransferService", "transfer_address"),
     ("voxgate.v1.JobService", "transfer_address"),
 )
