@@ -51,7 +51,7 @@ def chained(remotes: dict[str, RemoteConfig], **near_config):
 @pytest.fixture
 def boss():
     with bossdb_server() as running:
-        running.store.add_channel("lab", "mouse", "seg", LABELS, voxel_size=(4, 5, 40), num_hierarchy_levels=5)
+        running.store.add_channel("lab", "mouse", "seg", LABELS, voxel_size=(4, 4, 40), num_hierarchy_levels=3)
         yield running
 
 
