@@ -78,7 +78,8 @@ def configured_remotes(configuration: Configuration, sources: list[str]) -> Remo
     if not remotes:
         samples = sample_folder()
         table = {name: {"uri": str(samples / name)} for name in ("fib25", "aniso")}
-        remotes.update(parse_remotes({**table, "scratch": {"uri": "memory://", "writable": True}}, samples).remotes)
+        scratch = {"uri": "memory://", "writable": True, "deletable": True}
+        remotes.update(parse_remotes({**table, "scratch": scratch}, samples).remotes)
     return RemotesConfig(remotes=remotes)
 
 
