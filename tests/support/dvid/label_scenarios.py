@@ -195,3 +195,27 @@ def scales() -> list[Step]:
         ],
         *[step("GET", f"{node}/raw/0_1_2/80_64_64/0_0_0?scale={scale}", "voxels") for scale in range(5)],
     ]
+
+
+def below() -> list[Step]:
+    """Labels below voxel 0, as far as that does not end a real server: in y and z the runs of a body do."""
+    node, made = "/api/node/{root}/seg", {"typename": "labelmap", "dataname": "seg", "BlockSize": "16,16,16"}
+    voxels = np.zeros((16, 16, 16), "<u8")
+    voxels[2, 3, 4:9] = 7
+    voxels[12, 3, 1] = voxels[15, 15, 15] = 9
+    corners = ("-32_0_0", "-16_0_0", "0_0_0", "0_-32_0")
+    asked = ("size/7", "sparsevol-size/7", "label/-28_3_2", "label/-12_3_2", "label/4_3_2", "label/4_-29_2", "info")
+    queries = ("?minx=-28&maxx=-27", "?minx=-17", "?maxx=-1", "?minx=-12&maxx=5")
+    return [
+        step("POST", "/api/repos", send={"alias": "below"}, keep="root"),
+        step("POST", "/api/repo/{root}/instance", send=made | {"MaxDownresLevel": "1"}),
+        *[step("POST", f"{node}/raw/0_1_2/16_16_16/{at}?mutate=true", send=voxels.tobytes()) for at in corners[:3]],
+        *[step("GET", f"{node}/sparsevol/{label}", "runs") for label in (7, 9)],
+        *[step("GET", f"{node}/sparsevol/7{query}", "runs") for query in queries],
+        step("POST", f"{node}/raw/0_1_2/16_16_16/{corners[3]}?mutate=true", send=voxels.tobytes()),
+        *[step("GET", f"{node}/raw/0_1_2/60_50_20/-40_-34_-1?scale={scale}", "voxels") for scale in (0, 1)],
+        *[step("GET", f"{node}/{what}") for what in asked],
+        step("GET", node + "/labels", send=[[-28, 3, 2], [-1, 15, 15], [4, 3, 2], [4, -29, 2]]),
+        *[step("GET", f"{node}/sparsevol-coarse/7{query}", "runs") for query in ("", *queries)],
+        step("GET", node + "/blocks/48_48_16/-32_-32_0?edge=16", "frames"),
+    ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .label_scenarios import bodies, limits, scales
+from .label_scenarios import below, bodies, limits, scales
 from .recording import Step, play, save, step
 
 
@@ -167,7 +167,14 @@ def _keys(kv: str) -> list[Step]:
     ]
 
 
-SCENARIOS = {"images": images, "bodies": bodies, "versions": versions, "limits": limits, "scales": scales}
+SCENARIOS = {
+    "images": images,
+    "bodies": bodies,
+    "versions": versions,
+    "limits": limits,
+    "scales": scales,
+    "below": below,
+}
 
 if __name__ == "__main__":
     url, version, *token = sys.argv[1:]
