@@ -57,7 +57,9 @@ def bodies() -> list[Step]:
         step("GET", node + "/raw/0_1_2/32_32_32/0_0_0", "voxels"),
         step("POST", node + "/raw/0_1_2/32_32_32/0_0_0?compression=lz4", send=b"garbage"),
         step("GET", node + "/raw/0_1_2/32_32_32/0_0_0", "voxels"),
-        step("POST", node + "/raw/0_1_2/32_32_32/0_0_0?compression=gzip", send=gzip.compress(bytes(8 * 32**3))),
+        step(
+            "POST", node + "/raw/0_1_2/32_32_32/0_0_0?compression=gzip", send=gzip.compress(bytes(8 * 32**3), mtime=0)
+        ),
         step("POST", node + "/raw/0_1_2/32_32_32/0_0_0?compression=none", send=bytes(8)),
     ]
 
