@@ -69,6 +69,7 @@ def test_interns_string_reads_a_bossdb_like_numpy(client, uri):
     ):
         assert np.array_equal(seg[index], LABELS[index])
         assert np.shape(seg[index]) == np.shape(LABELS[index])
+    assert seg.downsample_status == "NOT_DOWNSAMPLED"
     names = (seg.collection_name, seg.experiment_name, seg.channel_name)
     assert names == ("lab", "mouse", "labels")
 
@@ -140,7 +141,7 @@ def test_a_store_that_nobody_configured_shows_what_the_operator_would_add(client
         voxgate.array("dvid://me:sesame@emdata.example:8000/3fa/segmentation?token=sesame", client=client)
     assert refused.value.remedy.splitlines()[-2:] == ["[remotes.dvid]", 'uri = "dvid://emdata.example:8000"']
     assert "sesame" not in str(refused.value)
-    with pytest.raises(UnknownRemote, match=r"serves|adapter for gs"):
+    with pytest.raises(UnknownRemote, match="adapter for gs"):
         voxgate.array("precomputed://gs://public/em", client=client)
 
 

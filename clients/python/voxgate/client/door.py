@@ -65,7 +65,8 @@ def array(  # noqa: PLR0913, PLR0917  (the keywords of somebody else, in their o
         extents: of the new volume in voxels: z, y, x, whatever `axis_order` is. It starts at voxel 0.
         voxel_size: of the new volume: z, y, x in `voxel_unit`.
         voxel_unit: "nanometers" (when not given), "micrometers", "millimeters" or "centimeters".
-        downsample_levels: refused; the store or a job makes coarser levels.
+        downsample_levels: refused; one level is created. Where the store computes coarser ones, `start_downsampling()`
+            of the array asks it to.
         downsample_method: refused, likewise.
         coordinate_frame_name: refused; the store's adapter names what it needs.
         coordinate_frame_desc: refused.
@@ -122,8 +123,8 @@ def array(  # noqa: PLR0913, PLR0917  (the keywords of somebody else, in their o
 _INSTEAD = {
     "volume_provider": _OPERATORS,
     "boss_config": f"{_OPERATORS}; say which server with server=",
-    "downsample_levels": "leave it out: one level is created, and coarser ones are made from what was written",
-    "downsample_method": "leave it out: one level is created, and coarser ones are made from what was written",
+    "downsample_levels": "leave it out: one level is created; where the store computes coarser ones, start_downsampling() asks it to",
+    "downsample_method": "leave it out: one level is created; where the store computes coarser ones, start_downsampling() asks it to",
     "coordinate_frame_name": "leave it out: the store's adapter names what it needs",
     "source_channel": "leave it out: voxgate keeps no link between volumes",
 }

@@ -6,9 +6,18 @@ import operator
 from collections.abc import Sequence
 
 from voxgate.client.array import VolumeArray
+from voxgate.model.downsampling import DownsamplingState
 from voxgate.model.errors import InvalidArgument, UnknownScale
 from voxgate.model.names import VolumeName
 from voxgate.model.volumes import Scale
+
+_STATUS = {
+    DownsamplingState.NONE: "NOT_DOWNSAMPLED",
+    DownsamplingState.QUEUED: "QUEUED",
+    DownsamplingState.RUNNING: "IN_PROGRESS",
+    DownsamplingState.DONE: "DOWNSAMPLED",
+    DownsamplingState.FAILED: "FAILED",
+}
 
 
 def scale_of_resolution(scales: Sequence[Scale], resolution: int) -> int:
@@ -69,6 +78,15 @@ class InternArray(VolumeArray):
     def available_resolutions(self) -> list[int]:
         """What `voxgate.array(…, resolution=…)` takes."""
         return resolutions_of(self.scales)
+
+    @property
+    def downsample_status(self) -> str:
+        """How far the store is with computing coarser levels, in BossDB's words.
+
+        Raises:
+            MissingCapability: when it computes none.
+        """
+        return _STATUS[self.downsampling()]
 
     @property
     def collection_name(self) -> str:
