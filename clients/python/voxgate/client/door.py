@@ -22,6 +22,7 @@ from voxgate.model.volumes import VolumeSpec
 T = TypeVar("T")
 
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:|/", re.IGNORECASE)
+_LEVELS = "leave it out: one level is created; where the store computes coarser ones, start_downsampling() asks it to"
 _OPERATORS = "stores and their credentials are the business of the server's operator: see [remotes] in voxgate.toml"
 
 
@@ -123,8 +124,8 @@ def array(  # noqa: PLR0913, PLR0917  (the keywords of somebody else, in their o
 _INSTEAD = {
     "volume_provider": _OPERATORS,
     "boss_config": f"{_OPERATORS}; say which server with server=",
-    "downsample_levels": "leave it out: one level is created; where the store computes coarser ones, start_downsampling() asks it to",
-    "downsample_method": "leave it out: one level is created; where the store computes coarser ones, start_downsampling() asks it to",
+    "downsample_levels": _LEVELS,
+    "downsample_method": _LEVELS,
     "coordinate_frame_name": "leave it out: the store's adapter names what it needs",
     "source_channel": "leave it out: voxgate keeps no link between volumes",
 }
