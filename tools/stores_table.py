@@ -50,7 +50,7 @@ STORES: dict[str, tuple[str, ...]] = {
         *("read", "scales", "write", "create", "list", "segments at points", "segment bounds", "segment voxels"),
         *("supervoxels", "reserve ids", "versions", "metadata", "stored meshes", "stored skeletons"),
     ),
-    "voxgate": FEATURES,
+    "voxgate": (*_EVERY, "time"),
 }
 """What each store does by itself; everything else is a surrogate's, or not there at all."""
 
@@ -64,7 +64,8 @@ This table is written by `make conformance`, from what the run proved; nothing i
 - **½ (own fake)** proved only against a test server of our own.
 - **unproved** there is no program to compare with yet.
 - **-** the store does not do this by itself. Segments in a box, at points, their bounds and voxels are then answered
-  from the voxels (the answer says `SURROGATE`); for the rest there is a typed error, `MissingCapability`.
+  from the voxels (the answer says `SURROGATE`); for the rest there is a typed error, `MissingCapability`. Another
+  voxgate does by itself what its own stores do.
 
 What was compared, with how many voxels (ids, keys, vertices), is in [results.json](results.json).
 """
