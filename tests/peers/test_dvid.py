@@ -162,3 +162,14 @@ def test_images_and_labels_meet_intern_both_ways(tmp_path, proved, kind):
     if kind == "uint8blk":
         proved("DVID", "write", INTERN, theirs.size)
         proved("DVID", "create", INTERN, theirs.size)
+
+
+def test_a_coarser_level_is_what_dvidtools_reads(proofread, proved):
+    registry, _, told = proofread
+    volume = registry.open("dvid/seg")
+    level = volume.info.scales[1]
+    z, y, x = np.nonzero(volume.read(level.bounds, scale=1)[0] == BODY)
+    ours = {tuple(row) for row in (np.stack([x, y, z], 1) + np.array(tuple(level.bounds.start))).tolist()}
+    assert ours == {tuple(row) for row in told["halved"]}
+    assert len(ours) > 1000
+    proved("DVID", "scales", DVIDTOOLS, len(ours))

@@ -20,7 +20,7 @@ from voxgate.model.errors import (
     StoreUnavailable,
     VoxgateError,
 )
-from voxgate.model.geometry import Box, Vec3, grid_cells, slabs
+from voxgate.model.geometry import Box, Vec3, grid_cells
 from voxgate.model.requests import check_box, scale_of
 from voxgate.model.segments import SegmentExtent
 from voxgate.model.volumes import CallContext, Volume
@@ -34,7 +34,6 @@ from voxgate_remotes.http.answers import StoreAnswer, StoreCall
 
 _ASKED_AT_ONCE = Vec3(2048, 2048, 128)
 """128 cuboids: the index answers for whole ones at once and reads those that a box cuts."""
-_READ_BYTES = 64 << 20
 _LARGEST_ID = 2**64 - 1
 
 Ids = npt.NDArray[np.uint64]
@@ -49,14 +48,15 @@ class SegmentIndex:
         self._path = path
         self._context = context
 
-    def segment_ids_in(self, box: Box, *, scale: int = 0) -> Ids:
+    def segment_ids_in(self, box: Box, *, scale: int = 0) -> Ids | None:
         """The ids in a box, ascending, without 0; see `voxgate.model.segments.SegmentIds`.
 
-        At the base level the store is asked; at the others, which it does not index, the voxels are read.
+        None for the levels above the base, which the store does not index.
         """
         check_box(self._volume.info, box, scale)
-        find = self._read if scale else self._asked
-        found = np.unique(np.concatenate(find(box, scale)))
+        if scale:
+            return None
+        found = np.unique(np.concatenate(self._asked(box, scale)))
         segments: Ids = found[found != 0]
         return segments
 
@@ -110,11 +110,6 @@ class SegmentIndex:
         for piece in grid_cells(box, _ASKED_AT_ONCE, ORIGIN):
             in_halves(piece, ask, lambda _, answer: found.append(_ids(document_of(answer))), status=200)
         return found
-
-    def _read(self, box: Box, scale: int) -> list[Ids]:
-        width = self._volume.info.dtype.itemsize
-        pieces = slabs(box, voxel_bytes=width, slab_bytes=_READ_BYTES)
-        return [np.unique(self._volume.read(piece, scale=scale)).astype(np.uint64) for piece in pieces]
 
 
 class Reservation:

@@ -209,6 +209,7 @@ def test_a_merged_body_is_superseded_and_the_current_one_is_told(store: Reposito
         volume.capability(Supervoxels).supervoxels_of(1)
 
 
+@pytest.mark.own_fake("DVID", "supervoxels")
 def test_bodies_and_supervoxels_are_told_apart(store: Repository, merged: str, truth: np.ndarray):
     bodies = store.remote().open((merged,), OpenOptions())
     supervoxels = store.remote().open((merged,), OpenOptions(label_view=LabelView.SUPERVOXELS))
@@ -256,6 +257,7 @@ def test_supervoxels_are_written_as_they_are(store: Repository, merged: str):
     assert (store.remote().open((merged,), OpenOptions()).read(box) == 2**53 + 1).all()
 
 
+@pytest.mark.own_fake("DVID", "reserve ids")
 def test_reserved_ids_are_new_and_never_handed_out_twice(store: Repository):
     made = store.make("labelmap", BLOCK)
     voxels = segmentation((1, 16, 16, 16))[0]
