@@ -50,7 +50,7 @@ arch: setup ## The rules of the house (import-linter)
 	$(VENV)/bin/lint-imports --no-cache
 
 conformance: setup peers ## The conformance suite on every kind of volume and with every peer; writes docs/reference/stores.md
-	$(PY) -m pytest -q tests/conformance tests/peers --store-proofs docs/reference/results.json
+	$(PY) -m pytest -q tests/conformance tests/peers tests/unit/remotes --store-proofs docs/reference/results.json
 	$(PY) -m tools.stores_table
 
 # Published programs that read and write the same stores, each with the releases that it wants.

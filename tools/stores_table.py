@@ -82,7 +82,7 @@ def load(path: Path) -> dict[tuple[str, str], dict[str, int]]:
         store, feature = proof["store"], proof["feature"]
         if feature not in STORES.get(store, ()):
             sys.exit(f"{path.name}: {store} / {feature} is not a cell of the table: see STORES")
-        cells[store, feature][proof["peer"]] = proof["voxels"]
+        cells[store, feature][f"{proof['peer']} {proof['version']}".strip()] = proof["voxels"]
     return cells
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 OWN_FAKE = ""
@@ -44,5 +44,10 @@ class Proofs:
         return sorted(Proof(*key, voxels) for key, voxels in sums.items())
 
     def write(self, path: Path) -> None:
-        """Write them as JSON."""
-        path.write_text(json.dumps([asdict(each) for each in self.cells()], indent=1) + "\n")
+        """Write them as JSON, one cell a line: store, feature, peer and its release (empty for an own fake), voxels."""
+        lines = []
+        for each in self.cells():
+            peer, _, release = each.peer.rpartition(" ")
+            cell = {"store": each.store, "feature": each.feature, "peer": peer, "version": release}
+            lines.append(json.dumps({**cell, "voxels": each.voxels}))
+        path.write_text("[\n " + ",\n ".join(lines) + "\n]\n")
