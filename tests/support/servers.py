@@ -54,7 +54,7 @@ def settings(**overrides: Any) -> ServerSettings:
 
 @contextlib.contextmanager
 def volume_server(registry: Registry, **overrides: Any) -> Iterator[RunningServer]:
-    """The Volume and Segment services in this process."""
+    """The Volume, Segment, Version and Metadata services in this process."""
     chosen = settings(**overrides)
     server_id = new_server_id()
     services: list[ServiceRegistration] = registrations(registry, chosen, server_id=server_id)

@@ -1,1 +1,1 @@
-"""The Volume and Segment services."""
+"""The Volume, Segment, Version and Metadata services."""

@@ -1,4 +1,4 @@
-"""`python -m voxgate_volume`: the Volume and Segment services as one process."""
+"""`python -m voxgate_volume`: the Volume, Segment, Version and Metadata services as one process."""
 
 from __future__ import annotations
 

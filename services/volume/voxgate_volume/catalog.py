@@ -39,7 +39,7 @@ from voxgate_volume.paging import sorted_page
 
 
 class Catalog:
-    """What the Volume and Segment services know of volumes. Thread-safe."""
+    """What the services about volumes know of them. Thread-safe."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
