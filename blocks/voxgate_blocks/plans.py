@@ -11,7 +11,8 @@ from voxgate.model.volumes import Scale
 def block_cell(granule: Vec3, box: Box, *, voxel_bytes: int, block_bytes: int) -> Vec3:
     """Whole granules joined to a block of at most about `block_bytes`, grown along x, then y, then z.
 
-    A granule that is larger than the budget stays whole: the store decodes it at once anyway.
+    A granule that is larger than the budget stays whole: the store decodes it at once anyway. What of a granule lies
+    beside the box is not read and not counted: a narrow box has long blocks.
 
     Args:
         granule: the stored chunk's shape.
@@ -22,7 +23,8 @@ def block_cell(granule: Vec3, box: Box, *, voxel_bytes: int, block_bytes: int) -
     cell = list(granule)
     wanted = list(box.shape)
     for axis in range(3):
-        room = block_bytes // max(1, Vec3(*cell).product * voxel_bytes)
+        read = Vec3(*map(min, cell, wanted))
+        room = block_bytes // max(1, read.product * voxel_bytes)
         # One granule more than the box spans, because its start need not be aligned.
         useful = -(-wanted[axis] // cell[axis]) + 1
         cell[axis] *= max(1, min(room, useful))

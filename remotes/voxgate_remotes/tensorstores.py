@@ -174,7 +174,10 @@ class TensorStoreVolume:
 
     @property
     def tuning(self) -> ReadTuning:
-        """One read at a time: a read of local files uses the cores by itself, and several would only take turns."""
+        """One read at a time: a read of local files uses the cores by itself, and several would only take turns.
+
+        Measured: "What a request should be" in docs/explanations/performance.md.
+        """
         return ReadTuning(parallel_reads=1)
 
     def _chosen_time(self) -> int:

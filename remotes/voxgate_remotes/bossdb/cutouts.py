@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voxgate.model.geometry import Box, Vec3, grid_cells
+from voxgate.model.geometry import Box, Vec3, aligned_outward, grid_cells
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.bossdb.channels import CUBOID
 from voxgate_remotes.bossdb.codec import decode
@@ -39,7 +39,10 @@ def read(shared: Shared, region: Region, target: Target, context: CallContext) -
         part = target[piece.slices_zyx(region.box.start)]
         fetch_piece(shared, region.at(piece), part, (mode, gate, context))
 
-    cells = grid_cells(region.box, shared.request_shape(target.dtype.itemsize), ORIGIN)
+    box = region.box
+    # Counted from the box's first cuboid: from voxel 0 a box that starts anywhere would be cut once more.
+    first = aligned_outward(box, CUBOID, ORIGIN).start
+    cells = grid_cells(box, shared.reading_shape(box.shape, target.dtype.itemsize), first)
     shared.workers.run(cells, fetch, context, shared.tuning.parallel_reads)
 
 

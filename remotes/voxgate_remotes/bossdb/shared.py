@@ -14,8 +14,9 @@ from voxgate_remotes.bossdb.workers import Workers
 from voxgate_remotes.config import TuningConfig
 
 PARALLEL_REQUESTS = 8
-REQUEST_BYTES = 512 * 512 * 96
-"""25 MB: what the intern client asks for at a time, found by measuring there (its pull requests 52 and 75)."""
+REQUEST_BYTES = 512 * 512 * 48
+"""12.6 MB, three cuboids of bytes. See "What a request should be" in docs/explanations/performance.md: near, larger
+ones were slower, as the store compresses what nobody decompresses yet; far, eight of these filled the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,19 @@ class Shared:
 
     def request_shape(self, voxel_bytes: int) -> Vec3:
         """The grid on which requests are cut: whole cuboids, as many along z as the wanted size has room for."""
-        layers = max(1, self.tuning.request_bytes // (CUBOID.product * voxel_bytes))
+        return Vec3(CUBOID.x, CUBOID.y, CUBOID.z * self._layers(CUBOID, voxel_bytes))
+
+    def reading_shape(self, box: Vec3, voxel_bytes: int) -> Vec3:
+        """The same for reading a box of this shape: what of a cuboid lies beside the box is not sent.
+
+        The store still looks at whole cuboids, so a request is of four times as many at most.
+        """
+        sent = Vec3(min(CUBOID.x, box.x), min(CUBOID.y, box.y), CUBOID.z)
+        layers = min(self._layers(sent, voxel_bytes), 4 * self._layers(CUBOID, voxel_bytes))
         return Vec3(CUBOID.x, CUBOID.y, CUBOID.z * layers)
+
+    def _layers(self, layer: Vec3, voxel_bytes: int) -> int:
+        return max(1, self.tuning.request_bytes // (layer.product * voxel_bytes))
 
 
 def tuning_of(stated: TuningConfig) -> ReadTuning:

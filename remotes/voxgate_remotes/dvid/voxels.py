@@ -31,8 +31,11 @@ Block3 = npt.NDArray[Any]
 """Voxels of shape (z, y, x)."""
 
 REQUEST_BYTES = 16 << 20
-"""Raw bytes of one request. DVID serialises reads above 256**3 voxels on one lock: this is 256**3 of one byte."""
+"""Raw bytes of one request. DVID serialises reads above 256**3 voxels on one lock: this is 256**3 of one byte.
+
+The largest were read fastest; see "What a request should be" in docs/explanations/performance.md."""
 PARALLEL_READS = 4
+"""Far away more of them read no faster."""
 _SLACK = 4096
 _ABSENT = "unable to get label block"
 
@@ -58,7 +61,9 @@ def pieces(box: Box, block: Vec3, itemsize: int, request_bytes: int | None = Non
     most = request_bytes or REQUEST_BYTES
     if box.voxel_count * itemsize <= most:
         return [box]
-    return list(grid_cells(box, _cell(box, block, itemsize, most), ORIGIN))
+    # Counted from the box's first block: from voxel 0 a box that starts anywhere would be cut twice as often.
+    first = aligned_outward(box, block, ORIGIN).start
+    return list(grid_cells(box, _cell(box, block, itemsize, most), first))
 
 
 def _cell(box: Box, block: Vec3, itemsize: int, most: int) -> Vec3:

@@ -35,6 +35,7 @@ from voxgate_volume.passing import Passing, cell_of, passing_of, single_cell
 
 _BLOCK_BYTES = 4 << 20
 _BLOCKS_IN_FLIGHT = 8
+_LEAST_AT_ONCE = 4
 _TICK_S = 5.0
 _ENCODING_THREADS = 2
 _SEGMENTATION_CELL = Vec3(64, 64, 64)
@@ -148,9 +149,13 @@ class Cutout:
         return ReadTuning() if tuned is None else tuned.tuning
 
     def _block_bytes(self, budget_bytes: int, threads: int) -> int:
-        """About how many raw bytes one read has: as the store likes it, and so that all of them fit the budget."""
+        """About how many raw bytes one read has: as the store likes it, and so that several of them fit the budget.
+
+        What a store far away answers in a second grows with the bytes that are asked for at a time, in however many
+        requests, and every request costs the store: so there are fewer than threads rather than smaller ones.
+        """
         if self._tuning.request_bytes:
-            wanted, most = self._tuning.request_bytes, budget_bytes // (threads + 1)
+            wanted, most = self._tuning.request_bytes, budget_bytes // (min(threads, _LEAST_AT_ONCE) + 1)
         else:
             wanted, most = _BLOCK_BYTES, budget_bytes // _BLOCKS_IN_FLIGHT
         return max(self._request.piece_bytes, min(wanted, most))

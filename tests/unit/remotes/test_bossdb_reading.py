@@ -65,16 +65,26 @@ def test_requests_lie_on_the_grid_of_cuboids_and_are_clipped_to_the_box(server, 
 def test_requests_are_as_large_as_the_operator_states(server):
     remote = bare_remote(server, tuning={"request_bytes": 512 * 512 * 16, "parallel_reads": 2})
     volume = remote.open(PATH, OpenOptions())
-    box = Box.of(x=(100, 300), y=(7, 9), z=(5, 40))
-    np.testing.assert_array_equal(volume.read(box), VOXELS[:, 5:40, 7:9, 100:300])
-    assert sorted(paths(server)) == ["100:300/7:9/16:32/", "100:300/7:9/32:40/", "100:300/7:9/5:16/"]
+    box = Box.of(x=(0, 512), y=(7, 400), z=(5, 40))
+    np.testing.assert_array_equal(volume.read(box), VOXELS[:, 5:40, 7:400, 0:512])
+    assert sorted(paths(server)) == ["0:512/7:400/16:32/", "0:512/7:400/32:40/", "0:512/7:400/5:16/"]
     assert volume.capability(Tuned).tuning == ReadTuning(2, 512 * 512 * 16, Vec3(512, 512, 16))
+
+
+def test_what_of_a_cuboid_lies_beside_the_box_is_not_counted_up_to_four_cuboids_for_one(server):
+    tall = np.resize(VOXELS[0, :, :90, :90], (160, 90, 90))
+    server.store.add_channel("lab", "tall", "em", tall)
+    remote = bare_remote(server, tuning={"request_bytes": 512 * 512 * 16})
+    volume = remote.open(("lab", "tall", "em"), OpenOptions())
+    np.testing.assert_array_equal(volume.read(Box.of(x=(3, 90), y=(1, 80), z=(17, 159)))[0], tall[17:159, 1:80, 3:90])
+    asked = [record.path.split("/")[-2] for record in server.requests.of("GET", "/cutout/")]
+    assert sorted(asked) == ["144:159", "17:80", "80:144"]
 
 
 def test_a_request_of_a_wide_type_has_at_least_a_cuboid(server):
     voxels = segmentation((1, 20, 5, 6))
     server.store.add_channel("lab", "ids", "seg", voxels[0])
-    volume = bare_remote(server).open(("lab", "ids", "seg"), OpenOptions())
+    volume = bare_remote(server, tuning={"request_bytes": 4096}).open(("lab", "ids", "seg"), OpenOptions())
     np.testing.assert_array_equal(volume.read(volume.info.scales[0].bounds), voxels)
     assert server.requests.count("GET", "/cutout/") == 2
 

@@ -48,6 +48,15 @@ def test_an_operator_states_smaller_requests_and_gets_the_same_voxels(server: Dv
     assert np.array_equal(tuned.read(BOX), opened(server).read(BOX))
 
 
+def test_requests_are_counted_from_the_first_block_of_the_box(server: DvidServer):
+    """From voxel 0 a box of 32 voxels that starts at 16 would be cut at 32, although one request has room for it."""
+    tuned = opened(server, request_bytes=32 * 16 * 16)
+    before = len(server.requests)
+    tuned.read(Box.of(x=(16, 48), y=(16, 32), z=(1, 31)))
+    asked = [one.path.split("/raw/0_1_2/")[1] for one in server.requests[before:]]
+    assert sorted(asked) == ["32_16_15/16_16_1", "32_16_15/16_16_16"]
+
+
 def test_what_is_not_stated_stays_as_we_declare_it(server: DvidServer):
     declared, tuned = opened(server).tuning, opened(server, parallel_reads=2).tuning
     assert tuned.request_bytes == declared.request_bytes

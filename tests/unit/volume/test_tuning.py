@@ -55,3 +55,13 @@ def test_the_budget_counts_more_than_what_the_store_likes():
     volume = read_by_service(Told(ReadTuning(2, request_bytes=500_000)), 90_000)
     assert max(box.voxel_count for box in volume.boxes) <= 90_000 // 3
     assert covered_once(Box.at(volume.info.scales[0].bounds.start, Vec3(*reversed(SHAPE_ZYX))), volume.boxes)
+
+
+def test_a_small_budget_is_for_fewer_reads_rather_than_for_smaller_ones():
+    """Of ten threads only so many work as have blocks of a fifth of the budget."""
+    tuning = ReadTuning(10, request_bytes=20_000)
+    volume = Told(tuning)
+    volume.meeting = threading.Barrier(1)
+    read_by_service(volume, 100_000)
+    assert 10_000 < max(box.voxel_count for box in volume.boxes) <= 20_000
+    assert covered_once(volume.info.scales[0].bounds, volume.boxes)
