@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voxgate.model.geometry import Box, Vec3, aligned_outward, grid_cells
+from voxgate.model.geometry import Box, Vec3
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.bossdb.channels import CUBOID
 from voxgate_remotes.bossdb.codec import decode
@@ -16,6 +16,7 @@ from voxgate_remotes.bossdb.failures import refused
 from voxgate_remotes.bossdb.routes import Region
 from voxgate_remotes.bossdb.shared import Shared
 from voxgate_remotes.bossdb.workers import Gate
+from voxgate_remotes.cuts import requests_of
 from voxgate_remotes.http.answers import StoreAnswer, StoreCall
 
 ORIGIN = Vec3(0, 0, 0)
@@ -39,10 +40,8 @@ def read(shared: Shared, region: Region, target: Target, context: CallContext) -
         part = target[piece.slices_zyx(region.box.start)]
         fetch_piece(shared, region.at(piece), part, (mode, gate, context))
 
-    box = region.box
-    # Counted from the box's first cuboid: from voxel 0 a box that starts anywhere would be cut once more.
-    first = aligned_outward(box, CUBOID, ORIGIN).start
-    cells = grid_cells(box, shared.reading_shape(box.shape, target.dtype.itemsize), first)
+    most_voxels = max(1, shared.tuning.request_bytes // target.dtype.itemsize)
+    cells = requests_of(region.box, CUBOID, most_voxels)
     shared.workers.run(cells, fetch, context, shared.tuning.parallel_reads)
 
 

@@ -31,20 +31,9 @@ class Shared:
     tuning: ReadTuning
 
     def request_shape(self, voxel_bytes: int) -> Vec3:
-        """The grid on which requests are cut: whole cuboids, as many along z as the wanted size has room for."""
-        return Vec3(CUBOID.x, CUBOID.y, CUBOID.z * self._layers(CUBOID, voxel_bytes))
-
-    def reading_shape(self, box: Vec3, voxel_bytes: int) -> Vec3:
-        """The same for reading a box of this shape: what of a cuboid lies beside the box is not sent.
-
-        The store still looks at whole cuboids, so a request is of four times as many at most.
-        """
-        sent = Vec3(min(CUBOID.x, box.x), min(CUBOID.y, box.y), CUBOID.z)
-        layers = min(self._layers(sent, voxel_bytes), 4 * self._layers(CUBOID, voxel_bytes))
+        """The grid on which writes are cut: whole cuboids, as many along z as the wanted size has room for."""
+        layers = max(1, self.tuning.request_bytes // (CUBOID.product * voxel_bytes))
         return Vec3(CUBOID.x, CUBOID.y, CUBOID.z * layers)
-
-    def _layers(self, layer: Vec3, voxel_bytes: int) -> int:
-        return max(1, self.tuning.request_bytes // (layer.product * voxel_bytes))
 
 
 def tuning_of(stated: TuningConfig) -> ReadTuning:

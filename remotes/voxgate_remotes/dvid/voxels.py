@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from voxgate.model.errors import ChunkCorrupt
-from voxgate.model.geometry import Box, Vec3, aligned_outward, grid_cells
+from voxgate.model.geometry import Box, Vec3, aligned_outward
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.config import TuningConfig
+from voxgate_remotes.cuts import requests_of
 from voxgate_remotes.dvid.client import Ask, DvidClient, succeeded
 from voxgate_remotes.dvid.failures import said
 from voxgate_remotes.dvid.instances import ORIGIN, Instance
@@ -61,22 +62,7 @@ def pieces(box: Box, block: Vec3, itemsize: int, request_bytes: int | None = Non
     most = request_bytes or REQUEST_BYTES
     if box.voxel_count * itemsize <= most:
         return [box]
-    # Counted from the box's first block: from voxel 0 a box that starts anywhere would be cut twice as often.
-    first = aligned_outward(box, block, ORIGIN).start
-    return list(grid_cells(box, _cell(box, block, itemsize, most), first))
-
-
-def _cell(box: Box, block: Vec3, itemsize: int, most: int) -> Vec3:
-    """As many whole blocks as one request holds, doubled axis by axis as far as the box goes."""
-    cell, grown = block, True
-    while grown:
-        grown = False
-        for axis in range(3):
-            larger = Vec3(*(size * 2 if i == axis else size for i, size in enumerate(cell)))
-            fits = larger.product * itemsize <= most
-            if fits and tuple(cell)[axis] < tuple(box.shape)[axis]:
-                cell, grown = larger, True
-    return cell
+    return list(requests_of(box, block, max(1, most // itemsize)))
 
 
 def read_into(place: Place, level: Level, box: Box, out: Block3, *, supervoxels: bool, stated: TuningConfig) -> None:

@@ -58,8 +58,7 @@ def paths(server: BossServer, method: str = "GET") -> list[str]:
 
 def test_requests_lie_on_the_grid_of_cuboids_and_are_clipped_to_the_box(server, volume):
     np.testing.assert_array_equal(volume.read(WHOLE), VOXELS)
-    assert sorted(paths(server)) == ["0:512/0:512/0:40/", "0:512/512:530/0:40/", "512:700/0:512/0:40/",
-                                     "512:700/512:530/0:40/"]  # fmt: skip
+    assert sorted(paths(server)) == ["0:700/0:530/0:32/", "0:700/0:530/32:40/"]
 
 
 def test_requests_are_as_large_as_the_operator_states(server):
@@ -78,7 +77,7 @@ def test_what_of_a_cuboid_lies_beside_the_box_is_not_counted_up_to_four_cuboids_
     volume = remote.open(("lab", "tall", "em"), OpenOptions())
     np.testing.assert_array_equal(volume.read(Box.of(x=(3, 90), y=(1, 80), z=(17, 159)))[0], tall[17:159, 1:80, 3:90])
     asked = [record.path.split("/")[-2] for record in server.requests.of("GET", "/cutout/")]
-    assert sorted(asked) == ["144:159", "17:80", "80:144"]
+    assert sorted(asked) == ["112:159", "17:64", "64:112"]
 
 
 def test_a_request_of_a_wide_type_has_at_least_a_cuboid(server):
@@ -93,7 +92,7 @@ def test_the_cache_of_the_store_is_passed_by_unless_the_operator_says_otherwise(
     volume.read(SMALL)
     bare_remote(server, options={"access_mode": "cache"}).open(PATH, OpenOptions()).read(SMALL)
     queries = [record.query for record in server.requests.of("GET", "/cutout/")]
-    assert queries == ["access-mode=no-cache"] * 2 + ["access-mode=cache"] * 2
+    assert queries == ["access-mode=no-cache", "access-mode=cache"]
 
 
 def test_a_request_too_large_for_the_store_is_asked_for_in_halves_between_cuboids(server, volume):
@@ -261,7 +260,7 @@ def test_a_deadline_ends_a_read_that_the_store_does_not_answer(server):
 
 
 def test_one_failing_request_fails_the_read(server, volume):
-    server.fail_next(403, 3001, containing="512:700/512:530")
+    server.fail_next(403, 3001, containing="0:700/0:530/32:40")
     with pytest.raises(StoreAccessDenied):
         volume.read(WHOLE)
 
