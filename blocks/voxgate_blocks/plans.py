@@ -23,11 +23,12 @@ def block_cell(granule: Vec3, box: Box, *, voxel_bytes: int, block_bytes: int) -
     cell = list(granule)
     wanted = list(box.shape)
     for axis in range(3):
-        read = Vec3(*map(min, cell, wanted))
-        room = block_bytes // max(1, read.product * voxel_bytes)
+        read = Vec3(*map(min, cell, wanted)).product * voxel_bytes
+        room = block_bytes // max(1, read)
         # One granule more than the box spans, because its start need not be aligned.
         useful = -(-wanted[axis] // cell[axis]) + 1
-        cell[axis] *= max(1, min(room, useful))
+        fits = read // max(1, min(cell[axis], wanted[axis])) * wanted[axis] <= block_bytes
+        cell[axis] *= useful if fits else max(1, min(room, useful))
     return Vec3(*cell)
 
 

@@ -155,7 +155,8 @@ class Cutout:
         requests, and every request costs the store: so there are fewer than threads rather than smaller ones.
         """
         if self._tuning.request_bytes:
-            wanted, most = self._tuning.request_bytes, budget_bytes // (min(threads, _LEAST_AT_ONCE) + 1)
+            at_once = min(threads, _LEAST_AT_ONCE) + (self.raw_bytes > budget_bytes)  # one is being sent
+            wanted, most = self._tuning.request_bytes, budget_bytes // at_once
         else:
             wanted, most = _BLOCK_BYTES, budget_bytes // _BLOCKS_IN_FLIGHT
         return max(self._request.piece_bytes, min(wanted, most))
