@@ -64,7 +64,9 @@ def server(config, environment, folder):
             env=environment,
         )
     try:
-        ready, _, _ = select.select([process.stdout], [], [], 120)
+        waiting = select.poll()  # select() takes no descriptor above 1023
+        waiting.register(process.stdout, select.POLLIN)
+        ready = waiting.poll(120_000)
         assert ready, (folder / "serve.log").read_text()
         yield json.loads(process.stdout.readline())["grpc"]
     finally:

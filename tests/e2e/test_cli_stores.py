@@ -159,7 +159,9 @@ def read_until(terminal, words):
     """What a terminal shows, up to some words."""
     seen = ""
     while words not in seen:
-        ready, _, _ = select.select([terminal], [], [], 60)
+        waiting = select.poll()  # select() takes no descriptor above 1023
+        waiting.register(terminal, select.POLLIN | select.POLLHUP)
+        ready = waiting.poll(60_000)
         assert ready, seen
         seen += os.read(terminal, 4096).decode()
     return seen

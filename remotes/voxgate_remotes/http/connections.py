@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import threading
+import weakref
 from typing import Any
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
@@ -14,7 +15,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from voxgate.model.errors import ConfigInvalid, PathRefused
+from voxgate.model.errors import ConfigInvalid, PathRefused, StoreUnavailable
 from voxgate_remotes.http.addresses import Origin, check_public, is_loopback
 from voxgate_remotes.http.answers import HttpLimits
 from voxgate_remotes.http.sockets import TlsContext, Watch, WatchedSocket, Watches
@@ -102,16 +103,20 @@ class _Adapter(HTTPAdapter):
     """Sends through watched sockets. Only what requests does with one request is used: no cookies, no .netrc."""
 
     def __init__(self, lines: Lines, limits: HttpLimits, *, is_guarded: bool) -> None:
+        # Weak: urllib3 keeps a list of the connections of every pool until the pool is gone, so a connection that held
+        # its pool, through its owner, would never be closed.
+        its_lines = weakref.ref(lines)
+
         class Plain(_PlainConnection):
             """Of these lines."""
 
-            owner = lines
+            owner = its_lines
             is_inside_refused = is_guarded
 
         class Secure(_TlsConnection):
             """Of these lines."""
 
-            owner = lines
+            owner = its_lines
             is_inside_refused = is_guarded
 
         class PlainPool(HTTPConnectionPool):
@@ -145,9 +150,17 @@ class _Adapter(HTTPAdapter):
 class _Watched:
     """What both kinds of connection share."""
 
-    owner: Lines
+    owner: weakref.ref[Lines]
     is_inside_refused: bool
     debuglevel = 0  # whatever http.client is set to: it would print the token
+
+    @property
+    def lines(self) -> Lines:
+        """All connections of the session; it is there whenever one of them is used, because it uses them."""
+        lines = self.owner()
+        if lines is None:
+            raise Trouble(StoreUnavailable("the connection to the store was given up", "ask again"))
+        return lines
 
     def open_socket(self, host: str, port: int) -> WatchedSocket:
         """A connected socket.
@@ -156,13 +169,14 @@ class _Watched:
             Trouble, PathRefused, Cancelled, DeadlineExceeded.
         """
         failed: Trouble | None = None
-        addresses = _resolved(host, port, self.owner.watches.current)
+        watches = self.lines.watches
+        addresses = _resolved(host, port, watches.current)
         if self.is_inside_refused:
             for _, address in addresses:
                 check_public(str(address[0]))
         for family, address in addresses:
             try:
-                return _connected(family, address, self.owner.watches)
+                return _connected(family, address, watches)
             except Trouble as trouble:
                 failed = trouble
         raise failed or unresolved(OSError())
@@ -179,7 +193,7 @@ class _TlsConnection(_Watched, HTTPSConnection):
 
     def connect(self) -> None:
         """Connect and shake hands."""
-        self.ssl_context = self.owner.tls()
+        self.ssl_context = self.lines.tls()
         super().connect()
 
 

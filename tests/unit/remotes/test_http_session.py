@@ -1,5 +1,6 @@
 """Calls, connections, and what comes back."""
 
+import gc
 import gzip
 import os
 import threading
@@ -10,6 +11,7 @@ from support.scripted_http import Reply, chunked, closed_port, reply, scripted, 
 from voxgate.model.errors import ChunkCorrupt, ConfigInvalid, PathRefused, StoreUnavailable
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.http.session import HttpLimits, StoreCall
+from voxgate_remotes.http.sockets import WatchedSocket
 
 GET = StoreCall("GET", "/things")
 
@@ -193,3 +195,19 @@ def test_a_proxy_that_does_not_answer_is_a_store_that_cannot_be_reached(monkeypa
     monkeypatch.setenv("no_proxy", "")
     with pytest.raises(StoreUnavailable, match="refuses the connection"):
         session_with("https://store.invalid").request(GET, CallContext())
+
+
+def test_a_session_that_nobody_has_any_more_closes_its_connections():
+    def talking_to(server):
+        kept = [each for each in gc.get_objects() if isinstance(each, WatchedSocket) and each.fileno() >= 0]
+        return [each for each in kept if each.getpeername()[1] == server.port]
+
+    with scripted([reply(200, b"x"), reply(200, b"y")]) as server:
+        sessions = [session_with(server.url) for _ in range(2)]
+        for session in sessions:
+            session.request(GET, CallContext())
+        assert len(talking_to(server)) == 2
+        del session
+        sessions.clear()
+        gc.collect()
+        assert talking_to(server) == []
