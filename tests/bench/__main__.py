@@ -1,4 +1,7 @@
-"""`make bench`, `python -m tests.bench --rows R1,G5`: ratios against peers on this machine. Asserts no time."""
+"""`make bench`, `python -m tests.bench --rows R1,G5`: ratios against peers on this machine. Asserts no time.
+
+`--rows F2` measures how stores are read fastest instead: a figure, and no ratio.
+"""
 
 from __future__ import annotations
 
@@ -14,52 +17,86 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.bench import figure2, figure2_report
 from tests.bench.data import EDGE, Data
+from tests.bench.figure2_stores import FULL, TINY
 from tests.bench.harness import Result, Rotation, rotate
+from tests.bench.processes import has_environment
 from tests.bench.report import document, number, plot, table
 from tests.bench.rows import ROWS
 
 RESULTS = Path("bench-results.json")
+FIGURE = "F2"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the rows that were asked for, print a table, and write bench-results.json and a plot beside it."""
     options = _options(arguments)
+    figure: figure2.Figure = {}
     with contextlib.ExitStack() as stack:
         folder = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="voxgate-bench-")))
         data = Data((folder / "data").absolute(), options.edge)
         data.folder.mkdir(parents=True, exist_ok=True)
-        results = [_measured(row, data, options.rounds) for row in options.rows]
+        results = [_measured(row, data, options.rounds) for row in options.rows if row in ROWS]
+        if FIGURE in options.rows:
+            figure = figure2.measure(data.folder, FULL if options.edge == EDGE else TINY)
     console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
-    console.print(table(results))
-    busiest = max(rotation.load for result in results for rotation in result.rotations)
-    console.print(f"{os.cpu_count()} processors, load up to {busiest:.1f}; machines differ: read ratios, nothing else")
-    options.output.write_text(json.dumps(document(results), indent=2) + "\n")
     picture = options.output.with_suffix(".png")
-    plot(results, picture)
-    console.print(f"written to {options.output} and {picture}")
+    written = [options.output]
+    if results:
+        console.print(table(results))
+        plot(results, picture)
+        written.append(picture)
+    if figure:
+        console.print(figure2_report.table(figure))
+        written.append(picture.with_stem(f"{picture.stem}-{FIGURE}"))
+        figure2_report.plot(figure, written[-1])
+    loads = [rotation.load for result in results for rotation in result.rotations]
+    loads += [load for seen in figure.values() for load in seen.loads]
+    console.print(
+        f"{os.cpu_count()} processors, load up to {max(loads):.1f}; machines differ: read ratios, nothing else"
+    )
+    whole = document(results) | ({"figures": {FIGURE: figure2.document(figure)}} if figure else {})
+    options.output.write_text(json.dumps(whole, indent=2) + "\n")
+    console.print(f"written to {' and '.join(map(str, written))}")
     return 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Ratios against peers, in rotation.")
-    parser.add_argument("--rows", type=_rows, default=list(ROWS), help=f"comma-separated, of {','.join(ROWS)}")
+    parser.add_argument("--rows", type=_rows, default=None, help=f"comma-separated, of {','.join((*ROWS, FIGURE))}")
     parser.add_argument("--rounds", type=_count, default=5, help="rounds of each of the three rotations")
     parser.add_argument("--output", type=Path, default=RESULTS, help="JSON file for the results")
     parser.add_argument("--edge", type=_count, default=EDGE, help="voxels along each axis, a multiple of 128")
     parser.add_argument("--data", type=Path, help="folder to keep the volumes in; else they are written anew")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.rows is None:
+        options.rows = _usual_rows()
+    return options
 
 
 def _rows(text: str) -> list[str]:
     rows = text.split(",")
-    unknown = [row for row in rows if row not in ROWS]
+    known = (*ROWS, FIGURE)
+    unknown = [row for row in rows if row not in known]
     if unknown:
-        raise argparse.ArgumentTypeError(f"unknown rows {','.join(unknown)}; there are {','.join(ROWS)}")
-    missing = {module for row in rows for module in ROWS[row].modules if importlib.util.find_spec(module) is None}
+        raise argparse.ArgumentTypeError(f"unknown rows {','.join(unknown)}; there are {','.join(known)}")
+    asked = [ROWS[row] for row in rows if row in ROWS]
+    missing = {module for row in asked for module in row.modules if importlib.util.find_spec(module) is None}
     if missing:
         raise argparse.ArgumentTypeError(f"{', '.join(sorted(missing))} not installed: use make bench")
+    absent = {row.environment for row in asked if row.environment and not has_environment(row.environment)}
+    if absent:
+        raise argparse.ArgumentTypeError(f"no environment for the peer {', '.join(sorted(absent))}: make peers")
     return rows
+
+
+def _usual_rows() -> list[str]:
+    """All that give a ratio, without those of a peer that nobody installed."""
+    left_out = [name for name, row in ROWS.items() if row.environment and not has_environment(row.environment)]
+    if left_out:
+        sys.stderr.write(f"left out, for want of a peer's environment (make peers): {', '.join(left_out)}\n")
+    return [name for name in ROWS if name not in left_out]
 
 
 def _count(text: str) -> int:

@@ -52,6 +52,20 @@ def adapter(folder: str, volume: str, box: Spans) -> Iterator[Run]:
 
 
 @contextlib.contextmanager
+def remote_adapter(remote: dict[str, Any], volume: str, box: Spans) -> Iterator[Run]:
+    """The same for any remote, as it is configured."""
+    from voxgate.wire.allocator import tune_allocator
+    from voxgate_remotes.config import RemoteConfig, RemotesConfig
+    from voxgate_remotes.registry import Registry
+
+    tune_allocator()
+    where = _box(box)
+    registry = Registry.from_config(RemotesConfig(remotes={"bench": RemoteConfig.model_validate(remote)}))
+    opened = registry.open(f"bench/{volume}")
+    yield lambda: opened.read(where)[0]
+
+
+@contextlib.contextmanager
 def cloud_volume(folder: str, volume: str, box: Spans) -> Iterator[Run]:
     """cloud-volume on the files: its defaults, no disk cache."""
     from cloudvolume import CloudVolume

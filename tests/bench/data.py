@@ -23,6 +23,7 @@ START = (1088, 2056, 3000)
 CHUNK = [64, 64, 64]
 SIZE_NM = [10, 10, 10]
 _MISALIGNED = ((101, 357), (117, 373), (93, 349))
+_LARGE = ((33, 475), (41, 489), (29, 467))
 _SHARDING = {
     "@type": "neuroglancer_uint64_sharded_v1",
     "preshift_bits": 9,
@@ -63,17 +64,21 @@ class Data:
     @property
     def misaligned(self) -> Box:
         """Half of the voxels along each axis, on no chunk's border: x, y, z, global."""
-        spans = [(a * self.edge // EDGE, b * self.edge // EDGE) for a, b in _MISALIGNED]
-        return Box.of(**{n: (s + a, s + b) for n, s, (a, b) in zip("xyz", START, spans, strict=True)})
+        return self._part(_MISALIGNED)
+
+    @property
+    def large(self) -> Box:
+        """Most of it, on no grid's border, 442 x 448 x 438 voxels of 512^3: x, y, z, global."""
+        return self._part(_LARGE)
 
     def em(self) -> str:
         """The image, raw."""
-        return self._written("em", lambda folder: _precomputed(folder, self._em(), {"encoding": "raw"}))
+        return self._written("em", lambda folder: write_precomputed(folder, self._em(), {"encoding": "raw"}))
 
     def em_sharded(self) -> str:
         """The image, raw chunks in one shard."""
         scale = {"encoding": "raw", "sharding": _SHARDING}
-        return self._written("em-sharded", lambda folder: _precomputed(folder, self._em(), scale))
+        return self._written("em-sharded", lambda folder: write_precomputed(folder, self._em(), scale))
 
     def em_zarr(self) -> str:
         """The image as Zarr v3, uncompressed."""
@@ -82,19 +87,32 @@ class Data:
     def seg(self) -> str:
         """The segmentation as compressed_segmentation."""
         scale = {"encoding": "compressed_segmentation", "compressed_segmentation_block_size": [8, 8, 8]}
-        return self._written("seg", lambda folder: _precomputed(folder, self._seg(), scale))
+        return self._written("seg", lambda folder: write_precomputed(folder, self._seg(), scale))
 
     def seg_raw(self) -> str:
         """The segmentation, raw."""
-        return self._written("seg-raw", lambda folder: _precomputed(folder, self._seg(), {"encoding": "raw"}))
+        return self._written("seg-raw", lambda folder: write_precomputed(folder, self._seg(), {"encoding": "raw"}))
 
     def seg_gzip(self) -> str:
         """The segmentation, raw, in .gz files, written by cloud-volume."""
         return self._written("seg-gzip", lambda folder: _gzip(folder, self._seg()))
 
+    def em_array(self) -> Path:
+        """The image as one file of numpy's, (z, y, x)."""
+
+        def write(folder: Path) -> None:
+            folder.mkdir(exist_ok=True)
+            np.save(folder / "em.npy", self._em())
+
+        return self.folder / self._written("em-array", write) / "em.npy"
+
     def labels(self, shape: tuple[int, int, int]) -> Array:
         """Labels of the sample, array of shape (z, y, x)."""
         return tiled(read_precomputed(SAMPLES / "fib25" / "seg", 0), shape)
+
+    def _part(self, of_512: tuple[tuple[int, int], ...]) -> Box:
+        spans = [(a * self.edge // EDGE, b * self.edge // EDGE) for a, b in of_512]
+        return Box.of(**{n: (s + a, s + b) for n, s, (a, b) in zip("xyz", START, spans, strict=True)})
 
     def _em(self) -> Array:
         return tiled(read_precomputed(SAMPLES / "fib25" / "em", 0), (self.edge,) * 3)
@@ -111,7 +129,8 @@ class Data:
         return name
 
 
-def _precomputed(folder: Path, voxels: Array, scale: dict[str, Any]) -> None:
+def write_precomputed(folder: Path, voxels: Array, scale: dict[str, Any]) -> None:
+    """Write voxels (z, y, x) as a volume of one scale; `scale` says what is not as usual."""
     metadata = {
         "key": "10_10_10",
         "size": list(voxels.shape[::-1]),

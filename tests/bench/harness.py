@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 ROTATIONS = 3
@@ -72,6 +72,7 @@ class Work:
         amount_unit: "MB" or "requests".
         unit: of what `measure` answers.
         most_rounds: where more rounds would tell nothing new.
+        requests: contender -> HTTP requests that the store answered for one run, where that was counted.
     """
 
     contenders: Sequence[Contender]
@@ -80,6 +81,7 @@ class Work:
     amount_unit: str = "MB"
     unit: str = "s"
     most_rounds: int | None = None
+    requests: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

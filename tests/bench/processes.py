@@ -7,8 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,7 @@ class Player:
         Raises:
             ProcessFailed: when the process ended instead.
         """
-        stdin, stdout = self.process.stdin, self.process.stdout
-        if stdin is None or stdout is None:
-            raise ProcessFailed(f"{self.name} has no pipes")
-        with contextlib.suppress(BrokenPipeError):
-            stdin.write(what + "\n")
-            stdin.flush()
-        line = stdout.readline()
-        if not line:
-            raise ProcessFailed(f"{self.name} ended with {self.process.wait(_STOP_S)}")
-        return json.loads(line)
+        return _asked(self.name, self.process, what)
 
     def contender(self) -> Contender:
         """This process, measured in seconds."""
@@ -53,32 +44,105 @@ class Player:
 
 
 @contextlib.contextmanager
-def player(name: str, function: str, **arguments: Any) -> Iterator[Player]:
-    """Start `function` of tests.bench.clients with these arguments and wait until it is ready."""
-    target = f"tests.bench.clients:{function}"
-    with _process("tests.bench.player", target, json.dumps(arguments)) as process:
-        started = Player(name, process)
-        if process.stdout is None or not process.stdout.readline():
-            raise ProcessFailed(f"{name} did not start")
-        yield started
+def player(name: str, function: str, *, environment: str = "", **arguments: Any) -> Iterator[Player]:
+    """Start a function with these arguments and wait until it is ready.
+
+    Args:
+        name: as the table shows it.
+        function: of tests.bench.clients; of tests.bench.clients_X in the environment of a peer X.
+        environment: the peer whose environment it runs in; empty for our own.
+        arguments: of the function.
+    """
+    python = peer_python(environment) if environment else Path(sys.executable)
+    module = f"tests.bench.clients_{environment}" if environment else "tests.bench.clients"
+    with _process(python, "tests.bench.player", f"{module}:{function}", json.dumps(arguments)) as process:
+        _started(name, process)
+        yield Player(name, process)
+
+
+def peer_python(name: str) -> Path:
+    """The interpreter of a published client's own environment; see `has_environment`."""
+    return ROOT / ".venv-peers" / name / "bin" / "python"
+
+
+def has_environment(name: str) -> bool:
+    """Whether `make peers` has made a peer's environment."""
+    return peer_python(name).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreServer:
+    """A server of tests.bench.stores.
+
+    Attributes:
+        kind: which.
+        process: its own.
+        port: on this machine.
+        about: what else it says of itself, such as its token.
+    """
+
+    kind: str
+    process: subprocess.Popen[str]
+    port: int
+    about: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def requests(self) -> int:
+        """How many requests it has answered."""
+        return int(_asked(self.kind, self.process, "requests"))
+
+    def delay(self, seconds: float) -> None:
+        """Have every request from now on wait."""
+        _asked(self.kind, self.process, f"latency {seconds}")
+
+
+@contextlib.contextmanager
+def store_server(kind: str, **arguments: Any) -> Iterator[StoreServer]:
+    """A store of tests.bench.stores in a process of its own."""
+    with _process(Path(sys.executable), "tests.bench.stores", kind, json.dumps(arguments)) as process:
+        about = _started(kind, process)
+        yield StoreServer(kind, process, about.pop("port"), about)
+
+
+def _started(name: str, process: subprocess.Popen[str]) -> Any:
+    """What a process says first."""
+    line = process.stdout.readline() if process.stdout else ""
+    if not line:
+        raise ProcessFailed(f"{name} did not start")
+    return json.loads(line)
+
+
+def _asked(name: str, process: subprocess.Popen[str], what: str) -> Any:
+    stdin, stdout = process.stdin, process.stdout
+    if stdin is None or stdout is None:
+        raise ProcessFailed(f"{name} has no pipes")
+    with contextlib.suppress(BrokenPipeError):
+        stdin.write(what + "\n")
+        stdin.flush()
+    line = stdout.readline()
+    if not line:
+        raise ProcessFailed(f"{name} ended with {process.wait(_STOP_S)}")
+    return json.loads(line)
 
 
 @contextlib.contextmanager
 def peer_server(kind: str, *arguments: int) -> Iterator[int]:
     """A server of tests.bench.peers; yields its port."""
-    with _process("tests.bench.peers", kind, *map(str, arguments)) as process:
-        line = process.stdout.readline() if process.stdout else ""
-        if not line:
-            raise ProcessFailed(f"the {kind} server did not start")
-        yield int(line)
+    with _process(Path(sys.executable), "tests.bench.peers", kind, *map(str, arguments)) as process:
+        yield int(_started(f"the {kind} server", process))
 
 
 @contextlib.contextmanager
-def _process(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def _process(python: Path, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """`python -m module`, with no tuning inherited. It also ends by itself when its standard input does."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(_TUNING)}
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [str(python), "-m", module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -53,7 +53,7 @@ def table(results: Sequence[Result]) -> Table:
             ratio = "1" if place == 1 else number(median_of(result.ratios(name)))
             made.add_row(
                 "",
-                name,
+                _named(result, name),
                 _amount(result.median(name), result.work.unit),
                 f"{result.spread(name):.0%}",
                 "" if rate is None else f"{rate:,.0f} {result.work.amount_unit}/s",
@@ -61,6 +61,11 @@ def table(results: Sequence[Result]) -> Table:
                 "" if place == 1 else "  ".join(number(one) for one in result.ratios(name)),
             )
     return made
+
+
+def _named(result: Result, name: str) -> str:
+    asked = result.work.requests.get(name)
+    return name if asked is None else f"{name}: {asked} {'request' if asked == 1 else 'requests'}"
 
 
 def median_of(values: Sequence[float]) -> float:
@@ -110,6 +115,7 @@ def _row(result: Result) -> dict[str, Any]:
         "unit": result.work.unit,
         "amount": result.work.amount,
         "amount_unit": result.work.amount_unit,
+        **({"requests": dict(result.work.requests)} if result.work.requests else {}),
         "rotations": [{"load": rotation.load, "taken": rotation.taken} for rotation in result.rotations],
     }
 

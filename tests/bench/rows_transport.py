@@ -75,7 +75,7 @@ def against_flight(data: Data) -> Iterator[Work]:
 @contextlib.contextmanager
 def unary(data: Data) -> Iterator[Work]:
     """G8."""
-    many: dict[str, int] = {"count": _UNARY_COUNT, "at_once": _AT_ONCE}
+    many: dict[str, Any] = {"count": _UNARY_COUNT, "at_once": _AT_ONCE}
     with constant_service(data, data.edge) as server, peer_server("http", _UNARY_EDGE**3) as port:
         chunk: dict[str, Any] = {"address": server.address, "volume": "constant", "edge": _UNARY_EDGE, **many}
         with (
@@ -108,7 +108,12 @@ def wire_size(data: Data) -> Iterator[Work]:
         contenders = [Contender("raw uint64", lambda: reference.ask("answer"), lambda: raw_bytes)]
         for name, (volume, wish) in reads.items():
             proxy = stack.enter_context(counting_proxy(server.port))
-            arguments = {"address": proxy.address, "volume": f"bench/{volume}", "box": box, "wish": wish}
+            arguments: dict[str, Any] = {
+                "address": proxy.address,
+                "volume": f"bench/{volume}",
+                "box": box,
+                "wish": wish,
+            }
             one = stack.enter_context(player(name, "sdk", **arguments))
             ask = functools.partial(one.ask, "answer")
             contenders.append(Contender(one.name, ask, functools.partial(_counted, proxy, one)))

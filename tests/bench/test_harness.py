@@ -7,10 +7,11 @@ import socket
 import numpy as np
 import pytest
 
-from tests.bench.__main__ import ROWS, main
+from tests.bench.__main__ import FIGURE, ROWS, main
 from tests.bench.data import Data, tiled
 from tests.bench.harness import ROTATIONS, Contender, ContendersDiffer, Goal, Result, Rotation, Work, inline, rotate
 from tests.bench.player import _digest
+from tests.bench.processes import has_environment
 from tests.bench.report import plot
 from tests.bench.rows_transport import counting_proxy
 
@@ -119,7 +120,7 @@ def test_an_unknown_row_is_refused_with_the_known_ones(capsys):
     with pytest.raises(SystemExit) as refused:
         main(["--rows", "R1,Z9"])
     assert refused.value.code == 2
-    assert f"unknown rows Z9; there are {','.join(ROWS)}" in capsys.readouterr().err
+    assert f"unknown rows Z9; there are {','.join((*ROWS, FIGURE))}" in capsys.readouterr().err
 
 
 def test_rows_without_a_target_are_left_out_of_the_plot(tmp_path):
@@ -141,6 +142,9 @@ def test_a_row_runs_and_is_written_down(row, volumes, tmp_path, capsys):
     missing = [module for module in ROWS[row].modules if importlib.util.find_spec(module) is None]
     if missing:
         pytest.skip(f"make bench installs {', '.join(missing)}")
+    peer = ROWS[row].environment
+    if peer and not has_environment(peer):
+        pytest.skip(f"no environment for the peer {peer}: make peers")
     output = tmp_path / "results.json"
     small = ["--rounds", "1", "--edge", "128", "--data", str(volumes)]
     assert main(["--rows", row, *small, "--output", str(output)]) == 0
@@ -149,4 +153,9 @@ def test_a_row_runs_and_is_written_down(row, volumes, tmp_path, capsys):
     for rotation in written["rotations"]:
         assert len(rotation["taken"]) >= 2
         assert all(len(values) == 1 and values[0] > 0 for values in rotation["taken"].values())
-    assert row in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert row in out
+    for name, requests in written.get("requests", {}).items():
+        assert requests >= 1
+        assert f"{name}: {requests} request" in out
+    assert ("requests" in written) == bool(peer)
