@@ -1,4 +1,4 @@
-"""A folder of volumes: precomputed and Zarr, at any depth, found by what lies in each folder."""
+"""A folder of volumes of every known format, at any depth, found by what lies in each folder and file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -29,25 +28,20 @@ from voxgate.model.volumes import (
     VolumeInfo,
     VolumeSpec,
 )
-from voxgate_remotes import precomputed, zarr
 from voxgate_remotes.checks import path_under
-from voxgate_remotes.config import RemoteConfig, VolumeOverrides, canonical_uri, nearest
+from voxgate_remotes.config import RemoteConfig, canonical_uri, nearest
 from voxgate_remotes.creation import checked_spec, write_documents
 from voxgate_remotes.deletion import refuse_other_volumes, remove, set_aside
 from voxgate_remotes.derived import DerivedInfos
+from voxgate_remotes.folders import LocalFolder
+from voxgate_remotes.formats import WRITTEN, FileFormat, FolderFormat, file_format, folder_formats
 from voxgate_remotes.guard import PathGuard
 from voxgate_remotes.lives import Life, LivingVolume
-from voxgate_remotes.metadata import Stamp, stamp
+from voxgate_remotes.metadata import Stamp, is_file, stamp
 from voxgate_remotes.readonly import refuse_deletion, refuse_write
 from voxgate_remotes.tensorstores import OpenedStore, Tuning
 
 _KEPT_OPEN = 256
-_CLAIMS: dict[str, Callable[[Path], bool]] = {
-    "precomputed": precomputed.claims,
-    "zarr v3": zarr.claims_v3,
-    "zarr v2": zarr.claims_v2,
-}
-_FORMATS = {"precomputed": "precomputed", "zarr3": "zarr v3", "zarr2": "zarr v2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +49,14 @@ class _Kept:
     """An opened volume and what its metadata files looked like before they were read.
 
     Attributes:
+        place: the real path that its name led to.
         files: the metadata files, some of which there may not be.
         stamp: of the files.
         store: what was opened.
         life: of the volume, while this process looks at it.
     """
 
+    place: Path
     files: tuple[Path, ...]
     stamp: Stamp
     store: OpenedStore
@@ -76,6 +72,15 @@ class _Kept:
         """A metadata file that was there."""
         there = (file for file, found in zip(self.files, self.stamp, strict=True) if found is not None)
         return str(next(there, self.files[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """A place inside of a file."""
+
+    format: FileFormat
+    file: Path
+    inner: tuple[str, ...]
 
 
 class FilesRemote:
@@ -121,9 +126,17 @@ class FilesRemote:
             UnknownVolume, PathRefused, StoreUnavailable.
         """
         folder = self._guard.resolve(parent)
-        if _formats(folder):
+        inside = self._inside(parent)
+        if inside is not None:
+            return inside.format.list(inside.file, inside.inner)
+        if self._formats(folder):
             return []
-        return [ListEntry(entry.name, bool(_formats(entry))) for entry in self._guard.folders(folder)]
+        entries = [ListEntry(entry.name, bool(self._formats(entry))) for entry in self._guard.folders(folder)]
+        for file in self._guard.files(folder):
+            found = file_format(file)
+            if found is not None:
+                entries.append(ListEntry(file.name, found.is_volume(file, ())))
+        return sorted(entries, key=lambda entry: entry.segment)
 
     def create(self, path: tuple[str, ...], spec: VolumeSpec) -> Volume:
         """Create a volume in a folder that does not exist yet or is empty.
@@ -136,9 +149,9 @@ class FilesRemote:
         folder = self._guard.resolve(path)
         name, documents = checked_spec(spec, self._config.format)
         with self._creating:
-            if any(_formats(self._guard.resolve(path[:depth])) for depth in range(len(path))):
+            if any(self._formats(self._guard.resolve(path[:depth])) for depth in range(len(path))):
                 raise AlreadyExists("the name lies inside of another volume", "choose another name")
-            if not set(_formats(folder)) <= {_FORMATS[name]}:
+            if not {each.name for each in self._formats(folder)} <= {WRITTEN[name]}:
                 raise AlreadyExists("a volume of another format has this name", "choose another name")
             write_documents(folder, self._guard, documents)
         return self.open(path, OpenOptions())
@@ -162,11 +175,13 @@ class FilesRemote:
         if folder != self._guard.root.joinpath(*path):
             raise PathRefused("the name leads through a symbolic link", "delete the volume by its own name")
         with self._creating:
-            if any(_formats(self._guard.resolve(path[:depth])) for depth in range(len(path))):
+            if any(self._formats(self._guard.resolve(path[:depth])) for depth in range(len(path))):
                 raise StoreRefused("the folder is part of another volume", "delete that volume as a whole")
-            name = self._format_of(folder, path)
-            own = frozenset(Path(os.path.normpath(file.parent)) for file in _metadata_files(name, folder))
-            refuse_other_volumes(folder, own, lambda inner: bool(_formats(inner)))
+            if self._inside(path) is not None:
+                raise StoreRefused("the volume lies in a file", "delete the file at its host")
+            found = self._format_of(folder, path)
+            own = frozenset(Path(os.path.normpath(file.parent)) for file in found.metadata_files(folder))
+            refuse_other_volumes(folder, own, lambda inner: bool(self._formats(inner)))
             with self._life_of(folder).ending():
                 aside = set_aside(folder)
             with self._lock:
@@ -199,7 +214,7 @@ class FilesRemote:
         folder = self._guard.resolve(path)
         with self._lock:
             kept = self._kept.get(path)
-        if kept is None or not kept.files[0].is_relative_to(folder) or not kept.is_current:
+        if kept is None or kept.place != folder or not kept.is_current:
             kept = self._open(folder, path)
         with self._lock:
             self._kept[path] = kept
@@ -208,46 +223,50 @@ class FilesRemote:
                 self._kept.popitem(last=False)
         return kept
 
-    def _format_of(self, folder: Path, path: tuple[str, ...]) -> str:
+    def _formats(self, folder: Path) -> tuple[FolderFormat, ...]:
+        """The formats that claim a folder."""
+        return folder_formats(LocalFolder(folder, self._guard))
+
+    def _inside(self, path: tuple[str, ...]) -> _Inside | None:
+        """The file that a name leads into, if it does."""
+        for depth in range(1, len(path) + 1):
+            file = self._guard.resolve(path[:depth])
+            if is_file(file):
+                found = file_format(file)
+                return None if found is None else _Inside(found, file, path[depth:])
+        return None
+
+    def _format_of(self, folder: Path, path: tuple[str, ...]) -> FolderFormat:
         """The one format that claims a folder.
 
         Raises:
             StoreUnavailable, UnknownVolume, UnsupportedFormat.
         """
-        formats = _formats(folder)
+        formats = self._formats(folder)
         if not formats:
             if not self._guard.root.is_dir():
                 raise StoreUnavailable("the remote's folder is not there", "the operator checks its `uri` and mounts")
             raise UnknownVolume(f"there is no volume {'/'.join(path)!r} in this remote", "list the remote")
         if len(formats) > 1:
-            raise UnsupportedFormat(
-                f"the folder is {' and '.join(formats)} at once", "remove the metadata of all but one format"
-            )
+            names = " and ".join(each.name for each in formats)
+            raise UnsupportedFormat(f"the folder is {names} at once", "remove the metadata of all but one format")
         return formats[0]
 
-    def _open(self, folder: Path, path: tuple[str, ...]) -> _Kept:
-        life = self._life_of(folder)
-        name = self._format_of(folder, path)
+    def _open(self, place: Path, path: tuple[str, ...]) -> _Kept:
+        life = self._life_of(place)
         overrides = self._config.overrides(path)
-        files = tuple(_metadata_files(name, folder))
+        inside = None if os.path.isdir(place) else self._inside(path)
+        if inside is not None:
+            before = stamp([inside.file])
+            store = inside.format.open(inside.file, inside.inner, overrides)
+            return _Kept(place, (inside.file,), before, store, life)
+        found = self._format_of(place, path)
+        files = tuple(found.metadata_files(place))
         for file in files:
             self._guard.checked(file)
         before = stamp(files)
-        return _Kept(files, before, self._open_store(name, folder, overrides), life)
-
-    def _open_store(self, name: str, folder: Path, overrides: VolumeOverrides) -> OpenedStore:
-        if name == "precomputed":
-            return precomputed.open_store(folder, self._guard, self._tuning)
-        return zarr.open_store(folder, self._guard, self._tuning, overrides)
-
-
-def _formats(folder: Path) -> list[str]:
-    """The formats that claim a folder: none for a group, several for a contradiction."""
-    return [name for name, claims in _CLAIMS.items() if claims(folder)]
-
-
-def _metadata_files(name: str, folder: Path) -> list[Path]:
-    return precomputed.metadata_files(folder) if name == "precomputed" else zarr.metadata_files(folder)
+        store = found.open(LocalFolder(place, self._guard), self._tuning, overrides)
+        return _Kept(place, files, before, store, life)
 
 
 def _tuning(config: RemoteConfig) -> Tuning:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from voxgate.model.errors import PathRefused, StoreUnavailable, UnknownVolume
+from voxgate_remotes.metadata import is_file
 
 _FORBIDDEN = ("/", "\\", "\0")
 
@@ -63,19 +64,21 @@ class PathGuard:
             UnknownVolume: when `folder` is not a folder.
             StoreUnavailable: when it cannot be read.
         """
-        try:
-            names = sorted(os.listdir(folder))
-        except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
-                raise UnknownVolume("there is no such group", "list the level above") from None
-            raise StoreUnavailable(f"the store's folder cannot be read: {error.strerror}", "look at its host") from None
-        for name in names:
-            if name.startswith(".") or "\\" in name or not _is_utf8(name):
-                continue
-            entry = folder / name
+        for entry in _entries(folder):
             real = Path(os.path.realpath(entry))
             leads_upwards = folder.is_relative_to(real)  # would make a walk of the tree endless
             if real.is_relative_to(self.root) and not leads_upwards and _is_folder(real):
+                yield entry
+
+    def files(self, folder: Path) -> Iterator[Path]:
+        """The regular files right in `folder` by name: hidden ones and links out of the root left out.
+
+        Raises:
+            UnknownVolume, StoreUnavailable: as `folders` does.
+        """
+        for entry in _entries(folder):
+            real = Path(os.path.realpath(entry))
+            if real.is_relative_to(self.root) and is_file(real):
                 yield entry
 
     def checked(self, path: Path) -> Path:
@@ -93,6 +96,19 @@ class PathGuard:
         if real != root and not real.startswith(root.rstrip(os.sep) + os.sep):
             raise PathRefused("the path leads outside of its remote", "name volumes below the remote only")
         return Path(real)
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """What lies right in a folder by name, as far as a volume name can say it; hidden ones left out."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+            raise UnknownVolume("there is no such group", "list the level above") from None
+        raise StoreUnavailable(f"the store's folder cannot be read: {error.strerror}", "look at its host") from None
+    for name in names:
+        if not name.startswith(".") and "\\" not in name and _is_utf8(name):
+            yield folder / name
 
 
 def _is_utf8(name: str) -> bool:

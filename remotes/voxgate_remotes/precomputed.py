@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from voxgate.model.errors import MetadataInvalid, ReadOnly, UnsupportedFormat, VoxgateError
+from voxgate.model.errors import MetadataInvalid, ReadOnly, UnsupportedFormat
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import (
     ArrayCodec,
@@ -33,16 +33,17 @@ from voxgate.model.volumes import (
 from voxgate_remotes.checks import checked_box, checked_write
 from voxgate_remotes.chunk_files import ChunkFiles, looks_compressed
 from voxgate_remotes.encoded import PassingVolume
-from voxgate_remotes.guard import PathGuard
-from voxgate_remotes.metadata import is_file, is_size, read_json
+from voxgate_remotes.folders import Folder, required_json
+from voxgate_remotes.metadata import is_size
 from voxgate_remotes.shards import ShardedChunks, open_shards
 from voxgate_remotes.tensorstores import (
     STORE_ERRORS,
+    WAITING,
+    OpenedViews,
     Tuning,
     View,
     bounds_of,
     checked_dtype,
-    file_store,
     global_view,
     grids_of,
     open_arrays,
@@ -59,16 +60,17 @@ _ENCODINGS = {
 _REMEDY = "compare `info` with the precomputed format's description"
 
 
-def claims(folder: Path) -> bool:
-    """Whether a folder is a precomputed volume, be it a broken one; `info` of meshes and properties is none."""
-    path = folder / "info"
-    if not is_file(path):
-        return False
+def claims(folder: Folder) -> bool:
+    """Whether a folder is a precomputed volume, be it a broken one; `info` of meshes and properties is none.
+
+    Raises:
+        StoreUnavailable.
+    """
     try:
-        info = read_json(path)
-    except VoxgateError:
+        info = folder.json("info")
+    except MetadataInvalid:
         return True
-    return "scales" in info or "redirect" in info or info.get("@type") == TYPE
+    return info is not None and ("scales" in info or "redirect" in info or info.get("@type") == TYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,49 +158,31 @@ def metadata_files(folder: Path) -> list[Path]:
     return [folder / "info"]
 
 
-def open_store(folder: Path, guard: PathGuard, tuning: Tuning) -> OpenedPrecomputed:
-    """Open and describe the volume in a folder.
+def open_store(folder: Folder, tuning: Tuning) -> OpenedPrecomputed | OpenedViews:
+    """Open and describe the volume in a folder. One that is not on this machine is read through tensorstore alone.
 
     Raises:
         MetadataInvalid, UnsupportedFormat, PathRefused, StoreUnavailable.
     """
-    metadata = read_json(folder / "info")
+    metadata = required_json(folder, "info")
     _check(metadata)
     scales = metadata["scales"]
-    folders = [guard.within(folder, scale["key"]) for scale in scales]
+    folders = [folder.within(scale["key"]) for scale in scales]
     specs = [
-        {"driver": "neuroglancer_precomputed", "kvstore": file_store(folder), "scale_index": index}
+        {"driver": "neuroglancer_precomputed", "kvstore": folder.kvstore(), "scale_index": index}
         for index in range(len(scales))
     ]
     stores = open_arrays(specs, tuning)
     views = tuple(global_view(store, "xyzc", Vec3(*store.domain.inclusive_min[:3])) for store in stores)
     dtype = checked_dtype(np.dtype(stores[0].dtype.numpy_dtype))
+    grids = [grids_of(view) for view in views]
     chunks: list[ChunkFiles | ShardedChunks] = []
-    described: list[Scale] = []
-    for scale, view, where in zip(scales, views, folders, strict=True):
-        chunk, granule, origin = grids_of(view)
-        files: ChunkFiles | ShardedChunks
-        if sharding := scale.get("sharding"):
-            shards = open_shards(where, sharding, tuning.context())
-            compressed = sharding.get("data_encoding") == "gzip"
+    for scale, view, where, grid in zip(scales, views, folders, grids, strict=True):
+        if where.path is not None:
             voxel_bytes = dtype.itemsize * int(view.shape[1])
-            files = ShardedChunks(shards, compressed, bounds_of(view), chunk, origin, voxel_bytes)
-        else:
-            files = ChunkFiles(where, metadata, scale, bounds_of(view), chunk, origin, looks_compressed(where))
-        chunks.append(files)
-        described.append(
-            Scale(
-                key=scale["key"],
-                bounds=bounds_of(view),
-                stored_chunk_shape=chunk,
-                write_granule_shape=granule,
-                grid_origin=origin,
-                voxel_size_nm=VoxelSize(*map(float, scale["resolution"])),
-                stored_encodings=(_encoding(scale, ByteCodec.GZIP if files.looks_compressed else ByteCodec.NONE),),
-                # A shard is only sanely written whole and once; gzip files would go on hiding what is written.
-                writable=isinstance(files, ChunkFiles) and not files.looks_compressed,
-            )
-        )
+            chunks.append(_chunks_of(where.path, (metadata, scale), bounds_of(view), grid, tuning, voxel_bytes))
+    files: list[ChunkFiles | ShardedChunks | None] = [*chunks] or [None] * len(scales)
+    described = [_scale_of(*each) for each in zip(scales, views, grids, files, strict=True)]
     channel_count = int(stores[0].shape[3])
     info = VolumeInfo(
         name="",
@@ -208,8 +192,48 @@ def open_store(folder: Path, guard: PathGuard, tuning: Tuning) -> OpenedPrecompu
         axes="czyx" if channel_count > 1 else "zyx",
         channels=tuple(Channel() for _ in range(channel_count)) if channel_count > 1 else (),
     )
+    if not chunks:
+        return OpenedViews(info, views, WAITING)
     stored = tuple(_Stored(of, _encoding(scale)) for of, scale in zip(chunks, scales, strict=True))
     return OpenedPrecomputed(info, views, tuple(chunks), stored, reads_files=tuning.cache_bytes == 0)
+
+
+Grid = tuple[Vec3, Vec3, Vec3]
+"""Stored chunk shape, write granule shape, origin."""
+
+
+def _chunks_of(
+    where: Path,
+    documents: tuple[dict[str, Any], dict[str, Any]],
+    bounds: Box,
+    grid: Grid,
+    tuning: Tuning,
+    voxel_bytes: int,
+) -> ChunkFiles | ShardedChunks:
+    """The stored chunks of a scale on this machine; `documents` are `info` and its part for the scale."""
+    metadata, scale = documents
+    chunk, _, origin = grid
+    if sharding := scale.get("sharding"):
+        shards = open_shards(where, sharding, tuning.context())
+        compressed = sharding.get("data_encoding") == "gzip"
+        return ShardedChunks(shards, compressed, bounds, chunk, origin, voxel_bytes)
+    return ChunkFiles(where, metadata, scale, bounds, chunk, origin, looks_compressed(where))
+
+
+def _scale_of(scale: dict[str, Any], view: View, grid: Grid, files: ChunkFiles | ShardedChunks | None) -> Scale:
+    is_compressed = files is not None and files.looks_compressed
+    chunk, granule, origin = grid
+    return Scale(
+        key=scale["key"],
+        bounds=bounds_of(view),
+        stored_chunk_shape=chunk,
+        write_granule_shape=granule,
+        grid_origin=origin,
+        voxel_size_nm=VoxelSize(*map(float, scale["resolution"])),
+        stored_encodings=(_encoding(scale, ByteCodec.GZIP if is_compressed else ByteCodec.NONE),),
+        # A shard is only sanely written whole and once; gzip files would go on hiding what is written.
+        writable="sharding" not in scale and not is_compressed,
+    )
 
 
 def _check(info: dict[str, Any]) -> None:

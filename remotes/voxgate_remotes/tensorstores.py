@@ -88,10 +88,40 @@ class OpenedStore(Protocol):
         ...
 
 
+LOCAL = ReadTuning(parallel_reads=1)
+"""One read at a time: a read of local files uses the cores by itself, and several would only take turns.
+
+Measured: "What a request should be" in docs/explanations/performance.md.
+"""
+WAITING = ReadTuning(parallel_reads=4, request_bytes=16 << 20)
+"""A store far away is waited for: tensorstore asks for all chunks of a read at once, and a few reads overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedViews:
+    """A volume that is read and written through tensorstore alone; satisfies OpenedStore.
+
+    Attributes:
+        info: its description.
+        views: of each scale.
+        tuning: how it is read fastest.
+    """
+
+    info: VolumeInfo
+    views: Sequence[View]
+    tuning: ReadTuning = LOCAL
+
+    def bind(self, info: VolumeInfo, options: OpenOptions) -> Volume:
+        """A volume for one caller."""
+        return TensorStoreVolume(info, self.views, options, self.tuning)
+
+
 class TensorStoreVolume:
     """A volume over tensorstore views, one a scale. Thread-safe."""
 
-    def __init__(self, info: VolumeInfo, views: Sequence[View], options: OpenOptions) -> None:
+    def __init__(
+        self, info: VolumeInfo, views: Sequence[View], options: OpenOptions, tuning: ReadTuning = LOCAL
+    ) -> None:
         """Bind views to a caller.
 
         Raises:
@@ -102,6 +132,7 @@ class TensorStoreVolume:
         if not 0 <= (options.time_index or 0) < info.time_count:
             raise OutOfBounds(f"there is no time {options.time_index}", f"times are 0 to {info.time_count - 1}")
         self._info = info
+        self._tuning = tuning
         self._context = options.context
         self._time = options.time_index if info.time_count > 1 else 0
         self._views = views
@@ -174,11 +205,8 @@ class TensorStoreVolume:
 
     @property
     def tuning(self) -> ReadTuning:
-        """One read at a time: a read of local files uses the cores by itself, and several would only take turns.
-
-        Measured: "What a request should be" in docs/explanations/performance.md.
-        """
-        return ReadTuning(parallel_reads=1)
+        """How the store is read fastest."""
+        return self._tuning
 
     def _chosen_time(self) -> int:
         """The bound time.

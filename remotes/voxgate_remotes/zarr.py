@@ -14,7 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from voxgate.model.errors import ConfigContradictsStore, MetadataInvalid, UnsupportedFormat, VoxgateError
+from voxgate.model.errors import (
+    ConfigContradictsStore,
+    MetadataInvalid,
+    StoreUnavailable,
+    UnsupportedFormat,
+    VoxgateError,
+)
 from voxgate.model.geometry import Vec3, VoxelSize
 from voxgate.model.volumes import (
     Channel,
@@ -26,14 +32,15 @@ from voxgate.model.volumes import (
 from voxgate_remotes import ome
 from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.encoded import PassingVolume
-from voxgate_remotes.guard import PathGuard
-from voxgate_remotes.metadata import is_file, is_size, read_json
+from voxgate_remotes.folders import Folder, LocalFolder, required_json
+from voxgate_remotes.metadata import is_size
 from voxgate_remotes.tensorstores import (
+    WAITING,
+    OpenedViews,
     Tuning,
     View,
     bounds_of,
     checked_dtype,
-    file_store,
     global_view,
     grids_of,
     open_arrays,
@@ -46,29 +53,38 @@ ATTRIBUTE = "voxgate"
 _V3, _V2_ARRAY, _V2_ATTRIBUTES = "zarr.json", ".zarray", ".zattrs"
 
 
-def claims_v3(folder: Path) -> bool:
-    """Whether a folder is a Zarr v3 array or multiscale group, be it a broken one."""
-    if not is_file(folder / _V3):
-        return False
+def claims_v3(folder: Folder) -> bool:
+    """Whether a folder is a Zarr v3 array or multiscale group, be it a broken one.
+
+    Raises:
+        StoreUnavailable.
+    """
     try:
-        metadata = read_json(folder / _V3)
-    except VoxgateError:
+        metadata = folder.json(_V3)
+    except MetadataInvalid:
         return True
+    if metadata is None:
+        return False
     attributes = metadata.get("attributes")
     return metadata.get("node_type") != "group" or (
         isinstance(attributes, dict) and ome.multiscales_of(attributes) is not None
     )
 
 
-def claims_v2(folder: Path) -> bool:
-    """Whether a folder is a Zarr v2 array or multiscale group, be it a broken one."""
-    if is_file(folder / _V2_ARRAY):
-        return True
-    if not is_file(folder / _V2_ATTRIBUTES):
-        return False
+def claims_v2(folder: Folder) -> bool:
+    """Whether a folder is a Zarr v2 array or multiscale group, be it a broken one.
+
+    Raises:
+        StoreUnavailable.
+    """
     try:
-        return ome.multiscales_of(read_json(folder / _V2_ATTRIBUTES)) is not None
-    except VoxgateError:
+        if folder.json(_V2_ARRAY) is not None:
+            return True
+        attributes = folder.json(_V2_ATTRIBUTES)
+        return attributes is not None and ome.multiscales_of(attributes) is not None
+    except VoxgateError as error:
+        if isinstance(error, StoreUnavailable):
+            raise
         return True
 
 
@@ -89,7 +105,7 @@ class OpenedZarr:
 class _Array:
     """The metadata of one array: its own document, its attributes, and which version it is."""
 
-    folder: Path
+    folder: Folder
     document: dict[str, Any]
     attributes: dict[str, Any]
     version: int
@@ -112,32 +128,33 @@ class _Geometry:
     channel_names: tuple[str, ...] = ()
 
 
-def metadata_files(folder: Path) -> list[Path]:
+def metadata_files(where: LocalFolder) -> list[Path]:
     """The files whose change makes an opened volume stale."""
     names = (_V3, _V2_ARRAY, _V2_ATTRIBUTES)
     levels: list[Path] = []
+    folder = where.path
     try:
-        multiscales = ome.multiscales_of(_group_attributes(folder)) or []
+        multiscales = ome.multiscales_of(_group_attributes(where)) or []
         levels = [folder / dataset["path"] for dataset in multiscales[0]["datasets"]] if multiscales else []
     except (VoxgateError, KeyError, TypeError):
         pass  # opening says what is wrong; the files that are known suffice to see it mended
-    return [where / name for where in (folder, *levels) for name in names]
+    return [place / name for place in (folder, *levels) for name in names]
 
 
-def open_store(folder: Path, guard: PathGuard, tuning: Tuning, overrides: VolumeOverrides) -> OpenedZarr:
-    """Open and describe the array or multiscale group in a folder.
+def open_store(folder: Folder, tuning: Tuning, overrides: VolumeOverrides) -> OpenedZarr | OpenedViews:
+    """Open and describe the array or multiscale group in a folder. One elsewhere is read through tensorstore alone.
 
     Raises:
         MetadataInvalid, UnsupportedFormat, ConfigContradictsStore, PathRefused, StoreUnavailable.
     """
     attributes = _group_attributes(folder)
     multiscale = ome.parse(attributes, overrides.axes) if ome.multiscales_of(attributes) is not None else None
-    folders = [guard.within(folder, path) for path in multiscale.paths] if multiscale else [folder]
+    folders = [folder.within(path) for path in multiscale.paths] if multiscale else [folder]
     arrays = [_read_array(where) for where in folders]
     dtype = _common_dtype(arrays)
     geometry = _of_multiscale(multiscale, arrays, overrides) if multiscale else _of_array(arrays[0], overrides)
     drivers = {2: "zarr", 3: "zarr3"}
-    specs = [{"driver": drivers[a.version], "kvstore": file_store(a.folder)} for a in arrays]
+    specs = [{"driver": drivers[a.version], "kvstore": a.folder.kvstore()} for a in arrays]
     stores = open_arrays(specs, tuning)
     if any(store.rank != len(geometry.axes) for store in stores):
         raise UnsupportedFormat(
@@ -159,38 +176,39 @@ def open_store(folder: Path, guard: PathGuard, tuning: Tuning, overrides: Volume
         fill_value=_fill_value(stores[0]),
         inferred=geometry.inferred,
     )
+    paths = [array.folder.path for array in arrays]
+    if None in paths:
+        return OpenedViews(info, views, WAITING)
     context = tuning.context()
     stored = tuple(
         ZarrChunks(
-            folder=array.folder,
+            folder=path,
             layout=layout,
             level=scale,
             voxel_bytes=dtype.itemsize * info.channel_count,
             encodings=(layout.encoding,) if layout.encoding and layout.can_be_passed(info.channel_count) else (),
             context=context,
         )
-        for array, layout, scale in zip(arrays, layouts, scales, strict=True)
+        for path, layout, scale in zip(paths, layouts, scales, strict=True)
+        if path is not None
     )
     return OpenedZarr(info, views, stored)
 
 
-def _group_attributes(folder: Path) -> dict[str, Any]:
+def _group_attributes(folder: Folder) -> dict[str, Any]:
     """The attributes of the group or array in a folder."""
-    if is_file(folder / _V3):
-        attributes = read_json(folder / _V3).get("attributes", {})
-    elif is_file(folder / _V2_ATTRIBUTES):
-        attributes = read_json(folder / _V2_ATTRIBUTES)
-    else:
-        attributes = {}
+    document = folder.json(_V3)
+    attributes = (folder.json(_V2_ATTRIBUTES) or {}) if document is None else document.get("attributes", {})
     if not isinstance(attributes, dict):
         raise MetadataInvalid("the attributes are not a JSON object", "restore them from the volume's source")
     return attributes
 
 
-def _read_array(folder: Path) -> _Array:
-    if is_file(folder / _V3):
-        return _Array(folder, read_json(folder / _V3), _group_attributes(folder), 3)
-    return _Array(folder, read_json(folder / _V2_ARRAY), _group_attributes(folder), 2)
+def _read_array(folder: Folder) -> _Array:
+    document = folder.json(_V3)
+    if document is not None:
+        return _Array(folder, document, _group_attributes(folder), 3)
+    return _Array(folder, required_json(folder, _V2_ARRAY), _group_attributes(folder), 2)
 
 
 def _common_dtype(arrays: list[_Array]) -> np.dtype[Any]:
