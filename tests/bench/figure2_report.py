@@ -96,11 +96,11 @@ def _panel(panel: Any, figure: Figure, points: list[Point]) -> None:
     panel.set_xscale("log", base=2)
     parallel = sorted({point.parallel for point in points})
     panel.set_xticks(parallel, [str(count) for count in parallel])
-    panel.set_ylim(0, 1.35 * panel.get_ylim()[1])  # room for the legend
+    panel.set_ylim(0, 1.4 * panel.get_ylim()[1])  # room for the legend
     panel.grid(color="#e4e4e4")
     panel.set_axisbelow(True)
     panel.tick_params(labelsize=8)
-    panel.legend(fontsize=7, title="request", title_fontsize=7, framealpha=0.6, loc="upper left")
+    panel.legend(fontsize=7, title="request", title_fontsize=7, framealpha=0.6, loc="upper left", ncols=2)
 
 
 def _parallel(point: Point) -> int:

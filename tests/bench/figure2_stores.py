@@ -58,7 +58,7 @@ class Plan:
 
 
 FULL = Plan(Vec3(1280, 768, 208), Vec3(1024, 512, 192), Vec3(512, 512, 128))
-TINY = Plan(Vec3(384, 352, 80), Vec3(96, 80, 40), Vec3(96, 72, 40), (1, 4), (0.0, 0.001), 1)
+TINY = Plan(Vec3(384, 352, 96), Vec3(96, 80, 80), Vec3(96, 72, 40), (1, 4), (0.0, 0.001), 1)
 """For trying the harness, not for numbers."""
 
 
