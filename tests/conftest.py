@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # Whoever runs the tests in the background ignores interrupts, and so would every process that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_PROOFS] = Proofs()
     config.addinivalue_line("markers", "own_fake(store, *features): proves cells against a server of ours only")
 
