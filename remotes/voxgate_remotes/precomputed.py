@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -35,11 +35,12 @@ from voxgate_remotes.chunk_files import ChunkFiles, looks_compressed
 from voxgate_remotes.encoded import PassingVolume
 from voxgate_remotes.folders import Folder, required_json
 from voxgate_remotes.metadata import is_size
+from voxgate_remotes.precomputed_kept import Kept
 from voxgate_remotes.shards import ShardedChunks, open_shards
 from voxgate_remotes.tensorstores import (
     STORE_ERRORS,
     WAITING,
-    OpenedViews,
+    TensorStoreVolume,
     Tuning,
     View,
     bounds_of,
@@ -49,6 +50,8 @@ from voxgate_remotes.tensorstores import (
     open_arrays,
     store_error,
 )
+
+C = TypeVar("C")
 
 TYPE = "neuroglancer_multiscale_volume"
 _ENCODINGS = {
@@ -103,6 +106,7 @@ class OpenedPrecomputed:
         chunks: of each scale, the stored chunks.
         stored: the same, to be handed out as they are.
         reads_files: whether raw chunks are read from their files directly, not through tensorstore and its cache.
+        kept: meshes, skeletons and segment properties.
     """
 
     info: VolumeInfo
@@ -110,10 +114,36 @@ class OpenedPrecomputed:
     chunks: tuple[ChunkFiles | ShardedChunks, ...]
     stored: tuple[_Stored, ...]
     reads_files: bool
+    kept: Kept
 
     def bind(self, info: VolumeInfo, options: OpenOptions) -> PrecomputedVolume:
         """A volume for one caller."""
         return PrecomputedVolume(info, self, options)
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenedElsewhere:
+    """An opened volume that is not on this machine; satisfies OpenedStore."""
+
+    info: VolumeInfo
+    views: tuple[View, ...]
+    kept: Kept
+
+    def bind(self, info: VolumeInfo, options: OpenOptions) -> _VolumeElsewhere:
+        """A volume for one caller."""
+        return _VolumeElsewhere(info, self, options)
+
+
+class _VolumeElsewhere(TensorStoreVolume):
+    """A precomputed volume that is not on this machine: read through tensorstore alone."""
+
+    def __init__(self, info: VolumeInfo, opened: _OpenedElsewhere, options: OpenOptions) -> None:
+        super().__init__(info, opened.views, options, WAITING)
+        self._kept = opened.kept
+
+    def capability(self, kind: type[C]) -> C | None:
+        """What is kept beside the voxels, and what every volume of tensorstore has."""
+        return self._kept.capability(kind, self._context) or super().capability(kind)
 
 
 class PrecomputedVolume(PassingVolume):
@@ -123,6 +153,11 @@ class PrecomputedVolume(PassingVolume):
         super().__init__(info, opened.views, options, opened.stored)
         self._chunks = opened.chunks
         self._reads_files = opened.reads_files
+        self._kept = opened.kept
+
+    def capability(self, kind: type[C]) -> C | None:
+        """What is kept beside the voxels, and what every volume of chunk files has."""
+        return self._kept.capability(kind, self._context) or super().capability(kind)
 
     def _fill(self, box: Box, scale: int, channels: list[int] | None, out: Voxels) -> None:
         files = self._chunks[scale]
@@ -158,7 +193,7 @@ def metadata_files(folder: Path) -> list[Path]:
     return [folder / "info"]
 
 
-def open_store(folder: Folder, tuning: Tuning) -> OpenedPrecomputed | OpenedViews:
+def open_store(folder: Folder, tuning: Tuning) -> OpenedPrecomputed | _OpenedElsewhere:
     """Open and describe the volume in a folder. One that is not on this machine is read through tensorstore alone.
 
     Raises:
@@ -192,10 +227,11 @@ def open_store(folder: Folder, tuning: Tuning) -> OpenedPrecomputed | OpenedView
         axes="czyx" if channel_count > 1 else "zyx",
         channels=tuple(Channel() for _ in range(channel_count)) if channel_count > 1 else (),
     )
+    kept = Kept(folder, metadata)
     if not chunks:
-        return OpenedViews(info, views, WAITING)
+        return _OpenedElsewhere(info, views, kept)
     stored = tuple(_Stored(of, _encoding(scale)) for of, scale in zip(chunks, scales, strict=True))
-    return OpenedPrecomputed(info, views, tuple(chunks), stored, reads_files=tuning.cache_bytes == 0)
+    return OpenedPrecomputed(info, views, tuple(chunks), stored, tuning.cache_bytes == 0, kept)
 
 
 Grid = tuple[Vec3, Vec3, Vec3]
