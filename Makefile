@@ -110,7 +110,7 @@ lock: ## Resolve requirements.lock and protos/requirements.lock anew (needs uv)
 	  --generate-hashes --no-emit-index-url --no-header \
 	  $(foreach m,voxgate voxgate-remotes voxgate-blocks voxgate-serving voxgate-jobs voxgate-volume voxgate-mesh voxgate-transfer voxgate-gateway voxgate-standalone,--no-emit-package $(m)) \
 	  -o requirements.lock
-	for peer in tests/peers/*.in; do uv pip compile $$peer --quiet --universal --python-version 3.11 --generate-hashes \
+	for peer in tests/peers/*.in; do uv pip compile $$peer --quiet --universal --python-version 3.11.1 --generate-hashes \
 	  --no-emit-index-url --no-header -o $${peer%.in}.lock; done
 	uv pip compile protos/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  -o protos/requirements.lock

@@ -18,6 +18,7 @@ from voxgate.model.volumes import (
     VolumeKind,
     VolumeSpec,
 )
+from voxgate_remotes.ome_channels import omero_of
 
 Documents = dict[str, dict[str, Any]]
 
@@ -228,8 +229,9 @@ def _multiscales(spec: VolumeSpec, version: str | None) -> dict[str, Any]:
         datasets.append({"path": str(index), "coordinateTransformations": transforms})
     image = {**({"version": version} if version else {}), "axes": axes, "datasets": datasets}
     found: dict[str, Any] = {"multiscales": [image]}
-    if any(channel.name for channel in spec.channels):
-        found["omero"] = {"channels": [{"label": channel.name, "color": "FFFFFF"} for channel in spec.channels]}
+    omero = omero_of(spec.channels, spec.dtype)
+    if omero is not None:
+        found["omero"] = omero
     return found
 
 

@@ -53,6 +53,7 @@ class _Kept:
         files: the metadata files, some of which there may not be.
         stamp: of the files.
         store: what was opened.
+        format: the name of its format.
         life: of the volume, while this process looks at it.
     """
 
@@ -60,6 +61,7 @@ class _Kept:
     files: tuple[Path, ...]
     stamp: Stamp
     store: OpenedStore
+    format: str
     life: Life
 
     @property
@@ -116,7 +118,8 @@ class FilesRemote:
             PathRefused, StoreUnavailable.
         """
         kept = self._opened(path)
-        bound = kept.store.bind(self._infos.get(path, kept.store.info, self._allowed), options)
+        info = self._infos.get(path, kept.store.info, lambda info: self._allowed(replace(info, format=kept.format)))
+        bound = kept.store.bind(info, options)
         return LivingVolume(bound, kept.life, kept.witness)
 
     def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
@@ -259,14 +262,14 @@ class FilesRemote:
         if inside is not None:
             before = stamp([inside.file])
             store = inside.format.open(inside.file, inside.inner, overrides)
-            return _Kept(place, (inside.file,), before, store, life)
+            return _Kept(place, (inside.file,), before, store, inside.format.name, life)
         found = self._format_of(place, path)
         files = tuple(found.metadata_files(place))
         for file in files:
             self._guard.checked(file)
         before = stamp(files)
         store = found.open(LocalFolder(place, self._guard), self._tuning, overrides)
-        return _Kept(place, files, before, store, life)
+        return _Kept(place, files, before, store, found.name, life)
 
 
 def _tuning(config: RemoteConfig) -> Tuning:

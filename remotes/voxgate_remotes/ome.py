@@ -14,7 +14,9 @@ from typing import Any
 
 from voxgate.model.errors import ConfigContradictsStore, MetadataInvalid, UnsupportedFormat
 from voxgate.model.geometry import Vec3, VoxelSize
+from voxgate.model.volumes import Channel
 from voxgate_remotes.config import VolumeOverrides
+from voxgate_remotes.ome_channels import channels_of
 
 NANOMETRES = {
     "angstrom": 0.1,
@@ -47,7 +49,7 @@ class Multiscale:
         translations: physical position of voxel 0 by level and axis.
         has_translation: whether any is stated.
         nanometres: nanometres of the unit of x, y and z; None where one has no unit.
-        channel_names: from `omero`; empty where it says nothing.
+        channels: from `omero`; empty where it says nothing.
     """
 
     axes: str
@@ -56,7 +58,7 @@ class Multiscale:
     translations: tuple[Mapping[str, float], ...]
     has_translation: bool
     nanometres: Mapping[str, float] | None
-    channel_names: tuple[str, ...]
+    channels: tuple[Channel, ...]
 
 
 def multiscales_of(attributes: Mapping[str, Any]) -> list[Any] | None:
@@ -91,7 +93,7 @@ def parse(attributes: Mapping[str, Any], stated_axes: str | None) -> Multiscale:
         inner = [_transforms(dataset.get("coordinateTransformations"), axes) for dataset in datasets]
         paths = tuple(str(dataset["path"]) for dataset in datasets)
         nanometres = _nanometres([axis for axis in described if isinstance(axis, dict)], axes)
-        names = _channel_names(attributes)
+        channels = channels_of(attributes)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError):
         raise MetadataInvalid(
             "the multiscales attributes do not follow OME-NGFF", "compare them with the specification"
@@ -109,7 +111,7 @@ def parse(attributes: Mapping[str, Any], stated_axes: str | None) -> Multiscale:
         translations=tuple({a: level[1][a] * outer[0][a] + outer[1][a] for a in axes} for level in inner),
         has_translation=any(level[2] for level in (*inner, outer)),
         nanometres=nanometres,
-        channel_names=names,
+        channels=channels,
     )
 
 
@@ -245,10 +247,3 @@ def _nanometres(described: list[dict[str, Any]], axes: str) -> dict[str, float] 
             raise UnsupportedFormat(f"the unit {json.dumps(unit)} is not known", f"use one of {', '.join(NANOMETRES)}")
         found[axis] = NANOMETRES[unit]
     return found
-
-
-def _channel_names(attributes: Mapping[str, Any]) -> tuple[str, ...]:
-    ome = attributes.get("ome")
-    omero = (ome if isinstance(ome, dict) else attributes).get("omero")
-    listed = omero.get("channels") if isinstance(omero, dict) else None
-    return tuple(str(channel.get("label") or "") for channel in listed) if isinstance(listed, list) else ()

@@ -125,7 +125,7 @@ class _Geometry:
     sizes: list[VoxelSize | None]
     offsets: list[Vec3]
     inferred: tuple[str, ...]
-    channel_names: tuple[str, ...] = ()
+    channels: tuple[Channel, ...] = ()
 
 
 def metadata_files(where: LocalFolder) -> list[Path]:
@@ -239,7 +239,7 @@ def _of_multiscale(multiscale: ome.Multiscale, arrays: list[_Array], overrides: 
         offsets, guessed = ome.voxel_offsets(multiscale, overrides)
     sizes = ome.voxel_sizes(multiscale, overrides.voxel_size_nm)
     inferred = ("voxel_offset",) if guessed else ()
-    return _Geometry(multiscale.axes, sizes, offsets, inferred, multiscale.channel_names)
+    return _Geometry(multiscale.axes, sizes, offsets, inferred, multiscale.channels)
 
 
 def _of_array(array: _Array, overrides: VolumeOverrides) -> _Geometry:
@@ -324,8 +324,7 @@ def _channels(views: tuple[View, ...], geometry: _Geometry) -> tuple[Channel, ..
     if "c" not in geometry.axes:
         return ()
     count = _common_extent(views, 1)
-    names = geometry.channel_names if len(geometry.channel_names) == count else ("",) * count
-    return tuple(Channel(name) for name in names)
+    return geometry.channels if len(geometry.channels) == count else (Channel(),) * count
 
 
 def _common_extent(views: tuple[View, ...], axis: int) -> int:

@@ -63,7 +63,15 @@ def cut(array, box=PART):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("channels", [(), (Channel("EM"), Channel("mask"))])
+@pytest.mark.parametrize(
+    "channels",
+    [
+        (),
+        (Channel("EM"), Channel("mask")),
+        (Channel("EM", (-3.5, 1e19), (0, 2e19)), Channel(color="00FF7F")),
+        (Channel(window=(7, 7.25)), Channel("mask", value_range=(0, 9), color="FFFFFF")),
+    ],
+)
 def test_what_is_created_is_described_as_it_was_asked_for(tmp_path, form, channels):
     asked = spec(form, channels=channels)
     for info in (create(tmp_path, asked).info, remote_at(tmp_path).open(("v",), OpenOptions()).info):
@@ -212,6 +220,8 @@ def test_fill_values_are_kept(tmp_path, form, dtype, fill):
         ({"scales": (ScaleSpec(BOX, shard_shape=Vec3(64, 64, 64)),), "format": "zarr2"}, UnsupportedFormat),
         ({"scales": (ScaleSpec(BOX, encoding=Encoding(ArrayCodec.JPEG)),)}, UnsupportedFormat),
         ({"kind": VolumeKind.UNKNOWN, "format": "precomputed"}, UnsupportedFormat),
+        ({"channels": (Channel(window=(0, float("inf"))),)}, InvalidArgument),
+        ({"channels": (Channel(color="red"),)}, InvalidArgument),
     ],
 )
 def test_a_spec_that_cannot_be_had_exactly_is_refused_and_leaves_nothing_behind(tmp_path, change, error):

@@ -15,7 +15,7 @@ from voxgate.model.errors import (
     UnsupportedFormat,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.volumes import OpenOptions, VolumeKind, Writable
+from voxgate.model.volumes import Channel, OpenOptions, VolumeKind, Writable
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
@@ -34,6 +34,35 @@ def test_a_volume_of_time_channels_and_space_keeps_them_apart(tmp_path, version)
     part = Box.of(x=(1, 5), y=(0, 6), z=(2, 11))
     assert np.array_equal(volume.read(part, scale=1, channels=[1, 0]), cut(coarse[2], part)[::-1])
     assert np.array_equal(open_at(tmp_path, OpenOptions(time_index=0)).read(BOX), cut(fine[0]))
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_how_a_channel_is_to_be_shown_is_kept(tmp_path, version):
+    window = {"start": 12, "end": 1500.5, "min": 0, "max": 65535}
+    omero = {"channels": [{"label": "DAPI", "color": "0000ff", "window": window}, {"window": {"min": -1, "max": 1}}]}
+    levels = [(ids((2, *SHAPE), "uint16"), (1, 40, 4, 4), None)]
+    multiscale(tmp_path, levels, "czyx", version=version, omero=omero)
+    first, second = open_at(tmp_path).info.channels
+    assert first == Channel("DAPI", (12.0, 1500.5), (0.0, 65535.0), "0000FF")
+    assert second == Channel(value_range=(-1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    "garbled",
+    [
+        {"window": {"start": 5, "end": 4, "min": "0", "max": 9}, "color": "red"},
+        {"window": {"start": float("nan"), "end": 4, "min": True, "max": 9}, "color": 255},
+        {"window": [0, 1], "color": "0000FF00", "label": None},
+        {"window": {"start": 10**400, "end": 10**401}, "color": None},
+        "DAPI",
+    ],
+)
+def test_garbled_words_on_how_to_show_a_channel_hinder_no_one_from_reading(tmp_path, garbled):
+    array = ids((2, *SHAPE), "uint16")
+    multiscale(tmp_path, [(array, (1, 40, 4, 4), None)], "czyx", omero={"channels": [garbled, {"label": "b"}]})
+    volume = open_at(tmp_path)
+    assert volume.info.channels == (Channel(), Channel("b"))
+    assert np.array_equal(volume.read(BOX), cut(array))
 
 
 def test_there_is_no_default_time(tmp_path):

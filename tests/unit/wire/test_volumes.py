@@ -40,7 +40,10 @@ scales = st.builds(
     st.lists(encodings, max_size=2).map(tuple),
     st.booleans(),
 )
-channels = st.lists(st.builds(Channel, st.text(max_size=5)), max_size=3).map(tuple)
+ranges = st.none() | st.tuples(st.floats(-1e9, 0), st.floats(0, 1e9))
+channels = st.lists(
+    st.builds(Channel, st.text(max_size=5), ranges, ranges, st.sampled_from(["", "00FF7F"])), max_size=3
+).map(tuple)
 
 
 def fill_of(dtype):
@@ -65,6 +68,7 @@ def test_a_volume_survives_the_wire(data, dtype):
         immutable=data.draw(st.booleans()),
         inferred=("kind",),
         services=(ServiceOffer("mesh", "surrogate"), ServiceOffer("segments", "unavailable", "why")),
+        format=data.draw(st.sampled_from(["", "zarr v3"])),
     )
     facts = VolumeFacts(info, frozenset(POWERS), ReadTuning(3, 1 << 20, Vec3(512, 256, 16)))
     message = types_pb2.Volume.FromString(facts_to_proto(facts).SerializeToString())

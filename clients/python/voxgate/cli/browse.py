@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voxgate.cli.output import (
+    channel_text,
     encoding_text,
     extent_text,
     print_facts,
@@ -111,6 +112,7 @@ def _facts(described: VolumeInfo, capabilities: tuple[str, ...]) -> dict[str, st
     facts = {
         "name": described.name,
         "version": described.resolved_version or "-",
+        "format": described.format or "-",
         "kind": described.kind.value,
         "dtype": described.dtype.name,
         "axes": described.axes,
@@ -118,7 +120,7 @@ def _facts(described: VolumeInfo, capabilities: tuple[str, ...]) -> dict[str, st
         "can": ", ".join(capabilities),
     }
     if described.channels:
-        facts["channels"] = ", ".join(c.name or str(i) for i, c in enumerate(described.channels))
+        facts["channels"] = ", ".join(channel_text(c, i) for i, c in enumerate(described.channels))
     if described.time_count > 1:
         facts["times"] = str(described.time_count)
     if described.inferred:

@@ -10,7 +10,7 @@ from typing import Any
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.jobs import Job
 from voxgate.model.meshes import Mesh
-from voxgate.model.volumes import Encoding, Scale, VolumeInfo
+from voxgate.model.volumes import Channel, Encoding, Scale, VolumeInfo
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -57,16 +57,34 @@ def scale_document(scale: Scale) -> dict[str, Any]:
     }
 
 
+def channel_document(channel: Channel) -> dict[str, Any]:
+    """The JSON of a channel, and of how to show it: null where the store does not say."""
+    return {
+        "name": channel.name,
+        "window": list(channel.window) if channel.window else None,
+        "value_range": list(channel.value_range) if channel.value_range else None,
+        "color": channel.color or None,
+    }
+
+
+def channel_text(channel: Channel, index: int) -> str:
+    """A channel for people: "DAPI (0 to 1500, 0000FF)"."""
+    window = "{:g} to {:g}".format(*channel.window) if channel.window else ""
+    shown = ", ".join(filter(None, (window, channel.color)))
+    return f"{channel.name or index} ({shown})" if shown else channel.name or str(index)
+
+
 def volume_document(info: VolumeInfo, capabilities: Sequence[str]) -> dict[str, Any]:
     """The JSON of a volume's description. The fill value is a string: it may be above 2**53."""
     return {
         "name": info.name,
         "version": info.resolved_version,
         "immutable": info.immutable,
+        "format": info.format,
         "kind": info.kind.value,
         "dtype": info.dtype.name,
         "axes": info.axes,
-        "channels": [channel.name for channel in info.channels],
+        "channels": [channel_document(channel) for channel in info.channels],
         "time_count": info.time_count,
         "fill_value": str(info.fill_value),
         "inferred": list(info.inferred),

@@ -103,9 +103,19 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel of a volume that has a channel axis. The name is empty where the store has none."""
+    """One channel of a volume that has a channel axis, and how its store wants it shown; voxels are as they are.
+
+    Attributes:
+        name: empty where the store has none.
+        window: the voxel values shown black and in full colour; None where the store does not say.
+        value_range: the values between which a viewer lets people move the window; None where the store does not say.
+        color: red, green and blue as six hexadecimal digits, "00FF00"; empty where the store does not say.
+    """
 
     name: str = ""
+    window: tuple[float, float] | None = None
+    value_range: tuple[float, float] | None = None
+    color: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,7 @@ class VolumeInfo:
         inferred: names of fields that were guessed rather than stated.
         services: what services offer; filled in by servers.
         label_views: what segment ids can mean here; empty where the store knows one kind of id only.
+        format: what it is stored as, for people: "zarr v3"; empty where the remote does not say.
     """
 
     name: str
@@ -150,6 +161,7 @@ class VolumeInfo:
     inferred: tuple[str, ...] = ()
     services: tuple[ServiceOffer, ...] = ()
     label_views: tuple[LabelView, ...] = ()
+    format: str = ""
 
     @property
     def channel_count(self) -> int:

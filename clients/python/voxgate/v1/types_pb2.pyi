@@ -313,11 +313,25 @@ class Chunk(_message.Message):
     data: bytes
     def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., data_box: _Optional[_Union[Box, _Mapping]] = ..., encoding_index: _Optional[int] = ..., crc32c: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
 
+class ValueRange(_message.Message):
+    __slots__ = ("start", "stop")
+    START_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    start: float
+    stop: float
+    def __init__(self, start: _Optional[float] = ..., stop: _Optional[float] = ...) -> None: ...
+
 class Channel(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "window", "value_range", "color")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    VALUE_RANGE_FIELD_NUMBER: _ClassVar[int]
+    COLOR_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    window: ValueRange
+    value_range: ValueRange
+    color: str
+    def __init__(self, name: _Optional[str] = ..., window: _Optional[_Union[ValueRange, _Mapping]] = ..., value_range: _Optional[_Union[ValueRange, _Mapping]] = ..., color: _Optional[str] = ...) -> None: ...
 
 class Scale(_message.Message):
     __slots__ = ("key", "bounds", "stored_chunk_shape", "write_granule_shape", "grid_origin", "voxel_size_nm", "stored_encodings", "writable")
@@ -360,7 +374,7 @@ class ReadTuning(_message.Message):
     def __init__(self, parallel_read_count: _Optional[int] = ..., request_bytes: _Optional[int] = ..., alignment: _Optional[_Union[Vec3, _Mapping]] = ...) -> None: ...
 
 class Volume(_message.Message):
-    __slots__ = ("name", "resolved_version", "immutable", "data_type", "kind", "axes", "channels", "time_count", "scales", "fill_value", "inferred", "capabilities", "services", "label_views", "read_tuning")
+    __slots__ = ("name", "resolved_version", "immutable", "data_type", "kind", "axes", "channels", "time_count", "scales", "fill_value", "inferred", "capabilities", "services", "label_views", "read_tuning", "format")
     NAME_FIELD_NUMBER: _ClassVar[int]
     RESOLVED_VERSION_FIELD_NUMBER: _ClassVar[int]
     IMMUTABLE_FIELD_NUMBER: _ClassVar[int]
@@ -376,6 +390,7 @@ class Volume(_message.Message):
     SERVICES_FIELD_NUMBER: _ClassVar[int]
     LABEL_VIEWS_FIELD_NUMBER: _ClassVar[int]
     READ_TUNING_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
     name: str
     resolved_version: str
     immutable: bool
@@ -391,7 +406,8 @@ class Volume(_message.Message):
     services: _containers.RepeatedCompositeFieldContainer[ServiceOffer]
     label_views: _containers.RepeatedScalarFieldContainer[LabelView]
     read_tuning: ReadTuning
-    def __init__(self, name: _Optional[str] = ..., resolved_version: _Optional[str] = ..., immutable: bool = ..., data_type: _Optional[_Union[DataType, str]] = ..., kind: _Optional[_Union[VolumeKind, str]] = ..., axes: _Optional[_Iterable[_Union[Axis, str]]] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., time_count: _Optional[int] = ..., scales: _Optional[_Iterable[_Union[Scale, _Mapping]]] = ..., fill_value: _Optional[bytes] = ..., inferred: _Optional[_Iterable[str]] = ..., capabilities: _Optional[_Iterable[_Union[Capability, str]]] = ..., services: _Optional[_Iterable[_Union[ServiceOffer, _Mapping]]] = ..., label_views: _Optional[_Iterable[_Union[LabelView, str]]] = ..., read_tuning: _Optional[_Union[ReadTuning, _Mapping]] = ...) -> None: ...
+    format: str
+    def __init__(self, name: _Optional[str] = ..., resolved_version: _Optional[str] = ..., immutable: bool = ..., data_type: _Optional[_Union[DataType, str]] = ..., kind: _Optional[_Union[VolumeKind, str]] = ..., axes: _Optional[_Iterable[_Union[Axis, str]]] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., time_count: _Optional[int] = ..., scales: _Optional[_Iterable[_Union[Scale, _Mapping]]] = ..., fill_value: _Optional[bytes] = ..., inferred: _Optional[_Iterable[str]] = ..., capabilities: _Optional[_Iterable[_Union[Capability, str]]] = ..., services: _Optional[_Iterable[_Union[ServiceOffer, _Mapping]]] = ..., label_views: _Optional[_Iterable[_Union[LabelView, str]]] = ..., read_tuning: _Optional[_Union[ReadTuning, _Mapping]] = ..., format: _Optional[str] = ...) -> None: ...
 
 class ScaleSpec(_message.Message):
     __slots__ = ("bounds", "voxel_size_nm", "chunk_shape", "shard_shape", "encoding")

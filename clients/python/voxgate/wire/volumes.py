@@ -14,7 +14,6 @@ from voxgate.model.volumes import (
     SUPPORTED_DTYPES,
     ArrayCodec,
     ByteCodec,
-    Channel,
     Encoding,
     LabelView,
     ReadTuning,
@@ -27,6 +26,7 @@ from voxgate.model.volumes import (
     VolumeSpec,
 )
 from voxgate.v1 import types_pb2 as pb
+from voxgate.wire.channels import channel_from_proto, channel_to_proto
 
 _DTYPES: dict[Any, np.dtype[Any]] = {
     pb.DataType.Value(f"DATA_TYPE_{dtype.name.upper()}"): dtype for dtype in SUPPORTED_DTYPES
@@ -245,7 +245,7 @@ def facts_to_proto(facts: VolumeFacts) -> pb.Volume:
         data_type=dtype_to_proto(info.dtype),
         kind=_number_of(_KINDS, info.kind, "kind"),
         axes=[_number_of(_AXES, axis, "axis") for axis in info.axes],
-        channels=[pb.Channel(name=channel.name) for channel in info.channels],
+        channels=[channel_to_proto(channel) for channel in info.channels],
         time_count=info.time_count,
         scales=[scale_to_proto(scale) for scale in info.scales],
         fill_value=fill_to_bytes(info.fill_value, info.dtype),
@@ -257,6 +257,7 @@ def facts_to_proto(facts: VolumeFacts) -> pb.Volume:
         ],
         label_views=[label_view_to_proto(view) for view in info.label_views],
         read_tuning=_tuning_to_proto(facts.tuning),
+        format=info.format,
     )
 
 
@@ -294,7 +295,7 @@ def volume_from_proto(message: pb.Volume) -> VolumeInfo:
         kind=_value_of(_KINDS, message.kind, "kind"),
         scales=tuple(scale_from_proto(scale) for scale in message.scales),
         axes="".join(_value_of(_AXES, axis, "axis") for axis in message.axes),
-        channels=tuple(Channel(channel.name) for channel in message.channels),
+        channels=tuple(map(channel_from_proto, message.channels)),
         time_count=message.time_count,
         fill_value=fill_from_bytes(message.fill_value, dtype),
         resolved_version=message.resolved_version,
@@ -305,6 +306,7 @@ def volume_from_proto(message: pb.Volume) -> VolumeInfo:
             for offer in message.services
         ),
         label_views=tuple(_LABEL_VIEWS[number] for number in message.label_views if number in _LABEL_VIEWS),
+        format=message.format,
     )
 
 
@@ -313,7 +315,7 @@ def spec_to_proto(spec: VolumeSpec) -> pb.VolumeSpec:
     return pb.VolumeSpec(
         data_type=dtype_to_proto(spec.dtype),
         kind=_number_of(_KINDS, spec.kind, "kind"),
-        channels=[pb.Channel(name=channel.name) for channel in spec.channels],
+        channels=[channel_to_proto(channel) for channel in spec.channels],
         scales=[
             pb.ScaleSpec(
                 bounds=box_to_proto(scale.bounds),
@@ -344,7 +346,7 @@ def spec_from_proto(message: pb.VolumeSpec) -> VolumeSpec:
         dtype,
         _value_of(_KINDS, message.kind, "kind"),
         tuple(_scale_spec(scale) for scale in message.scales),
-        tuple(Channel(channel.name) for channel in message.channels),
+        tuple(map(channel_from_proto, message.channels)),
         fill_from_bytes(message.fill_value, dtype),
         _value_of(_FORMATS, message.format, "format"),
     )
