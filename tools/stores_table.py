@@ -42,6 +42,7 @@ STORES: dict[str, tuple[str, ...]] = {
     "precomputed": _EVERY,
     "Zarr v2": (*_EVERY, "time"),
     "Zarr v3": (*_EVERY, "time"),
+    "N5": ("read", "scales", "channels", "time", "write", "list", "delete"),
     "BossDB": (
         *("read", "scales", "time", "write", "create", "list", "delete"),
         *("segment ids", "segment bounds", "reserve ids", "metadata"),
