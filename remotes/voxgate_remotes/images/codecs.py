@@ -79,7 +79,7 @@ def _by_libtiff(layout: Layout, data: bytes, rows: int, where: str) -> npt.NDArr
     padding = b"\0" * (len(data) % 2)
     header = struct.pack("<2sHI", b"II", 42, 8 + len(data) + len(padding))
     picture = io.BytesIO(b"".join((header, data, padding, directory, b"\0" * 4)))
-    return _pixels(picture, (rows, layout.row_bytes), ("TIFF",), where)
+    return _pixels(picture, (rows, layout.row_bytes), ("TIFF",), where).reshape(-1)
 
 
 def _jpeg(layout: Layout, data: bytes, shape: tuple[int, int, int], where: str) -> npt.NDArray[np.uint8]:
