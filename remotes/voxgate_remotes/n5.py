@@ -14,6 +14,7 @@ them: Java's and z5py's `nthreads` of blosc, a single word for `units`.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,8 @@ _TYPES = frozenset(dtype.name for dtype in SUPPORTED_DTYPES)
 _RELATES = ("scales", "downsamplingFactors", "multiScale", "pixelResolution", "resolution")
 _KINDS = {"label": VolumeKind.SEGMENTATION, "raw": VolumeKind.IMAGE, "channel": VolumeKind.IMAGE}
 _MOST_LEVELS = 64
+_MOST_BLOCK_BYTES = 2**31 - 1
+"""As tensorstore has it; a Java array cannot be larger either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +216,11 @@ def _checked_metadata(attributes: Attributes) -> dict[str, Any]:
     """
     dimensions, block = attributes.get("dimensions"), attributes.get("blockSize")
     for key, numbers in (("dimensions", dimensions), ("blockSize", block)):
-        if not isinstance(numbers, list) or not numbers or any(type(n) is not int or n < 1 for n in numbers):
+        if (
+            not isinstance(numbers, list)
+            or not numbers
+            or any(type(n) is not int or not 0 < n < 2**62 for n in numbers)
+        ):
             raise MetadataInvalid(f"`{key}` is not a list of positive integers", f"restore `{_NAME}`")
     if len(dimensions or ()) != len(block or ()):
         raise MetadataInvalid("`dimensions` and `blockSize` differ in their number of axes", f"restore `{_NAME}`")
@@ -224,6 +231,8 @@ def _checked_metadata(attributes: Attributes) -> dict[str, Any]:
         raise MetadataInvalid("the dataset has no `dataType`", f"restore `{_NAME}`")
     if name not in _TYPES:
         raise UnsupportedFormat(f"voxels of type {json.dumps(name)[:60]} are not supported", "convert the volume")
+    if math.prod(block or ()) * np.dtype(name).itemsize > _MOST_BLOCK_BYTES:
+        raise UnsupportedFormat(f"blocks of {block} voxels are larger than 2 GiB", "write the volume in smaller blocks")
     return {"dimensions": dimensions, "blockSize": block, "dataType": name, "compression": _compression(attributes)}
 
 
