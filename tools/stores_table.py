@@ -39,7 +39,7 @@ FEATURES = (
 )
 _EVERY = ("read", "scales", "channels", "write", "create", "list", "delete")
 STORES: dict[str, tuple[str, ...]] = {
-    "precomputed": _EVERY,
+    "precomputed": (*_EVERY, "stored meshes", "stored skeletons"),
     "Zarr v2": (*_EVERY, "time"),
     "Zarr v3": (*_EVERY, "time"),
     "N5": ("read", "scales", "channels", "time", "write", "list", "delete"),

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import tensorstore as ts
 
-from voxgate.model.errors import ChunkCorrupt, InvalidSegmentId, MetadataInvalid
+from voxgate.model.errors import ChunkCorrupt, InvalidSegmentId, MetadataInvalid, StoreAccessDenied
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.folders import Folder
 from voxgate_remotes.tensorstores import STORE_ERRORS, store_error, wait
@@ -48,7 +48,10 @@ class KeptFiles:
         """
         self._folder.within("info")
         self._context.check()
-        return self._folder.json("info")
+        try:
+            return self._folder.json("info")
+        except StoreAccessDenied:  # so does a bucket answer that we may not list, where there is none
+            return None
 
     def whole(self, name: str, parse: Callable[[bytes], T], limit: int = MOST_BYTES) -> T | None:
         """A file, parsed, as it is or compressed with gzip; None where it is absent.
@@ -80,30 +83,36 @@ class KeptFiles:
         """
         if not 0 <= start <= stop < 2**63 or stop - start > MOST_BYTES:
             raise ChunkCorrupt(f"what is stored of `{name}` states {stop - start} bytes at {start}", REMEDY)
-        self._folder.within(name)
-        self._context.check()
-        doing = f"reading {stop - start} bytes of `{name}`"
-        try:
-            store = wait(ts.KvStore.open(self._folder.kvstore()), self._context)
-            found = wait(store.read(name, byte_range=slice(start, stop)), self._context)
-        except STORE_ERRORS as error:
-            if str(error).startswith("OUT_OF_RANGE"):
-                raise ChunkCorrupt(f"`{name}` is shorter than is stated of it", REMEDY) from error
-            raise store_error(error, doing) from error
-        if found.state == "missing":
-            return None
-        data: bytes = found.value
-        if len(data) != stop - start:
+        data = self._asked(name, slice(start, stop))
+        if data is not None and len(data) != stop - start:
             raise ChunkCorrupt(f"`{name}` is shorter than is stated of it", REMEDY)
         return data
 
     def _bytes(self, name: str, limit: int) -> bytes | None:
-        self._folder.within(name)  # the name was found in a file, or the file may be a link: both are looked at
+        if self._folder.path is None:  # `Folder.read` is for documents: it may take a page in HTML for an absent one
+            data = self._asked(name, None)
+            if data is not None and len(data) > limit:
+                raise ChunkCorrupt(f"`{name}` has more than {limit} bytes", REMEDY)
+            return data
+        self._folder.within(name)
         self._context.check()
         try:
             return self._folder.read(name, limit)
         except MetadataInvalid as error:
             raise ChunkCorrupt(f"`{name}` has more than {limit} bytes", REMEDY) from error
+
+    def _asked(self, name: str, byte_range: slice | None) -> bytes | None:
+        """What tensorstore reads of a file; None where it is absent."""
+        self._folder.within(name)  # the name was found in a file, or the file may be a link: both are looked at
+        self._context.check()
+        try:
+            store = wait(ts.KvStore.open(self._folder.kvstore()), self._context)
+            found = wait(store.read(name, byte_range=byte_range), self._context)
+        except STORE_ERRORS as error:
+            if str(error).startswith("OUT_OF_RANGE"):
+                raise ChunkCorrupt(f"`{name}` is shorter than is stated of it", REMEDY) from error
+            raise store_error(error, f"reading `{name}`") from error
+        return None if found.state == "missing" else bytes(found.value)
 
 
 def gunzipped(data: bytes, limit: int) -> bytes:
