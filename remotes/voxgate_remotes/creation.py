@@ -59,17 +59,17 @@ def write_documents(folder: Path, guard: PathGuard, documents: Documents) -> Non
     if folder.exists() and not present and (not folder.is_dir() or any(folder.iterdir())):
         raise AlreadyExists("the name is taken by something that is not this volume", "choose another name")
     for relative in present:
-        if not _includes(read_json(paths[relative]), documents[relative]):
+        if not includes(read_json(paths[relative]), documents[relative]):
             raise AlreadyExists("a volume of another specification has this name", "choose another name")
     for relative, content in documents.items():
         if relative not in present:
             write_json(paths[relative], content)
 
 
-def _includes(found: object, wanted: object) -> bool:
+def includes(found: object, wanted: object) -> bool:
     """Whether a JSON document says what another says; objects may say more (meshes, provenance)."""
     if isinstance(found, dict) and isinstance(wanted, dict):
-        return all(key in found and _includes(found[key], value) for key, value in wanted.items())
+        return all(key in found and includes(found[key], value) for key, value in wanted.items())
     return found == wanted
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -65,10 +65,12 @@ class Tuning:
     Attributes:
         fsync: make each written file durable before the write is answered.
         cache_bytes: decoded chunks kept per open volume; none by default, the page cache has the files.
+        patience: of whoever has a volume opened; a store far away may keep them waiting.
     """
 
     fsync: bool = True
     cache_bytes: int = 0
+    patience: CallContext = field(default_factory=CallContext, compare=False)
 
     def context(self) -> Any:
         """A ts.Context of its own for one opened volume, so that no metadata outlives its validation."""
@@ -108,7 +110,7 @@ class OpenedViews:
     """
 
     info: VolumeInfo
-    views: Sequence[View]
+    views: Sequence[View] = field(repr=False)  # a view shows the headers that it asks with
     tuning: ReadTuning = LOCAL
 
     def bind(self, info: VolumeInfo, options: OpenOptions) -> Volume:
@@ -271,12 +273,12 @@ def open_arrays(specs: Sequence[dict[str, Any]], tuning: Tuning) -> list[Any]:
     """Open tensorstores at the same time.
 
     Raises:
-        MetadataInvalid, UnsupportedFormat, StoreUnavailable.
+        MetadataInvalid, UnsupportedFormat, StoreUnavailable, Cancelled, DeadlineExceeded.
     """
     context = tuning.context()
     futures = [ts.open({"store_data_equal_to_fill_value": True, **spec}, context=context) for spec in specs]
     try:
-        return [future.result() for future in futures]
+        return [wait(future, tuning.patience) for future in futures]
     except STORE_ERRORS as error:
         if _code(error) in (*_DECODING, "NOT_FOUND"):
             raise MetadataInvalid(
