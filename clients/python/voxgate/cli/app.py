@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from voxgate.cli import bodies, browse, kept, login, meshing, reading, segments, stores, transfers, versions
+from voxgate.cli import bodies, browse, exporting, kept, login, meshing, reading, segments, stores, transfers, versions
 from voxgate.cli.metadata import meta_group
 from voxgate.cli.plugins import add_plugins
 from voxgate.cli.session import Connect, Session
@@ -41,6 +41,14 @@ _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
             "voxgate read fib25/em --box 10:60,5:77,100:231 -o crop.npy",
             "voxgate read fib25/seg --box :,:,150 -o slice.png",
             "voxgate read fib25/em --scale 1 --start-nm 0,0,400 --stop-nm 800,800,1200 -o crop.tif",
+        ),
+    ),
+    (
+        exporting.export,
+        (
+            "voxgate export fib25/em -o slices",
+            "voxgate export fib25/em --scale 1 --box :,:,100:200 -o slices --format png",
+            "voxgate export fib25/em -o em.ome.tif",
         ),
     ),
     (

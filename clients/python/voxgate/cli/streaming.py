@@ -72,7 +72,7 @@ def npy_target(path: Path, array: VolumeArray, shape: tuple[int, ...]) -> np.mem
     """A .npy file as an array to fill; of reversed axes, in Fortran order, so that both are written front to back."""
     fortran_order = array.axes.index("x") < array.axes.index("z")
     target = np.lib.format.open_memmap(path, mode="w+", dtype=array.dtype, shape=shape, fortran_order=fortran_order)
-    _reserve(path)
+    reserve(path)
     return target
 
 
@@ -92,11 +92,11 @@ def tif_target(path: Path, array: VolumeArray, shape: tuple[int, ...]) -> np.mem
         resolution=(1e7 / size.x, 1e7 / size.y) if size else None,
         resolutionunit="CENTIMETER" if size else None,
     )
-    _reserve(path)
+    reserve(path)
     return target
 
 
-def _reserve(path: Path) -> None:
+def reserve(path: Path) -> None:
     """Take the file's room on disk now: a disk that fills up under a mapped file would kill the process."""
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
