@@ -38,7 +38,8 @@ def decoded(data: bytes, bits: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray
     """
     check_counts(data)
     mesh = _mesh(data)
-    points, faces = np.asarray(mesh.points), np.asarray(mesh.faces)
+    points = np.asarray(mesh.points)
+    faces = np.asarray(getattr(mesh, "faces", ()))  # DracoPy calls a mesh without faces a cloud of points
     if not len(faces):
         return np.empty((0, 3), np.uint32), np.empty((0, 3), np.uint32)
     if points.ndim != 2 or points.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3:
@@ -60,7 +61,7 @@ def _mesh(data: bytes) -> Any:
         ) from None
     try:
         return DracoPy.decode(data)
-    except (DracoPy.FileTypeException, ValueError, RuntimeError, OverflowError) as error:
+    except (DracoPy.FileTypeException, ValueError, RuntimeError, OverflowError, MemoryError) as error:
         raise ChunkCorrupt("a stored fragment cannot be decoded by Draco", REMEDY) from error
 
 

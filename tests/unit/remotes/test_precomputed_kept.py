@@ -270,6 +270,14 @@ def test_a_fragment_that_declares_more_than_its_bytes_can_say_is_never_given_to_
         draco.decoded(b"DRACO\x01\x01" + header[7:] + bytes(99), 10)
 
 
+def test_a_fragment_without_faces_is_empty(monkeypatch):
+    points = DracoPy.decode(DracoPy.encode(surface(7, 1023)[0]))
+    assert not hasattr(points, "faces")  # as DracoPy answers for some meshes, too
+    whole = DracoPy.encode(*surface(7, 1023))
+    monkeypatch.setattr(DracoPy, "decode", lambda data: points)
+    assert [len(each) for each in draco.decoded(whole, 10)] == [0, 0]
+
+
 def test_a_flat_sheet_in_a_thousand_bytes_is_no_bomb_and_other_vertices_are_refused():
     y, x = np.mgrid[:300, :300].reshape(2, -1)
     faces = grid_faces(300)
