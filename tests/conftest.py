@@ -10,6 +10,9 @@ import pytest
 
 from support.proofs import OWN_FAKE, Proof, Proofs
 
+collect_ignore = ["plugin"]
+"""A distribution of its own, whose tests run where it is installed: tests/integration/test_plugin.py."""
+
 _PROOFS = pytest.StashKey[Proofs]()
 _NOTED = pytest.StashKey[list[Proof]]()
 

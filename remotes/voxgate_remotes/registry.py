@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast
@@ -64,7 +64,9 @@ class Registry:
             UnknownScheme: names the known ones.
             ConfigInvalid: when an adapter refuses its options or cannot be loaded.
         """
-        known = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+        known: dict[str, list[EntryPoint]] = {}
+        for point in entry_points(group=ENTRY_POINT_GROUP):
+            known.setdefault(point.name, []).append(point)
         made = {name: GovernedRemote(_made(name, one, known), one) for name, one in config.remotes.items()}
         return Registry(made, config.remotes)
 
@@ -203,15 +205,22 @@ class Registry:
             raise UnknownRemote(f"there is no remote {name!r}", nearest(name, self._remotes)) from None
 
 
-def _made(name: str, config: RemoteConfig, known: Mapping[str, EntryPoint]) -> Remote:
+def _made(name: str, config: RemoteConfig, known: Mapping[str, Sequence[EntryPoint]]) -> Remote:
     scheme = _scheme(config)
     if scheme not in known:
-        raise UnknownScheme(f"remotes.{name}.uri: no adapter serves {scheme}:", f"known: {', '.join(sorted(known))}")
-    try:
-        factory = cast("RemoteFactory", known[scheme].load())
-    except ImportError as error:
+        raise UnknownScheme(f"remotes.{name}.uri: no adapter serves {scheme}:", nearest(scheme, known))
+    values = sorted({point.value for point in known[scheme]})
+    if len(values) > 1:
         raise ConfigInvalid(
-            f"remotes.{name}: the adapter for {scheme}: cannot be loaded: {error}", "install it"
+            f"remotes.{name}.uri: several adapters serve {scheme}: ({', '.join(values)})", "uninstall all but one"
+        )
+    try:
+        factory = cast("RemoteFactory", known[scheme][0].load())
+    except Exception as error:  # noqa: BLE001  (whatever a plug-in does while it is imported)
+        raise ConfigInvalid(
+            f"remotes.{name}: the adapter for {scheme}: ({values[0]}) cannot be loaded: "
+            f"{type(error).__name__}: {error}",
+            "install what it needs, or repair it",
         ) from None
     return factory(config)
 

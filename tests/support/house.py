@@ -10,8 +10,9 @@ GENERATED = ROOT / "clients/python/voxgate/v1"
 
 
 def room_packages() -> list[pathlib.Path]:
-    """The import package of every distribution in the repository, the SDK's first."""
-    members = sorted(path.parent for depth in ("*", "*/*") for path in ROOT.glob(f"{depth}/pyproject.toml"))
+    """The import package of every distribution in the repository, the SDK's first; plug-ins of tests are no rooms."""
+    found = (path.parent for depth in ("*", "*/*") for path in ROOT.glob(f"{depth}/pyproject.toml"))
+    members = sorted(member for member in found if ROOT / "tests" not in member.parents)
     packages = [init.parent for member in members for init in member.glob("voxgate*/__init__.py")]
     return sorted(packages, key=lambda package: package.name)
 
