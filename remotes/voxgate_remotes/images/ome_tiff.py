@@ -115,8 +115,8 @@ def _pages(pixels: Any, order: str, extents: dict[str, int], page_count: int, fi
         pages[start : start + count] = np.arange(ifd, ifd + count)
     missing = (pages < 0) | (pages >= page_count)
     if missing.any():
-        at = np.unravel_index(int(missing.argmax()), shape)
-        which = " ".join(f"{letter.lower()}={index}" for letter, index in zip(slowest_first, at, strict=True))
+        at = dict(zip(slowest_first, np.unravel_index(int(missing.argmax()), shape), strict=True))
+        which = " ".join(f"{letter.lower()}={at[letter]}" for letter in "TCZ")
         raise ChunkMissing(
             f"`{file_name}` has no page for the plane {which} and {int(missing.sum()) - 1} others",
             "restore it from its source",

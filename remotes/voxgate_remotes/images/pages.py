@@ -7,12 +7,12 @@ import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from voxgate.model.errors import MetadataInvalid, UnsupportedFormat
+from voxgate_remotes.images.chains import following
 from voxgate_remotes.images.layout import NONE, Layout, layout_of
 from voxgate_remotes.images.reading import OpenFile, tifffile_library
 from voxgate_remotes.images.windows import Page
@@ -76,6 +76,11 @@ def _parsed(tiff: Any, file: OpenFile) -> ParsedTiff:
     count = len(tiff.pages)
     if count == 0:
         raise MetadataInvalid(f"`{file.name}` has no pages", "restore it from its source")
+    if following(file.read, int(tiff.pages[count - 1].offset)):  # tifffile would leave the other pages out
+        raise MetadataInvalid(
+            f"`{file.name}` is truncated, or its pages are damaged: what follows page {count - 1} is not there",
+            "restore it from its source",
+        )
     first = tiff.pages[0]
     shaped: tuple[dict[str, Any], ...] = tiff.shaped_metadata or ({},)
     if len(shaped) > 1:
@@ -146,25 +151,3 @@ def _resolution(page: Any) -> tuple[float, float] | None:
             return None
         found.append(value[0] / value[1])
     return (found[0], found[1])
-
-
-def has_several_pages(path: Path) -> bool:
-    """Whether a TIFF file has a second page; False for what is no TIFF. Reads a few bytes."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(16)
-            order = {b"II": "<", b"MM": ">"}.get(header[:2])
-            version = struct.unpack(f"{order}H", header[2:4])[0] if order else 0
-            if version == 42:
-                start, number, entry, pointer = struct.unpack(f"{order}I", header[4:8])[0], "H", 12, "I"
-            elif version == 43:
-                start, number, entry, pointer = struct.unpack(f"{order}Q", header[8:16])[0], "Q", 20, "Q"
-            else:
-                return False
-            file.seek(start)
-            count = struct.unpack(f"{order}{number}", file.read(struct.calcsize(f"{order}{number}")))[0]
-            file.seek(start + struct.calcsize(f"{order}{number}") + count * entry)
-            following = struct.unpack(f"{order}{pointer}", file.read(struct.calcsize(f"{order}{pointer}")))[0]
-    except (OSError, struct.error, OverflowError, ValueError):
-        return False
-    return bool(following)

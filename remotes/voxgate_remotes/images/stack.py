@@ -18,9 +18,10 @@ from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.folders import Folder
 from voxgate_remotes.images import naming
 from voxgate_remotes.images.axes import Planes, unnamed
+from voxgate_remotes.images.chains import has_several_pages
 from voxgate_remotes.images.described import difference, images_of
 from voxgate_remotes.images.layout import NONE, Shape
-from voxgate_remotes.images.pages import ParsedTiff, has_several_pages, parse_tiff
+from voxgate_remotes.images.pages import ParsedTiff, parse_tiff
 from voxgate_remotes.images.pictures import header_of, pixels_of
 from voxgate_remotes.images.reading import OpenFile, opened
 from voxgate_remotes.images.volume import Described, OpenedPictures, ReadPicture, opened_pictures
