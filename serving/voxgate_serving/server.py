@@ -20,6 +20,8 @@ from voxgate_serving.logs import logger
 from voxgate_serving.settings import ServerSettings
 
 _MIB = 1 << 20
+_SIGNALS_S = 0.5
+"""How late a signal may be noticed."""
 _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.so_reuseport", 0),  # a taken port is an error, not a share of somebody else's calls
     ("grpc.max_receive_message_length", 4 * _MIB),
@@ -101,7 +103,7 @@ class RunningServer:
 
     def wait(self) -> None:
         """Wait until the server has stopped."""
-        self._stopped.wait()
+        wait_for(self._stopped)
 
 
 def start_server(
@@ -126,6 +128,16 @@ def start_server(
 def new_server_id() -> str:
     """A name for this process, for loop detection and logs."""
     return uuid.uuid4().hex[:16]
+
+
+def wait_for(event: threading.Event) -> None:
+    """Wait for an event in the main thread, where signals are handled.
+
+    A signal that comes right before a lock is waited for, or to another thread, does not end that wait: its handler
+    runs when the interpreter gets the next word, so the wait is cut into short ones.
+    """
+    while not event.wait(_SIGNALS_S):
+        pass
 
 
 def stop_on_signals(stop: Callable[[], None]) -> None:

@@ -84,11 +84,45 @@ def _nearest(key: str, known: list[str]) -> str:
     return f'did you mean "{match[0]}"?' if match else f"known keys are {', '.join(sorted(known))}"
 
 
-def parse_server(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> ServerSettings:
+def parse_server(table: object, overrides: Mapping[str, Any]) -> ServerSettings:
     """Settings from the `[server]` table, the environment and `overrides` (of the command line), the last strongest.
 
     Raises:
-        ConfigInvalid: naming the key and what is wrong with it.
+        ConfigInvalid: naming the first bad key and what is wrong with it.
+    """
+    settings, problems = checked_server(table, overrides)
+    if settings is None or problems:
+        raise problems[0]
+    return settings
+
+
+def checked_server(table: object, overrides: Mapping[str, Any]) -> tuple[ServerSettings | None, list[ConfigInvalid]]:
+    """Settings as `parse_server` makes them, None where there can be none, and everything that is wrong.
+
+    Each problem names its key in its message, and as the detail "key".
+    """
+    if not isinstance(table, Mapping):
+        return None, [_problem("server", '"server" is no table', "write [server]")]
+    known = list(ServerSettings.model_fields)
+    problems = [
+        _problem(f"server.{key}", f'unknown key "server.{key}"', _nearest(key, known))
+        for key in table
+        if key not in known
+    ]
+    try:
+        return _settings({key: value for key, value in table.items() if key in known}, overrides), problems
+    except ValidationError as error:
+        for failure in error.errors(include_url=False, include_input=False):
+            key = f"server.{'.'.join(map(str, failure['loc']))}"
+            problems.append(_problem(key, f'"{key}": {failure["msg"]}', "correct the value"))
+        return None, problems
+
+
+def _settings(stated: dict[str, Any], overrides: Mapping[str, Any]) -> ServerSettings:
+    """Settings out of three sources.
+
+    Raises:
+        ValidationError.
     """
 
     class FromFile(ServerSettings):
@@ -101,19 +135,13 @@ def parse_server(table: Mapping[str, Any], overrides: Mapping[str, Any]) -> Serv
             dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the base's shape)
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the base's shape)
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (init_settings, env_settings, _TableSource(settings_cls, dict(table)))
+            return (init_settings, env_settings, _TableSource(settings_cls, stated))
 
-    known = list(ServerSettings.model_fields)
-    for key in table:
-        if key not in known:
-            raise ConfigInvalid(f'unknown key "server.{key}"', _nearest(key, known))
-    try:
-        return FromFile(**overrides)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigInvalid(
-            f'"server.{".".join(map(str, first["loc"]))}": {first["msg"]}', "correct the value"
-        ) from None
+    return FromFile(**overrides)
+
+
+def _problem(key: str, message: str, remedy: str) -> ConfigInvalid:
+    return ConfigInvalid(message, remedy, details={"key": key})
 
 
 class _TableSource(PydanticBaseSettingsSource):
@@ -136,18 +164,29 @@ def load_configuration(path: Path | None, overrides: Mapping[str, Any]) -> Confi
     Raises:
         ConfigInvalid: for a file that cannot be read, is not TOML, or has an unknown key.
     """
-    document: dict[str, Any] = {}
-    base = Path.cwd()
-    if path is not None:
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigInvalid(f"cannot read {path}: {error.strerror}", "name an existing file") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigInvalid(f"{path} is not TOML: {error}", "correct the file") from None
-        base = path.resolve().parent
-    for key in document:
-        if key not in ("server", "remotes"):
-            raise ConfigInvalid(f'unknown key "{key}"', _nearest(key, ["server", "remotes"]))
+    document = {} if path is None else read_document(path)
+    problems = unknown_tables(document)
+    if problems:
+        raise problems[0]
     server = parse_server(document.get("server", {}), {k: v for k, v in overrides.items() if v is not None})
-    return Configuration(server, document.get("remotes", {}), base)
+    return Configuration(server, document.get("remotes", {}), Path.cwd() if path is None else path.resolve().parent)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        ConfigInvalid: for a file that cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigInvalid(f"cannot read {path}: {error.strerror}", "name an existing file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(f"{path} is not TOML: {error}", "correct the file") from None
+
+
+def unknown_tables(document: Mapping[str, Any]) -> list[ConfigInvalid]:
+    """A problem for each key of voxgate.toml that means nothing."""
+    known = ["server", "remotes"]
+    return [_problem(key, f'unknown key "{key}"', _nearest(key, known)) for key in document if key not in known]

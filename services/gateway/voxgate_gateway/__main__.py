@@ -11,6 +11,7 @@ import threading
 from voxgate.model.errors import VoxgateError
 from voxgate_gateway.server import Gateway
 from voxgate_serving.logs import log_to_stderr, logger
+from voxgate_serving.server import wait_for
 
 
 def main() -> int:
@@ -36,7 +37,7 @@ def main() -> int:
     if not _is_loopback(options.host):
         log.warning("listening beyond this machine without authentication; the gateway serves reads only")
     log.info("ready", url=gateway.url, backend=options.backend)
-    ended.wait()
+    wait_for(ended)
     log.info("stopping", grace_s=options.grace_s)
     gateway.stop(options.grace_s)
     return 0
