@@ -158,6 +158,17 @@ def test_a_plug_in_that_breaks_at_import_is_named(tmp_path, monkeypatch, name, m
     assert Registry.from_config(RemotesConfig(remotes={"p": RemoteConfig(uri="procedural://")})).names == ("p",)
 
 
+def test_a_server_with_a_broken_plug_in_says_so_and_ends(tmp_path):
+    broken(tmp_path, "brokene", "brokene_plugin:Remote", "raise RuntimeError('no licence file')\n")
+    (tmp_path / "voxgate.toml").write_text('[remotes.lab]\nuri = "brokene:///data"\n')
+    command = [sys.executable, "-m", "voxgate_standalone", "--config", str(tmp_path / "voxgate.toml")]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert ran.returncode != 0
+    assert "remotes.lab: the adapter for brokene: (brokene_plugin:Remote) cannot be loaded" in ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
+
+
 def test_two_plug_ins_for_one_scheme_are_refused(tmp_path, monkeypatch):
     for folder, target in ((tmp_path / "one", "one_module:Remote"), (tmp_path / "two", "two_module:Remote")):
         monkeypatch.syspath_prepend(str(broken(folder, f"twice{folder.name}", target, "")))
