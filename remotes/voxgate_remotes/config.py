@@ -6,6 +6,7 @@ Only the operator names stores; a caller of a server never makes it open a URI o
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ StoreFormat = Literal["", "precomputed", "zarr2", "zarr3"]
 
 _AXES = frozenset("tczyx")
 _FORMAT_PREFIXES = ("precomputed://", "zarr://", "zarr2://", "zarr3://")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=:)")
 _Nanometres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -159,13 +161,31 @@ def parse_remotes(table: Mapping[str, object], base: Path) -> RemotesConfig:
         base: the folder that relative paths in `uri` start from: the configuration file's.
 
     Raises:
-        ConfigInvalid: names the path of the bad key, and the nearest known one for an unknown key.
+        ConfigInvalid: names the path of the first bad key, and the nearest known one for an unknown key.
     """
-    prepared = {name: _with_canonical_uri(remote, base) for name, remote in table.items()}
-    try:
-        return RemotesConfig.model_validate({"remotes": prepared})
-    except ValidationError as error:
-        raise _explained(error) from None
+    remotes, problems = checked_remotes(table, base)
+    if problems:
+        raise problems[0]
+    return RemotesConfig(remotes=remotes)
+
+
+def checked_remotes(table: object, base: Path) -> tuple[dict[str, RemoteConfig], list[ConfigInvalid]]:
+    """The good remotes of a table, see `parse_remotes`, and everything that is wrong with the others.
+
+    Each problem names its key in its message, and as the detail "key".
+    """
+    if not isinstance(table, Mapping):
+        return {}, [_problem("remotes", "bad value at remotes: it is no table", "write [remotes.NAME]")]
+    good: dict[str, RemoteConfig] = {}
+    problems: list[ConfigInvalid] = []
+    for name, remote in table.items():
+        try:
+            checked = RemotesConfig.model_validate({"remotes": {name: _with_canonical_uri(remote, base)}})
+        except ValidationError as error:
+            problems += _explained(error)
+        else:
+            good.update(checked.remotes)
+    return good, problems
 
 
 def remote_for_path(path_or_uri: str) -> tuple[str, RemoteConfig]:
@@ -230,21 +250,39 @@ def remote_name(path: str, otherwise: str) -> str:
     return name or otherwise
 
 
-def _explained(error: ValidationError) -> ConfigInvalid:
-    """The first failure in the operator's words."""
-    first = error.errors(include_url=False)[0]
-    where = [str(part) for part in first["loc"] if part != "[key]"]
-    key = ".".join(where)
-    if first["type"] == "extra_forbidden":
-        parts: dict[str, type[BaseModel]] = {
-            "volumes": VolumeOverrides,
-            "credentials": CredentialsConfig,
-            "tuning": TuningConfig,
-        }
-        model = parts.get(where[2], RemoteConfig) if len(where) > 3 else RemoteConfig  # remotes.NAME.PART.KEY
-        return ConfigInvalid(f"unknown key {key}", nearest(where[-1], model.model_fields))
-    what = first["msg"].removeprefix("Value error, ")
-    return ConfigInvalid(f"bad value at {key}: {what}", "correct the configuration")
+def dotted(*parts: str) -> str:
+    """The path of a key as TOML writes it: quoted where it has to be."""
+    return ".".join(part if _BARE_KEY.fullmatch(part) else json.dumps(part) for part in parts)
+
+
+def _explained(error: ValidationError) -> list[ConfigInvalid]:
+    """The failures in the operator's words, one for each key."""
+    problems: dict[str, ConfigInvalid] = {}
+    for failure in error.errors(include_url=False, include_input=False):
+        where = [str(part) for part in failure["loc"] if part != "[key]"]
+        if where[2:3] == ["options"]:  # pydantic goes on with the types that it tried
+            where = where[:4]
+        key = dotted(*where)
+        if failure["type"] == "extra_forbidden":
+            model = _PARTS.get(where[2], RemoteConfig) if len(where) > 3 else RemoteConfig  # remotes.NAME.PART.KEY
+            found = _problem(key, f"unknown key {key}", nearest(where[-1], model.model_fields))
+        else:
+            is_option = where[2:3] == ["options"] and len(where) == 4
+            what = "give a text, a number, true or false" if is_option else failure["msg"].removeprefix("Value error, ")
+            found = _problem(key, f"bad value at {key}: {what}", "correct the configuration")
+        problems.setdefault(key, found)
+    return list(problems.values())
+
+
+_PARTS: dict[str, type[BaseModel]] = {
+    "volumes": VolumeOverrides,
+    "credentials": CredentialsConfig,
+    "tuning": TuningConfig,
+}
+
+
+def _problem(key: str, message: str, remedy: str) -> ConfigInvalid:
+    return ConfigInvalid(message, remedy, details={"key": key})
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -134,7 +134,10 @@ class FilesRemote:
             return inside.format.list(inside.file, inside.inner)
         if self._formats(folder):
             return []
-        entries = [ListEntry(entry.name, bool(self._formats(entry))) for entry in self._guard.folders(folder)]
+        # A link to where the name came through would make a walk of the tree endless.
+        above = {self._guard.resolve(parent[:depth]) for depth in range(len(parent) + 1)}
+        folders = [entry for entry in self._guard.folders(folder) if self._guard.checked(entry) not in above]
+        entries = [ListEntry(entry.name, bool(self._formats(entry))) for entry in folders]
         for file in self._guard.files(folder):
             found = file_format(file)
             if found is not None:

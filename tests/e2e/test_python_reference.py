@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from voxgate_serving.settings import Configuration, parse_server
-from voxgate_standalone.command import configured_remotes
+from voxgate_standalone.sources import configured_remotes
 from voxgate_standalone.suite import start_suite
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ import pytest
 
 from support.house import ROOT
 from voxgate_serving.settings import Configuration, parse_server
-from voxgate_standalone.command import configured_remotes
+from voxgate_standalone.sources import configured_remotes
 from voxgate_standalone.suite import start_suite
 
 PAGE = ROOT / "docs/how-to/use-with-dask-xarray-napari.md"

@@ -23,10 +23,12 @@ class Suite:
     Attributes:
         server: the gRPC server with every service.
         gateway: the HTTP gateway, or None.
+        registry: the remotes that it serves.
     """
 
     server: RunningServer
     gateway: Gateway | None
+    registry: Registry
 
     def stop(self, grace_s: float | None = None) -> None:
         """Drain and stop everything, the gateway first: it lives off the server."""
@@ -58,11 +60,11 @@ def start_suite(remotes: RemotesConfig, settings: ServerSettings, *, http: bool 
         workers.close()
         raise
     if not http:
-        return Suite(server, None)
+        return Suite(server, None, registry)
     try:
         gateway = Gateway(server.address, host=settings.host, port=settings.http_port)
         gateway.start()
     except BaseException:
         server.stop(0)
         raise
-    return Suite(server, gateway)
+    return Suite(server, gateway, registry)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from voxgate.model.errors import MetadataInvalid
+
 BIG, HUGE, SMALL = (1 << 53) + 1, (1 << 63) + 5, 7
 
 
@@ -18,11 +20,35 @@ def test_a_long_listing_says_what_volumes_are(voxgate):
     answer = voxgate("ls", "lab", "-l")
     assert answer.out.splitlines() == [
         "lab/deep/",
-        "lab/em     image  uint16  8 x 7 x 6  4 x 4 x 40  1",
+        "lab/em     -  image  uint16  8 x 7 x 6  4 x 4 x 40  1",
     ]
     document = voxgate("ls", "lab", "-l", "--json").document
     assert [entry["name"] for entry in document["entries"]] == ["lab/deep", "lab/em"]
     assert document["entries"][1]["volume"]["dtype"] == "uint16"
+
+
+def test_a_broken_volume_hides_no_other_from_a_long_listing(voxgate, client, monkeypatch):
+    real = client.volume
+
+    def volume(name):
+        if name == "lab/deep/seg":
+            raise MetadataInvalid("`info` is truncated", "restore it")
+        return real(name)
+
+    monkeypatch.setattr(client, "volume", volume)
+    answer = voxgate("ls", "-lr")
+    assert answer.code == 0
+    assert [line.split()[0] for line in answer.out.splitlines()] == [
+        "lab/",
+        "lab/deep/",
+        "lab/deep/seg",
+        "lab/em",
+        "solo",
+    ]
+    assert "cannot be read: `info` is truncated" in answer.out
+    entries = {entry["name"]: entry for entry in voxgate("ls", "-lr", "--json").document["entries"]}
+    assert entries["lab/deep/seg"]["error"] == {"reason": "METADATA_INVALID", "message": "`info` is truncated"}
+    assert entries["solo"]["volume"]["kind"] == "image"
 
 
 def test_a_group_that_does_not_exist_exits_with_3(voxgate):

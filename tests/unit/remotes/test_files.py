@@ -56,6 +56,23 @@ def test_groups_and_volumes_are_listed_level_by_level_and_volumes_have_nothing_i
             remote.list(path)
 
 
+def test_links_that_lead_round_in_circles_are_walked_once(lab):
+    (lab / "group2" / "over").symlink_to("../deep")
+    (lab / "deep" / "back").symlink_to("../group2")
+    remote = remote_at(lab)
+    assert ("over", False) in entries(remote, "group2")
+    assert "back" not in [name for name, _ in entries(remote, "group2", "over")]
+    assert remote.open(("group2", "over", "back", "over", "er", "seg"), OpenOptions()).info.scales
+
+    def walk(parent):
+        yield parent
+        for entry in remote.list(parent):
+            if not entry.is_volume:
+                yield from walk((*parent, entry.segment))
+
+    assert max(map(len, walk(()))) == 3
+
+
 def test_every_listed_volume_opens_and_no_group_does(lab):
     remote = remote_at(lab)
 

@@ -17,6 +17,7 @@ from voxgate.cli.output import (
     volume_document,
 )
 from voxgate.cli.session import AsJson, Server, Volume, connected, opened
+from voxgate.model.errors import ServerUnreachable, Unauthenticated, VoxgateError
 from voxgate.model.volumes import VolumeInfo
 
 if TYPE_CHECKING:
@@ -36,15 +37,16 @@ def ls(
 ) -> None:
     """List remotes, groups and volumes.
 
-    Groups end in a slash. Instances that hold metadata and no voxels are called key-values by -l.
+    Groups end in a slash. With -l, instances that hold metadata and no voxels are called key-values, and of a volume
+    that cannot be read it is said why.
     """
     with connected(context, server) as client:
         entries = list(_entries(client, name.rstrip("/"), recursive=recursive))
-        infos = {entry.name: client.volume(entry.name) for entry in entries if entry.is_volume} if details else {}
+        infos = {entry.name: _looked_at(client, entry) for entry in entries if entry.is_volume} if details else {}
     if as_json:
         print_json({"entries": [_entry_document(entry, infos.get(entry.name)) for entry in entries]})
         return
-    header = ("NAME", "KIND", "TYPE", "X x Y x Z", "VOXEL NM", "SCALES") if details else ("NAME",)
+    header = ("NAME", "FORMAT", "KIND", "TYPE", "X x Y x Z", "VOXEL NM", "SCALES") if details else ("NAME",)
     print_table(header, [_row(entry, infos.get(entry.name), len(header)) for entry in entries])
 
 
@@ -55,14 +57,28 @@ def _entries(client: Client, parent: str, *, recursive: bool) -> Iterator[Volume
             yield from _entries(client, entry.name, recursive=True)
 
 
-def _row(entry: VolumeEntry, array: VolumeArray | None, columns: int) -> tuple[str, ...]:
-    if array is None:
+def _looked_at(client: Client, entry: VolumeEntry) -> VolumeArray | VoxgateError:
+    """A volume of a listing, or what is wrong with it: one that is broken hides no other."""
+    try:
+        return client.volume(entry.name)
+    except (ServerUnreachable, Unauthenticated):  # nothing else would be answered, either
+        raise
+    except VoxgateError as error:
+        return error
+
+
+def _row(entry: VolumeEntry, looked_at: VolumeArray | VoxgateError | None, columns: int) -> tuple[str, ...]:
+    if looked_at is None:
         is_group = not (entry.is_volume or entry.is_key_values)
         kind = "key-values" if entry.is_key_values else ""
-        return (f"{entry.name}/" if is_group else entry.name, *[kind, "", "", "", ""][: columns - 1])
+        return (f"{entry.name}/" if is_group else entry.name, *["", kind, "", "", "", ""][: columns - 1])
+    if isinstance(looked_at, VoxgateError):
+        return (entry.name, *[""] * (columns - 2), f"cannot be read: {looked_at.message}")
+    array = looked_at
     size = array.voxel_size_nm
     return (
         entry.name,
+        array.info.format or "-",
         array.kind.value,
         array.dtype.name,
         extent_text(array.bounds.shape),
@@ -71,13 +87,17 @@ def _row(entry: VolumeEntry, array: VolumeArray | None, columns: int) -> tuple[s
     )
 
 
-def _entry_document(entry: VolumeEntry, array: VolumeArray | None) -> dict[str, Any]:
+def _entry_document(entry: VolumeEntry, looked_at: VolumeArray | VoxgateError | None) -> dict[str, Any]:
     document: dict[str, Any] = {
         "name": entry.name,
         "is_volume": entry.is_volume,
         "is_key_values": entry.is_key_values,
     }
-    return document if array is None else document | {"volume": volume_document(array.info, array.capabilities)}
+    if looked_at is None:
+        return document
+    if isinstance(looked_at, VoxgateError):
+        return document | {"error": {"reason": looked_at.reason, "message": looked_at.message}}
+    return document | {"volume": volume_document(looked_at.info, looked_at.capabilities)}
 
 
 def info(context: typer.Context, name: Volume, *, server: Server = None, as_json: AsJson = False) -> None:

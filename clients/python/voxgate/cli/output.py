@@ -18,14 +18,17 @@ def print_json(document: Mapping[str, Any]) -> None:
     print(json.dumps(document, indent=2 if sys.stdout.isatty() else None, allow_nan=False))
 
 
+def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Aligned columns; no header where it is empty."""
+    lines = [tuple(header), *map(tuple, rows)] if header else [tuple(row) for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))] if lines else []
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print aligned columns; the header on a terminal only, so that what is piped is data."""
-    lines = [tuple(row) for row in rows]
-    if sys.stdout.isatty():
-        lines.insert(0, tuple(header))
-    widths = [max((len(line[i]) for line in lines), default=0) for i in range(len(header))]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    for line in table_lines(header if sys.stdout.isatty() else (), rows):
+        print(line)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
