@@ -1,0 +1,92 @@
+"""A volume behind a network: what goes wrong is told apart, a cut granule is merged only where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from voxgate.model.errors import InvalidArgument, MissingCapability, UnalignedWrite
+from voxgate.model.geometry import Box, aligned_outward
+from voxgate.model.volumes import C, ChunkPresence, OpenOptions, Volume, VolumeInfo, Voxels, Writable
+from voxgate_remotes.checks import checked_box, checked_write
+from voxgate_remotes.objects.failures import told
+from voxgate_remotes.objects.presence import Presence
+
+
+class ObjectVolume:
+    """A volume of objects. Thread-safe as the inner one is."""
+
+    def __init__(self, inner: Volume, options: OpenOptions, presence: Presence | None, *, merges_safely: bool) -> None:
+        """Watch a volume.
+
+        Args:
+            inner: the volume, of a format that reads through tensorstore.
+            options: those it is bound to.
+            presence: what can say which chunks there are; None for nothing.
+            merges_safely: whether cut granules may be merged.
+        """
+        self._inner = inner
+        self._options = options
+        self._presence = presence
+        self._merges_safely = merges_safely
+
+    @property
+    def info(self) -> VolumeInfo:
+        """The volume's description."""
+        return self._inner.info
+
+    def read(
+        self, box: Box, *, scale: int = 0, channels: Sequence[int] | None = None, out: Voxels | None = None
+    ) -> Voxels:
+        """Read a box; see `voxgate.model.volumes.Volume.read`.
+
+        Raises:
+            StoreAccessDenied, StoreBusy, StoreRefused: as the store says, besides.
+        """
+        with told("reading voxels"):
+            return self._inner.read(box, scale=scale, channels=channels, out=out)
+
+    def write(self, box: Box, voxels: Voxels, *, scale: int = 0) -> None:
+        """Write a box; see `voxgate.model.volumes.Writable.write`.
+
+        Raises:
+            UnalignedWrite: for a box that cuts a granule, where the store is not known to write on condition.
+            StoreAccessDenied, StoreBusy, StoreRefused: as the store says, besides.
+        """
+        level = checked_write(self._inner.info, box, voxels, scale)
+        if not self._merges_safely:
+            whole = aligned_outward(box, level.write_granule_shape, level.grid_origin).intersection(level.bounds)
+            if whole != box or _may_share_granules(self._inner.info):
+                raise UnalignedWrite(
+                    f"the box cuts stored granules of {level.write_granule_shape}, which this store may not merge",
+                    "write whole granules; or the operator says `conditional_writes = true`, if the store has them",
+                )
+        writable = self._inner.capability(Writable)
+        if writable is None:
+            raise MissingCapability("this volume takes no writes", "ask for its capability first")
+        with told("writing voxels"):
+            writable.write(box, voxels, scale=scale)
+
+    def is_absent(self, box: Box, *, scale: int = 0) -> bool:
+        """Whether no stored chunk overlaps `box`; see `voxgate.model.volumes.ChunkPresence`."""
+        info, context, time = self._inner.info, self._options.context, self._options.time_index
+        checked_box(info, box, scale)
+        context.check()
+        if time is None and info.time_count > 1:
+            raise InvalidArgument(f"this volume has {info.time_count} time points", "open it with a time_index")
+        if self._presence is None:
+            raise MissingCapability("this volume does not say which chunks are stored", "ask for its capability first")
+        with told("looking for stored chunks"):
+            return self._presence.is_absent(info, box, scale, time or 0, context)
+
+    def capability(self, kind: type[C]) -> C | None:
+        """What the inner volume can do; what touches voxels only through here."""
+        if kind is ChunkPresence:
+            return None if self._presence is None else cast("C", self)
+        found = self._inner.capability(kind)
+        return cast("C", self) if found is not None and kind is Writable else found
+
+
+def _may_share_granules(info: VolumeInfo) -> bool:
+    """Whether a granule may hold several times, of which a write has one: the description does not say."""
+    return info.time_count > 1
