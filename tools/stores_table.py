@@ -43,6 +43,8 @@ STORES: dict[str, tuple[str, ...]] = {
     "Zarr v2": (*_EVERY, "time"),
     "Zarr v3": (*_EVERY, "time"),
     "N5": ("read", "scales", "channels", "time", "write", "list", "delete"),
+    "TIFF": ("read", "channels", "time", "list"),
+    "image stack": ("read", "channels", "list"),
     "BossDB": (
         *("read", "scales", "time", "write", "create", "list", "delete"),
         *("segment ids", "segment bounds", "reserve ids", "metadata"),

@@ -44,7 +44,8 @@ def picture_names(folder: Path) -> list[str]:
     Raises:
         StoreUnavailable: when the folder cannot be read.
     """
-    if any(is_file(folder / marker) for marker in _VOLUME_MARKERS):
+    # Asked of names, too, that no folder can have.
+    if not os.path.isdir(folder) or any(is_file(folder / marker) for marker in _VOLUME_MARKERS):
         return []
     pictures: list[str] = []
     try:

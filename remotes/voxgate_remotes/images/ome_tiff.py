@@ -52,17 +52,33 @@ def parse(xml: str, page_count: int, file_name: str) -> list[OmeImage]:
         ChunkMissing: when a plane has no page.
         UnsupportedFormat: when planes are in other files.
     """
-    # A document without declarations of entities cannot make expat expand any.
-    if len(xml) > _MOST_XML or "<!DOCTYPE" in xml or "<!ENTITY" in xml:
-        raise _invalid(file_name)
+    root = _root(xml, file_name)
     try:
-        root = ElementTree.fromstring(xml)  # noqa: S314  (no entities, bounded)
         images = [_image(pixels, page_count, file_name) for pixels in _elements(root, "Image", "Pixels")]
-    except (ElementTree.ParseError, KeyError, ValueError, TypeError, RecursionError):
+    except (KeyError, ValueError, TypeError):
         raise _invalid(file_name) from None
     if not images:
         raise UnsupportedFormat(f"the OME-XML of `{file_name}` has no image", "open the file that has it")
     return images
+
+
+def image_count(xml: str, file_name: str) -> int:
+    """How many images OME-XML describes.
+
+    Raises:
+        MetadataInvalid: when it is no OME-XML.
+    """
+    return sum(1 for _ in _elements(_root(xml, file_name), "Image", "Pixels"))
+
+
+def _root(xml: str, file_name: str) -> Any:
+    # A document without declarations of entities cannot make expat expand any.
+    if len(xml) > _MOST_XML or "<!DOCTYPE" in xml or "<!ENTITY" in xml:
+        raise _invalid(file_name)
+    try:
+        return ElementTree.fromstring(xml)  # noqa: S314  (no entities, bounded)
+    except (ElementTree.ParseError, ValueError, RecursionError):
+        raise _invalid(file_name) from None
 
 
 def _invalid(file_name: str) -> MetadataInvalid:

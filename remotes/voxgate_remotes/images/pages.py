@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from voxgate_remotes.images.chains import following
 from voxgate_remotes.images.layout import NONE, Layout, layout_of
 from voxgate_remotes.images.reading import OpenFile, tifffile_library
 from voxgate_remotes.images.windows import Page
+
+T = TypeVar("T")
 
 _FOREIGN = frozenset(
     "avs bif eer fluoview indica lsm mdgel ndpi ndtiff nih philips qpi scanimage scn sis stk svs".split()  # noqa: SIM905
@@ -44,6 +46,15 @@ class ParsedTiff:
     resolution_unit: int = 1
 
 
+def ome_xml(file: OpenFile) -> str:
+    """The OME-XML of a file; empty where it has none. Looks at the first page only.
+
+    Raises:
+        MetadataInvalid: when it is no TIFF file.
+    """
+    return _with_tiff(file, lambda tiff: (tiff.pages[0].description or "") if tiff.pages[0].is_ome else "")
+
+
 def parse_tiff(file: OpenFile) -> ParsedTiff:
     """Parse the pages and the description of a file.
 
@@ -51,6 +62,11 @@ def parse_tiff(file: OpenFile) -> ParsedTiff:
         MetadataInvalid: when it is truncated or no TIFF.
         UnsupportedFormat: for what cannot be read exactly, and for instruments' formats of their own.
     """
+    return _with_tiff(file, lambda tiff: _parsed(tiff, file))
+
+
+def _with_tiff(file: OpenFile, use: Callable[[Any], T]) -> T:
+    """What `use` answers of the file as tifffile sees it."""
     library = tifffile_library()
     # On bad data tifffile fails in many ways; all of them mean that the file cannot be used.
     failures = (
@@ -61,7 +77,7 @@ def parse_tiff(file: OpenFile) -> ParsedTiff:
         with os.fdopen(os.dup(file.descriptor), "rb") as handle:
             handle.seek(0)
             with library.TiffFile(handle, name=file.name, _multifile=False) as tiff:
-                return _parsed(tiff, file)
+                return use(tiff)
     except failures:
         raise MetadataInvalid(f"`{file.name}` is truncated or no TIFF file", "restore it from its source") from None
 

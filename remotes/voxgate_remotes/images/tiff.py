@@ -18,7 +18,8 @@ from voxgate_remotes.images.axes import Planes
 from voxgate_remotes.images.described import images_of
 from voxgate_remotes.images.layout import NONE
 from voxgate_remotes.images.naming import TIFF, kind_of
-from voxgate_remotes.images.pages import parse_tiff
+from voxgate_remotes.images.ome_tiff import image_count
+from voxgate_remotes.images.pages import ome_xml, parse_tiff
 from voxgate_remotes.images.reading import Stamp, opened
 from voxgate_remotes.images.volume import Described, OpenedPictures, ReadPicture, opened_pictures
 from voxgate_remotes.images.windows import Page, Targets, Window, read_window
@@ -79,10 +80,9 @@ class TiffFormat:
     def is_volume(self, file: Path, inner: tuple[str, ...]) -> bool:
         """Whether a file is a volume, or has an image of that number; a broken file is one, and says so when opened."""
         try:
-            count = len(_parsed(file, VolumeOverrides())[1])
+            return _index(inner, _image_count(file)) is not None
         except VoxgateError:
             return not inner
-        return _index(inner, count) is not None
 
     def list(self, file: Path, inner: tuple[str, ...]) -> list[ListEntry]:
         """The images of an OME-TIFF that has several; nothing in a file that is a volume.
@@ -90,7 +90,7 @@ class TiffFormat:
         Raises:
             UnknownVolume: when there is no such thing; and what opening raises.
         """
-        count = len(_parsed(file, VolumeOverrides())[1])
+        count = _image_count(file)
         if _index(inner, count) is not None:
             return []
         if inner:
@@ -118,6 +118,13 @@ def _parsed(path: Path, overrides: VolumeOverrides) -> tuple[TiffPages, list[Pla
         images = images_of(tiff, file.name, overrides)
         file.check_unchanged()
     return TiffPages(path, file.stamp, tiff.pages), images
+
+
+def _image_count(path: Path) -> int:
+    """How many volumes a file has; looks at its first page only."""
+    with opened(path) as file:
+        xml = ome_xml(file)
+    return max(1, image_count(xml, path.name)) if xml else 1
 
 
 def _index(inner: tuple[str, ...], count: int) -> int | None:
