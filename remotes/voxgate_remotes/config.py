@@ -22,7 +22,7 @@ StoreFormat = Literal["", "precomputed", "zarr2", "zarr3"]
 """A format of voxels on disk; empty leaves the choice to the remote, which creates "zarr3"."""
 
 _AXES = frozenset("tczyx")
-_FORMAT_PREFIXES = ("precomputed://", "zarr://", "zarr2://", "zarr3://")
+_FORMAT_PREFIXES = ("precomputed://", "zarr://", "zarr2://", "zarr3://", "n5://")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=:)")
 _Nanometres = Annotated[float, Field(gt=0, allow_inf_nan=False)]

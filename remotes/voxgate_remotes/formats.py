@@ -10,6 +10,9 @@ from voxgate_remotes import precomputed, zarr
 from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.folders import Folder, LocalFolder
 from voxgate_remotes.guard import PathGuard
+from voxgate_remotes.hdf5.format import Hdf5Format
+from voxgate_remotes.images.stack import ImageStackFormat
+from voxgate_remotes.images.tiff import TiffFormat
 from voxgate_remotes.n5 import N5Format
 from voxgate_remotes.tensorstores import OpenedStore, Tuning
 
@@ -112,8 +115,8 @@ class _Zarr2(_Zarr):
         return zarr.claims_v2(folder)
 
 
-FOLDER_FORMATS: tuple[FolderFormat, ...] = (_Precomputed(), _Zarr3(), _Zarr2(), N5Format())
-FILE_FORMATS: tuple[FileFormat, ...] = ()
+FOLDER_FORMATS: tuple[FolderFormat, ...] = (_Precomputed(), _Zarr3(), _Zarr2(), N5Format(), ImageStackFormat())
+FILE_FORMATS: tuple[FileFormat, ...] = (Hdf5Format(), TiffFormat())
 WRITTEN = {"precomputed": "precomputed", "zarr3": "zarr v3", "zarr2": "zarr v2"}
 """The formats that volumes can be created in, as specs name them -> their names here."""
 
