@@ -24,6 +24,7 @@ from voxgate_remotes.hdf5.files import Object, described, find, is_dataset, is_g
 _SETUP = re.compile(r"s\d{2,}")
 _TIME = re.compile(r"t(\d{5,})")
 _MANY_TIMES = 1_000_000
+_LARGEST_FACTOR = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _factors(root: Object, name: str, count: int) -> list[list[float]]:
     with described(f"the resolutions of setup {name}"):
         dataset = find(root, (name, "resolutions"))
         rows = dataset[...].astype(float).tolist() if dataset.shape == (count, 3) else []
-    if not rows or not all(0 < number < math.inf for row in rows for number in row):
+    if not rows or not all(1 <= number < _LARGEST_FACTOR for row in rows for number in row):
         raise MetadataInvalid(
             f"the resolutions of setup {name} are not x, y, z for each of its {count} levels", "restore the file"
         )

@@ -137,9 +137,9 @@ def _axis_names(dataset: Object) -> list[str] | None:
     names = _texts(dataset, "axis_names")
     if names is not None:
         return names
-    with described("the names of axes"):
-        labels = [str(dimension.label) for dimension in dataset.dims]
-    return labels if any(labels) else None
+    # Not through the library's own call for labels: it ends the process on a damaged file (HDF5 2.0).
+    labels = _texts(dataset, "DIMENSION_LABELS")
+    return labels if labels is not None and any(labels) else None
 
 
 def _letters(names: list[str]) -> str | None:

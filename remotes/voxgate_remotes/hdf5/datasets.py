@@ -11,7 +11,7 @@ import numpy as np
 
 from voxgate.model.errors import MetadataInvalid, PathRefused, UnsupportedFormat
 from voxgate.model.geometry import Vec3
-from voxgate_remotes.hdf5.files import Object, described, library
+from voxgate_remotes.hdf5.files import Object, described, is_dataset, library
 from voxgate_remotes.hdf5.filters import Filter, pipeline_of
 from voxgate_remotes.tensorstores import checked_dtype
 
@@ -97,6 +97,8 @@ def stored_of(dataset: Object) -> Stored:
         PathRefused: for voxels in other files.
         MetadataInvalid: when the file is damaged there.
     """
+    if not is_dataset(dataset):
+        raise MetadataInvalid("there is no dataset where voxels should be", "restore the file from its source")
     shape, dtype = _checked_shape(dataset), _checked_dtype(dataset)
     with described("how a dataset is stored"):
         creation = dataset.id.get_create_plist()

@@ -166,9 +166,15 @@ def _walk(root: Object, path: tuple[str, ...]) -> Object:
 
 
 def names_in(group: Object) -> list[str]:
-    """The names in a group, sorted, but for those that no volume name can say."""
+    """The names in a group, sorted, but for those that no volume name can say.
+
+    Raises:
+        MetadataInvalid: when the file is damaged there.
+    """
+    with described("the names in a group"):
+        found = list(group.id)
     names = []
-    for raw in group.id:
+    for raw in found:
         try:
             name = raw.decode()
         except UnicodeDecodeError:
