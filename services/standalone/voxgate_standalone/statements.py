@@ -39,7 +39,7 @@ def statement_lines(found: tuple[Found, ...], unwritten: Mapping[str, RemoteConf
         path = info.name.partition("/")[2]
         lines += [f"[remotes.{remote}.volumes.{json.dumps(path)}]", *_lines_of(info), ""]
     if len(open_ones) > _SHOWN:
-        lines.append(f"# and {len(open_ones) - _SHOWN} more volumes")
+        lines.append(f"# more volumes: {len(open_ones) - _SHOWN}")
     return lines
 
 
@@ -69,6 +69,6 @@ def _guess(key: str, info: VolumeInfo) -> str:
 
 def _own_axes(info: VolumeInfo) -> str:
     """The axes in the array's own order, which statements are in and descriptions are not; empty where it may vary."""
-    if info.format in ("zarr v2", "zarr v3", "hdf5"):
+    if info.format in ("zarr v2", "zarr v3", "HDF5"):
         return info.axes
     return info.axes[::-1] if info.format == "n5" else ""
