@@ -71,6 +71,8 @@ def test_every_room_and_what_it_packs_is_copied_into_the_build():
     folders = set(re.findall(r"^COPY (\S+) /src/", DOCKERFILE, re.MULTILINE))
     for member in ROOT.glob("*/*/pyproject.toml"):
         part = member.parent.relative_to(ROOT)
+        if part.parts[0] == "tests":  # a plug-in, which is somebody else's
+            continue
         assert part.as_posix() in folders or part.parent.as_posix() in folders
     for folder in folders:
         assert f"\n!{folder}\n" in ignored

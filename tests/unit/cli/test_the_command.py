@@ -23,6 +23,7 @@ OWN = [
     "cancel",
     "commit",
     "downsample",
+    "export",
     "info",
     "jobs",
     "login",
