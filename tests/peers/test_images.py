@@ -15,7 +15,8 @@ from voxgate.cli.streaming import stream
 from voxgate.client.array import VolumeArray
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import OpenOptions, Scale
-from voxgate_remotes.config import VolumeOverrides
+from voxgate_remotes.config import RemoteConfig, RemotesConfig, VolumeOverrides
+from voxgate_remotes.registry import Registry
 
 TIFFFILE, PILLOW = (f"{name} {version(name)}" for name in ("tifffile", "pillow"))
 PLAIN = VolumeOverrides()
@@ -71,6 +72,18 @@ def test_slices_by_pillow_are_read(tmp_path, proved, ending):
     count = equal(open_stack(colours, overrides=PLAIN), np.moveaxis(truth, -1, 0))
     for feature in ("read", "channels"):
         proved("image stack", feature, PILLOW, count)
+
+
+def test_pictures_in_a_folder_are_listed_and_opened_by_name(tmp_path, proved):
+    voxels = noise(SHAPE, "u2")
+    slices_of_tiff(tmp_path / "lab/slices", voxels)
+    tifffile.imwrite(tmp_path / "lab/pages.ome.tif", voxels, metadata={"axes": "ZYX"})
+    registry = Registry.from_config(RemotesConfig(remotes={"data": RemoteConfig(uri=tmp_path.as_uri())}))
+    listed = [entry.name for entry in registry.list("data/lab") if entry.is_volume]
+    assert listed == ["data/lab/pages.ome.tif", "data/lab/slices"]
+    for name, store in zip(listed, ("TIFF", "image stack"), strict=True):
+        equal(registry.open(name), voxels[None])
+        proved(store, "list", TIFFFILE, 1)
 
 
 def volume_of(voxels, names=()):

@@ -15,11 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from voxgate.model.errors import ChunkCorrupt, UnsupportedFormat
-from voxgate_remotes.images.layout import DEFLATES, JPEG, NONE, Layout
+from voxgate_remotes.images.layout import DEFLATES, JPEG, NONE, RGB, Layout
 from voxgate_remotes.images.reading import pillow_image
 
 PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 """What Pillow raises for damaged files."""
+
+_WIDTH, _ROWS, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIP = 256, 257, 258, 259, 262, 273
+_SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _JPEG_TABLES = 277, 278, 279, 347
 
 
 def decoded(layout: Layout, data: bytes, rows: int, where: str) -> npt.NDArray[Any]:
@@ -64,25 +67,29 @@ def _bytes(layout: Layout, data: bytes, rows: int, where: str) -> Any:
 
 def _by_libtiff(layout: Layout, data: bytes, rows: int, where: str) -> npt.NDArray[np.uint8]:
     """The bytes of a strip, decoded as a picture of one byte a pixel."""
-    entries = (
-        (256, layout.row_bytes),  # width
-        (257, rows),  # length
-        (258, 8),  # bits per sample
-        (259, layout.compression),
-        (262, 1),  # black is zero
-        (273, 8),  # where the strip is
-        (277, 1),  # samples per pixel
-        (278, rows),  # rows per strip
-        (279, len(data)),
-    )
-    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", tag, 4, 1, v) for tag, v in entries)
-    padding = b"\0" * (len(data) % 2)
-    header = struct.pack("<2sHI", b"II", 42, 8 + len(data) + len(padding))
-    picture = io.BytesIO(b"".join((header, data, padding, directory, b"\0" * 4)))
-    return _pixels(picture, (rows, layout.row_bytes), ("TIFF",), where).reshape(-1)
+    fields = {_WIDTH: layout.row_bytes, _COMPRESSION: layout.compression, _PHOTOMETRIC: 1, _SAMPLES: 1}
+    return _pixels(_one_strip(fields, rows, data), (rows, layout.row_bytes), ("TIFF",), where).reshape(-1)
+
+
+def _one_strip(fields: dict[int, int], rows: int, data: bytes, tables: bytes = b"") -> io.BytesIO:
+    """A TIFF file of one strip."""
+    long, undefined = 4, 7
+    numbers = {**fields, _ROWS: rows, _BITS: 8, _STRIP: 8, _ROWS_PER_STRIP: rows, _STRIP_BYTES: len(data)}
+    entries = [(tag, long, 1, number) for tag, number in numbers.items()]
+    if tables:
+        entries.append((_JPEG_TABLES, undefined, len(tables), 8 + len(data)))
+    body = data + tables
+    body += b"\0" * (len(body) % 2)
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
+    header = struct.pack("<2sHI", b"II", 42, 8 + len(body))
+    return io.BytesIO(b"".join((header, body, directory, b"\0" * 4)))
 
 
 def _jpeg(layout: Layout, data: bytes, shape: tuple[int, int, int], where: str) -> npt.NDArray[np.uint8]:
+    if layout.photometric == RGB and shape[2] == 3:
+        # Alone, a JPEG stream of three components is taken for YCbCr; that it is not is said beside it.
+        fields = {_WIDTH: shape[1], _COMPRESSION: JPEG, _PHOTOMETRIC: RGB, _SAMPLES: 3}
+        return _pixels(_one_strip(fields, shape[0], data, layout.jpeg_tables), shape, ("TIFF",), where)
     if len(layout.jpeg_tables) > 4:
         # Tables are a stream of their own: without its end, and without the start of the other, they are one.
         data = layout.jpeg_tables[:-2] + data[2:]

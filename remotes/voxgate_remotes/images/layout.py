@@ -174,7 +174,9 @@ def _dtype(page: Any, where: str) -> np.dtype[Any]:
 def _check_compression(page: Any, compression: int, predictor: int, photometric: int, where: str) -> None:
     name = str(getattr(page.compression, "name", compression))
     supported = compression in _COMPRESSIONS and (photometric != YCBCR or compression == JPEG)
-    if compression == JPEG and (page.dtype.itemsize != 1 or (photometric == RGB and page.planarconfig == 1)):
+    components = int(page.samplesperpixel) if int(page.planarconfig) == 1 else 1
+    known = (3,) if photometric == YCBCR or (photometric == RGB and components > 1) else (1,)
+    if compression == JPEG and (page.dtype.itemsize != 1 or components not in known):
         supported = False
     if not supported:
         raise UnsupportedFormat(

@@ -92,6 +92,20 @@ def test_grey_jpeg_tiles_are_what_the_decoder_gives(file):
     np.testing.assert_array_equal(read_all(opened(file))[0, 0], np.asarray(Image.open(file)))
 
 
+@pytest.mark.parametrize("photometric", [2, 6], ids=["RGB", "YCbCr"])
+def test_coloured_jpeg_is_what_the_decoder_gives(file, photometric):
+    colours = np.stack([np.add.outer(np.arange(37), np.arange(45)) * k for k in (1, 2, 3)], axis=-1).astype("u1")
+    Image.fromarray(colours).convert("RGB" if photometric == 2 else "YCbCr").save(
+        file, compression="jpeg", quality=80, tiffinfo={262: photometric}
+    )
+    with tifffile.TiffFile(file) as written:
+        assert (written.pages[0].compression, written.pages[0].photometric) == (7, photometric)
+    with Image.open(file) as picture:
+        truth = np.asarray(picture.convert("RGB"))
+    assert np.abs(truth.astype(int) - colours).mean() < 30
+    np.testing.assert_array_equal(read_all(opened(file))[:, 0], np.moveaxis(truth, -1, 0))
+
+
 def test_only_the_needed_parts_of_large_pages_are_read(file, monkeypatch):
     voxels = noise((2, 640, 512), "u1")
     tifffile.imwrite(file, voxels, tile=(64, 64), compression="zlib", **GREY)
