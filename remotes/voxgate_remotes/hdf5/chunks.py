@@ -14,7 +14,7 @@ from voxgate.model.errors import ChunkCorrupt, StoreUnavailable, VoxgateError
 from voxgate.model.geometry import Box, slabs
 from voxgate.model.volumes import CallContext, Voxels
 from voxgate_remotes.encoded import size_limit
-from voxgate_remotes.hdf5.datasets import Layer, is_allocated
+from voxgate_remotes.hdf5.datasets import ChunkIndex, Layer, is_allocated
 from voxgate_remotes.hdf5.files import Object, library
 from voxgate_remotes.hdf5.filters import Undecodable, decoded, measured, needs_library
 from voxgate_remotes.parallel import share
@@ -51,9 +51,11 @@ class Request:
 class DatasetReader:
     """Reads boxes of one open dataset. HDF5 takes one call at a time; chunks are decoded outside of it, in threads."""
 
-    def __init__(self, dataset: Object, layer: Layer) -> None:
+    def __init__(self, dataset: Object, layer: Layer, index: ChunkIndex) -> None:
+        """Take an open dataset and what is known of its chunks."""
         self._dataset = dataset
         self._layer = layer
+        self._index = index
         self._stored = layer.stored
 
     def read(self, request: Request) -> None:
@@ -64,19 +66,20 @@ class DatasetReader:
         """
         if not request.channels:
             return
-        if self._stored.chunks is not None:
+        request.context.check()
+        if not self._is_stored:
+            request.out[...] = self._fill
+        elif self._stored.chunks is not None:
             self._read_chunks(request)
-        elif is_allocated(self._dataset):
+        else:
             for box in slabs(request.box, voxel_bytes=self._stored.dtype.itemsize, slab_bytes=_BLOCK_BYTES):
                 request.context.check()
                 self._read_block(request, box)
-        else:
-            request.out[...] = self._fill
 
     def is_absent(self, box: Box, time: int, channel_count: int, context: CallContext) -> bool:
         """Whether nothing is stored of a box, in any channel."""
-        if self._stored.chunks is None:
-            return not is_allocated(self._dataset)
+        if self._stored.chunks is None or not self._is_stored:
+            return not self._is_stored
         for cell in self._cells(box, range(channel_count), time):
             context.check()
             try:
@@ -90,6 +93,11 @@ class DatasetReader:
             else:
                 return found is None
         return True
+
+    @property
+    def _is_stored(self) -> bool:
+        """Whether anything is."""
+        return not self._index.is_empty if self._stored.chunks is not None else is_allocated(self._dataset)
 
     @property
     def _fill(self) -> Any:
@@ -116,6 +124,8 @@ class DatasetReader:
 
     def _read_chunk(self, request: Request, cell: Cell, buffer: np.ndarray[Any, Any]) -> None:
         stored = self._stored
+        if cell in self._index.misfits:
+            raise ChunkCorrupt(f"the stored chunk at {cell} is damaged: it has another size than it declares", _RESTORE)
         try:
             skipped, data = self._dataset.id.read_direct_chunk(cell, out=buffer)
         except _READ_ERRORS as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -15,11 +15,25 @@ from voxgate.model.geometry import Box
 from voxgate.model.volumes import ChunkPresence, OpenOptions, ReadTuning, Tuned, VolumeInfo, Voxels
 from voxgate_remotes.checks import checked_box, checked_channels, checked_out
 from voxgate_remotes.hdf5.chunks import DatasetReader, Request
-from voxgate_remotes.hdf5.datasets import Layer, stored_of
-from voxgate_remotes.hdf5.files import find, is_dataset, opened
-from voxgate_remotes.metadata import stamp
+from voxgate_remotes.hdf5.datasets import ChunkIndex, Layer, index_of, stored_of
+from voxgate_remotes.hdf5.files import Object, find, is_dataset, opened
+from voxgate_remotes.metadata import Stamp, stamp
 
 C = TypeVar("C")
+
+
+class Indexes:
+    """What is known of the chunks of datasets, looked up once in each state of their file. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, ...], tuple[Stamp, ChunkIndex]] = {}
+
+    def of(self, dataset: Object, layer: Layer, path: tuple[str, ...], now: Stamp) -> ChunkIndex:
+        """That of a dataset, the file of which looks like `now`; see `datasets.index_of`."""
+        known = self._found.get(path)
+        if known is None or known[0] != now:
+            known = self._found[path] = (now, index_of(dataset, layer.stored))
+        return known[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +44,13 @@ class OpenedHdf5:
         info: its description.
         file: the HDF5 file.
         layers: where each scale lies in it.
+        indexes: of the datasets that were read.
     """
 
     info: VolumeInfo
     file: Path
     layers: tuple[Layer, ...]
+    indexes: Indexes = field(default_factory=Indexes)
 
     def bind(self, info: VolumeInfo, options: OpenOptions) -> Hdf5Volume:
         """A volume for one caller.
@@ -42,13 +58,13 @@ class OpenedHdf5:
         Raises:
             UnknownVersion, OutOfBounds: for a version, or a time that does not exist.
         """
-        return Hdf5Volume(info, self.file, self.layers, options)
+        return Hdf5Volume(info, self, options)
 
 
 class Hdf5Volume:
     """A volume of datasets in one file. Thread-safe, and safe to use after a fork: each read opens the file."""
 
-    def __init__(self, info: VolumeInfo, file: Path, layers: Sequence[Layer], options: OpenOptions) -> None:
+    def __init__(self, info: VolumeInfo, opened_file: OpenedHdf5, options: OpenOptions) -> None:
         """Bind datasets to a caller.
 
         Raises:
@@ -59,8 +75,9 @@ class Hdf5Volume:
         if not 0 <= (options.time_index or 0) < info.time_count:
             raise OutOfBounds(f"there is no time {options.time_index}", f"times are 0 to {info.time_count - 1}")
         self._info = info
-        self._file = file
-        self._layers = layers
+        self._file = opened_file.file
+        self._layers = opened_file.layers
+        self._indexes = opened_file.indexes
         self._time = options.time_index if info.time_count > 1 else 0
         self._context = options.context
 
@@ -117,7 +134,7 @@ class Hdf5Volume:
                     " other times",
                     "open the volume again",
                 )
-            yield DatasetReader(dataset, layer), time
+            yield DatasetReader(dataset, layer, self._indexes.of(dataset, layer, path, before)), time
         if stamp([self._file]) != before:
             raise StoreUnavailable("the HDF5 file changed while it was read", "read again, once it is complete")
 
