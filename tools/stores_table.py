@@ -43,6 +43,7 @@ STORES: dict[str, tuple[str, ...]] = {
     "Zarr v2": (*_EVERY, "time"),
     "Zarr v3": (*_EVERY, "time"),
     "N5": ("read", "scales", "channels", "time", "write", "list", "delete"),
+    "HDF5": ("read", "scales", "channels", "time", "list"),
     "TIFF": ("read", "channels", "time", "list"),
     "image stack": ("read", "channels", "list"),
     "BossDB": (
