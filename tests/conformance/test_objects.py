@@ -1,6 +1,7 @@
 """The suite on volumes that are not on this machine: behind a web server, and in emulators of S3 and GCS."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,16 +9,42 @@ import pytest
 
 from support.emulators import gcs_emulator, s3_emulator
 from support.known_volumes import PATH, KnownVolume, Writer
-from support.precomputed_volumes import compressed_segmentation, raw_pyramid, sharded
+from support.peer_files import precomputed_by_tensorstore
+from support.precomputed_volumes import raw_pyramid, sharded
+from support.references import segmentation
 from support.static_http import static_http
-from support.zarr_volumes import ome_v04, ome_v05_with_channels_and_time, v2_blosc, v3_sharded
+from support.zarr_volumes import ome_v04, v3_sharded
+from voxgate.model.geometry import Vec3, VoxelSize
+from voxgate.model.volumes import VolumeKind
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
 from voxgate_remotes.registry import Registry
-from voxgate_remotes.testing import ReadConformance, VolumeCase, WriteConformance
+from voxgate_remotes.testing import ReadConformance, ScaleFacts, VolumeCase, WriteConformance
 
-READ: list[Writer] = [raw_pyramid, sharded, v2_blosc, v3_sharded, ome_v05_with_channels_and_time]
-WRITTEN: list[Writer] = [compressed_segmentation, v3_sharded, ome_v04]
+
+def few_chunks(root: Path) -> KnownVolume:
+    """Each request to an emulator costs milliseconds, and the suite writes every chunk hundreds of times."""
+    scale = ScaleFacts(
+        voxels=segmentation((1, 7, 19, 13)),
+        start=Vec3(-5, 21, 1003),
+        voxel_size_nm=VoxelSize(4, 5, 40),
+        chunk_shape=Vec3(8, 16, 4),
+    )
+    options = {"compressed_segmentation_block_size": [8, 8, 4]}
+    precomputed_by_tensorstore(root, (scale,), "segmentation", "compressed_segmentation", **options)
+    return KnownVolume((scale,), VolumeKind.SEGMENTATION)
+
+
 PLACES = {"http": None, "s3": s3_emulator, "gs": gcs_emulator}
+READ: list[tuple[str, Writer]] = [
+    *(("http", writer) for writer in (raw_pyramid, sharded, ome_v04, v3_sharded)),
+    *(("s3", writer) for writer in (sharded, ome_v04, v3_sharded)),
+    *(("gs", writer) for writer in (few_chunks, v3_sharded)),
+]
+WRITTEN: list[tuple[str, bool, Writer]] = [
+    ("s3", False, v3_sharded),
+    ("s3", True, few_chunks),
+    ("gs", True, v3_sharded),
+]
 
 
 @dataclass
@@ -38,38 +65,45 @@ class Elsewhere:
         return Registry.from_config(RemotesConfig(remotes={"data": config}))
 
 
-@pytest.fixture(scope="module", params=PLACES)
-def elsewhere(request, tmp_path_factory) -> Iterator[Elsewhere]:
-    root = tmp_path_factory.mktemp("objects")
-    serve = PLACES[request.param]
+@contextlib.contextmanager
+def served(kind: str, root: Path) -> Iterator[Elsewhere]:
+    serve = PLACES[kind]
     with static_http(root) if serve is None else serve(root / "emulator.log") as place:
-        yield Elsewhere(root, request.param, place)
+        yield Elsewhere(root, kind, place)
 
 
-@pytest.fixture(scope="module", params=READ, ids=lambda writer: writer.__name__)
-def case(request, elsewhere) -> VolumeCase:
-    prefix = f"read-{request.param.__name__}"
-    volume = request.param(elsewhere.root / prefix / PATH)
-    return volume.case(elsewhere.registry(volume, prefix).open, writable=False)
+@pytest.fixture(scope="module")
+def places(tmp_path_factory) -> Iterator[Callable[[str], Elsewhere]]:
+    """Starts each kind of place once."""
+    with contextlib.ExitStack() as stack:
+        started: dict[str, Elsewhere] = {}
+
+        def place(kind: str) -> Elsewhere:
+            if kind not in started:
+                started[kind] = stack.enter_context(served(kind, tmp_path_factory.mktemp(kind)))
+            return started[kind]
+
+        yield place
+
+
+@pytest.fixture(scope="module", params=READ, ids=lambda param: f"{param[0]}-{param[1].__name__}")
+def case(request, places) -> VolumeCase:
+    kind, writer = request.param
+    elsewhere = places(kind)
+    volume = writer(elsewhere.root / writer.__name__ / PATH)
+    return volume.case(elsewhere.registry(volume, writer.__name__).open, writable=False)
 
 
 class TestReadingObjects(ReadConformance):
     pass
 
 
-@pytest.fixture(scope="module", params=["s3", "s3 on condition", "gs"])
-def bucket(request, tmp_path_factory) -> Iterator[tuple[Elsewhere, bool]]:
-    root = tmp_path_factory.mktemp("buckets")
-    with PLACES[request.param[:2]](root / "emulator.log") as place:
-        yield Elsewhere(root, request.param[:2], place), "condition" in request.param
-
-
 class TestWritingObjects(WriteConformance):
-    @pytest.fixture(params=WRITTEN, ids=lambda writer: writer.__name__)
-    def case(self, request, bucket) -> VolumeCase:
-        elsewhere, merges = bucket
-        prefix = f"write-{request.param.__name__}-{merges}"
-        volume = request.param(elsewhere.root / prefix / PATH)
+    @pytest.fixture(params=WRITTEN, ids=lambda param: f"{param[0]}-{param[1]}-{param[2].__name__}")
+    def case(self, request, places, tmp_path) -> VolumeCase:
+        kind, merges, writer = request.param
+        elsewhere = places(kind)
+        volume = writer(elsewhere.root / tmp_path.name / PATH)
         options = {"conditional_writes": merges}
-        registry = elsewhere.registry(volume, prefix, writable=True, options=options)
+        registry = elsewhere.registry(volume, tmp_path.name, writable=True, options=options)
         return replace(volume.case(registry.open, writable=True), merges=merges)

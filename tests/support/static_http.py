@@ -6,6 +6,7 @@ import contextlib
 import re
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,7 @@ class StaticFiles:
         latency_s: a wait before each answer.
         gzip: files whose name has a `.gz` beside it are sent with `Content-Encoding: gzip`, as web servers do.
         statuses: pattern of a path -> the status that it is answered with.
+        said: the body of such an answer.
         redirects: pattern of a path -> where it leads.
         cut: pattern of paths whose bodies end before they should; empty for none.
         held: an answer waits until it is set, where `latency_s` is not enough.
@@ -37,6 +39,7 @@ class StaticFiles:
     latency_s: float = 0.0
     gzip: bool = False
     statuses: dict[str, int] = field(default_factory=dict)
+    said: bytes = b"no such luck"
     redirects: dict[str, str] = field(default_factory=dict)
     cut: str = ""
     held: threading.Event = field(default_factory=threading.Event)
@@ -109,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         for pattern, status in files.statuses.items():
             if re.search(pattern, path):
-                self._send(status, b"<Error>no such luck</Error>", {}, with_body)
+                self._send(status, files.said, {}, with_body)
                 return
         for pattern, target in files.redirects.items():
             if re.search(pattern, path):
@@ -119,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         if data is None:
             self._send(404, b"not here", {}, with_body)
             return
-        span = _span(asked_range, len(data)) if files.has_ranges else None
+        span = span_of(asked_range, len(data)) if files.has_ranges else None
         if span is None:
             self._send(200, data, headers, with_body)
         elif span[0] >= span[1]:
@@ -140,6 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
+        self.send_header("ETag", f'"{zlib.crc32(body):x}"')
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if not with_body:
@@ -151,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _span(text: str, size: int) -> tuple[int, int] | None:
+def span_of(text: str, size: int) -> tuple[int, int] | None:
     """The first and the last but one byte of a Range header; None where it asks for everything."""
     match = _RANGE.fullmatch(text)
     if match is None or match.groups() == ("", ""):

@@ -28,6 +28,7 @@ _LEADING = re.compile(r"^[A-Z_]+: ")
 _PLACES = re.compile(r"""(?:Error|While) [^"':]*?(?:"[^"]*"|[a-z0-9]+://\S*?)(?=: |$|\s):?\s*""")
 _URLS = re.compile(r"""["']?\b[a-z0-9]+://[^\s"']+["']?""")
 _ATTEMPTS = re.compile(r"All \d+ retry attempts failed: ")
+_CODE = re.compile(r"([A-Z][A-Za-z]{2,60}): ")
 _CURL = "CURL error "
 _NO_RANGES = "was ignored by server"
 _PASSING = ("ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED")
@@ -104,6 +105,9 @@ def words_in(text: str) -> str:
     text = _NOTES.sub("", text)
     text = _ATTEMPTS.split(_LEADING.sub("", text))[-1]
     text = _URLS.sub("", _PLACES.sub("", text)).removeprefix(_CURL)
+    code = _CODE.match(text)
+    if code:  # looked at apart: what follows "ExpiredToken: " is no token
+        return f"{code.group(1)}: {words_of(text[code.end() :])}"
     return words_of(text).strip(" :")
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from voxgate.model.errors import (
@@ -51,7 +51,7 @@ class _Kept:
         believed_until: value of `time.monotonic()` after which they are asked for again.
     """
 
-    store: OpenedStore
+    store: OpenedStore = field(repr=False)  # it shows the headers that it asks with
     presence: Presence | None
     source: Source
     documents: dict[str, bytes]
