@@ -67,6 +67,8 @@ class LocalFolder:
 
     def read(self, name: str, limit: int) -> bytes | None:
         """A small file; see `Folder.read`."""
+        if not is_file(self.path / name):  # a pipe would be waited for
+            return None
         try:
             with (self.path / name).open("rb") as file:
                 data = file.read(limit + 1)
