@@ -212,6 +212,6 @@ def test_lzf_streams_of_h5py_are_measured(parts):
     data = b"".join(word * count for word, count in parts)
     stored = stored_by_h5py(Path("lzf.h5"), np.frombuffer(data, np.uint8), compression="lzf")
     if len(stored) < len(data):  # else it was left as it was
-        assert lzf_size(stored) == len(data)
+        assert lzf_size(bytes(stored)) == len(data)
         with pytest.raises(Undecodable):
-            lzf_size(stored[:-1])
+            lzf_size(bytes(stored)[:-1])
