@@ -207,7 +207,7 @@ def fletcher32(data: bytes | memoryview) -> tuple[int, int]:
 
 
 def lzf_size(data: bytes) -> int:
-    """How many bytes an LZF stream decodes to. 20 to 200 MB/s, the slower the shorter its repeats are.
+    """How many bytes an LZF stream decodes to. 20 MB/s where its repeats are as short as can be.
 
     Raises:
         Undecodable: when it is cut off, or refers to what was before its start.
