@@ -55,6 +55,9 @@ STORES: dict[str, tuple[str, ...]] = {
         *("supervoxels", "reserve ids", "versions", "metadata", "stored meshes", "stored skeletons"),
     ),
     "voxgate": (*_EVERY, "time"),
+    "over http": ("read", "scales"),
+    "over S3": ("read", "scales", "write", "create", "list"),
+    "over GCS": ("read", "scales", "write", "create", "list"),
 }
 """What each store does by itself; everything else is a surrogate's, or not there at all."""
 

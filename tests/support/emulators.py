@@ -16,6 +16,7 @@ from urllib.parse import quote
 import requests
 import tensorstore as ts
 
+from support.gcs_front import gcs_front
 from support.peers import peer_python
 from voxgate_remotes.config import RemoteConfig
 
@@ -78,16 +79,20 @@ def s3_emulator(log: Path) -> Iterator[Emulator]:
 def gcs_emulator(log: Path) -> Iterator[Emulator]:
     """GCS by gcp-storage-emulator, with this process's tensorstore told to ask it; skips the test where there is none.
 
-    It ignores conditions on writes and names no generation in reads, so nothing here may cut a granule.
+    What it leaves out stands in front of it; see `support.gcs_front`.
     """
     port = _free_port()
     program = peer_python("gcs").parent / "gcp-storage-emulator"
     command = [program, "start", "--host", "127.0.0.1", "--port", str(port), "--in-memory", "--quiet"]
     url = f"http://127.0.0.1:{port}"
-    with _environment({GCS_URL: url}), _running(command, f"{url}/storage/v1/b?project=lab", log):
+    with (
+        _running(command, f"{url}/storage/v1/b?project=lab", log),
+        gcs_front(url) as front,
+        _environment({GCS_URL: front}),
+    ):
         made = requests.post(f"{url}/storage/v1/b?project=lab", json={"name": BUCKET}, timeout=20)
         made.raise_for_status()
-        yield Emulator("gs", url)
+        yield Emulator("gs", front)
 
 
 def object_url(emulator: Emulator, key: str) -> str:
