@@ -80,6 +80,22 @@ def cloud_volume(folder: str, volume: str, box: Spans) -> Iterator[Run]:
 
 
 @contextlib.contextmanager
+def cloud_volume_s3(endpoint: str, bucket: str, volume: str, box: Spans) -> Iterator[Run]:
+    """cloud-volume on a bucket of another server than Amazon's: its defaults, no disk cache."""
+    from cloudfiles.paths import add_alias
+    from cloudvolume import CloudVolume
+
+    add_alias("benchs3", f"s3://{endpoint}/")
+    opened = CloudVolume(f"precomputed://benchs3://{bucket}/{volume}", progress=False, cache=False)
+    slices = tuple(slice(*span) for span in box)
+
+    def run() -> Any:
+        return np.asarray(opened[slices])[..., 0].transpose()
+
+    yield run
+
+
+@contextlib.contextmanager
 def tensorstore(folder: str, volume: str, box: Spans) -> Iterator[Run]:
     """tensorstore on the files, in the order of the stored bytes: its default would transpose every voxel."""
     import tensorstore as ts

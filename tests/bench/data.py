@@ -84,6 +84,10 @@ class Data:
         """The image as Zarr v3, uncompressed."""
         return self._written("em-zarr", lambda folder: _zarr(folder, self._em()))
 
+    def em_zarr_sharded(self) -> str:
+        """The image as Zarr v3, zstd chunks in shards of 256^3; its first voxel is 0, 0, 0."""
+        return self._written("em-zarr-sharded", lambda folder: _zarr_sharded(folder, self._em()))
+
     def seg(self) -> str:
         """The segmentation as compressed_segmentation."""
         scale = {"encoding": "compressed_segmentation", "compressed_segmentation_block_size": [8, 8, 8]}
@@ -162,6 +166,22 @@ def _zarr(folder: Path, voxels: Array) -> None:
         "metadata": {"shape": list(voxels.shape), "chunk_grid": chunks, "data_type": str(voxels.dtype)},
         "context": {"file_io_sync": False},
     }
+    ts.open(spec, create=True, delete_existing=True).result().write(voxels).result()
+
+
+def _zarr_sharded(folder: Path, voxels: Array) -> None:
+    inner = [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": 1}}]
+    sharding = {"name": "sharding_indexed", "configuration": {"chunk_shape": CHUNK, "codecs": inner}}
+    shards = [min(4 * chunk, length) for chunk, length in zip(CHUNK, voxels.shape, strict=True)]
+    metadata = {
+        "shape": list(voxels.shape),
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": shards}},
+        "data_type": str(voxels.dtype),
+        "dimension_names": list("zyx"),
+        "codecs": [sharding],
+    }
+    kvstore = {"driver": "file", "path": f"{folder}/"}
+    spec = {"driver": "zarr3", "kvstore": kvstore, "metadata": metadata, "context": {"file_io_sync": False}}
     ts.open(spec, create=True, delete_existing=True).result().write(voxels).result()
 
 

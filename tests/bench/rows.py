@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.bench import rows_reading, rows_stores, rows_transport
+from tests.bench import rows_objects, rows_reading, rows_stores, rows_transport
 from tests.bench.data import Data
 from tests.bench.harness import Goal, Work
 from tests.bench.rows_meshing import all_labels
@@ -36,6 +36,7 @@ ROWS: dict[str, Row] = {
     "R1": Row("EM raw, misaligned 256^3: adapter / cloud-volume", Goal(3, 4.5), rows_reading.local_em),
     "R2": Row("segmentation raw, misaligned 256^3: adapter / cloud-volume", Goal(1.2, 1.8), rows_reading.local_seg),
     "R4": Row("EM sharded, misaligned 256^3: adapter / cloud-volume", Goal(3.5, 6), rows_reading.local_sharded),
+    "R4z": Row("EM in shards of Zarr v3: adapter / zarr-python", Goal(2, 3), rows_reading.local_zarr_sharded),
     "R5": Row("BossDB, 442 x 448 x 438 over gRPC / intern direct", Goal(1.5, 3), rows_stores.bossdb_large, (), INTERN),
     "R5s": Row(
         "BossDB, misaligned 256^3 over gRPC / intern direct", Goal(1.5, 3), rows_stores.bossdb_small, (), INTERN
@@ -44,6 +45,9 @@ ROWS: dict[str, Row] = {
     "R5e": Row("DVID, misaligned 256^3 over gRPC / intern direct", Goal(1.5, 3), rows_stores.dvid_small, (), INTERN),
     "R5f": Row("BossDB, the large box 50 ms away / intern direct", Goal(), rows_stores.bossdb_far, (), INTERN),
     "R5g": Row("DVID, the large box 50 ms away / intern direct", Goal(), rows_stores.dvid_far, (), INTERN),
+    "R6": Row(
+        "EM raw in S3, 30 ms away: adapter / cloud-volume", Goal(1, 2), rows_objects.s3_far, (), rows_objects.MOTO
+    ),
     "G1": Row("cutout stream into an array / raw TCP socket", Goal(0.6, 0.8), rows_transport.against_socket),
     "G2": Row("the same / plain gRPC, all defaults", Goal(2.5, 3.5), rows_transport.against_plain_grpc),
     "G3": Row("the same / Arrow Flight DoGet", Goal(1.0, 1.2), rows_transport.against_flight, ("pyarrow",)),

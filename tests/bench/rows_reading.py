@@ -70,6 +70,18 @@ def local_sharded(data: Data) -> Iterator[Work]:
 
 
 @contextlib.contextmanager
+def local_zarr_sharded(data: Data) -> Iterator[Work]:
+    """R4z: zstd image chunks in shards of Zarr v3, whose first voxel is 0, 0, 0."""
+    box = [[a - start, b - start] for (a, b), start in zip(spans(data.misaligned), START, strict=True)]
+    where: dict[str, Any] = {"folder": str(data.folder), "volume": data.em_zarr_sharded(), "box": box}
+    with (
+        player("voxgate adapter", "adapter", **where) as ours,
+        player("zarr-python", "zarr_python", start=[0, 0, 0], **where) as theirs,
+    ):
+        yield Work([one.contender() for one in (ours, theirs)], same, data.misaligned.voxel_count / 1e6)
+
+
+@contextlib.contextmanager
 def _over_grpc(data: Data, volume: str, box: Box, voxel_bytes: int) -> Iterator[Work]:
     where: dict[str, Any] = {"volume": volume, "box": spans(box)}
     served = {**where, "volume": f"bench/{volume}"}
