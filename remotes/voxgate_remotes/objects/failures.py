@@ -25,7 +25,7 @@ from voxgate_remotes.tensorstores import STORE_ERRORS
 _STATUS = re.compile(r"HTTP code (\d{3})|http_response_code='(\d{3})'")
 _NOTES = re.compile(r"\s*\[[a-z_-]+='(?:[^'\\]|\\.)*'\]|\s*\[HTTP code \d+\]", re.DOTALL)
 _LEADING = re.compile(r"^[A-Z_]+: ")
-_PLACES = re.compile(r"""(?:Error|While) [^"':]*?(?:"[^"]*"|[a-z0-9]+://\S*?)(?=: |$|\s):?\s*""")
+_PLACES = re.compile(r"""(?:Error|While) [^"':]*?(?:"[^"]*"|[a-z0-9]+://\S*?)(?: driver)?(?=: |$|\s):?\s*""")
 _URLS = re.compile(r"""["']?\b[a-z0-9]+://[^\s"']+["']?""")
 _ATTEMPTS = re.compile(r"All \d+ retry attempts failed: ")
 _CODE = re.compile(r"([A-Z][A-Za-z]{2,60}): ")

@@ -28,6 +28,7 @@ _WEB = {**_COMMON}
 _GS = {**_COMMON, "anonymous": (bool,), "conditional_writes": (bool,)}
 _S3 = {**_GS, "endpoint": (str,), "region": (str,), "profile": (str,)}
 _KNOWN = {"http": _WEB, "https": _WEB, "gs": _GS, "s3": _S3}
+_HTTP = re.compile(r"https?://[^/?#]+/?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,220}")
 
 
@@ -105,10 +106,9 @@ def _s3(config: RemoteConfig) -> Place:
     spec: dict[str, Any] = {"driver": "s3", "bucket": bucket, "s3_request_retries": RETRIES}
     settings: dict[str, Any] = {"virtual_hosted_style_request": False}
     if endpoint:
-        parsed = base_url(endpoint, "https")
-        if parsed.path or "://" not in endpoint:
+        if not _HTTP.fullmatch(endpoint):
             raise ConfigInvalid("the option 'endpoint' is no server's address", 'e.g. "https://minio.example:9000"')
-        spec["endpoint"] = settings["endpoint"] = parsed.base_url
+        spec["endpoint"] = settings["endpoint"] = base_url(endpoint, "https").base_url
         region = region or "us-east-1"
     if region:
         spec["aws_region"] = settings["region"] = region

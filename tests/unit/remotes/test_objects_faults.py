@@ -9,6 +9,7 @@ import pytest
 
 from support.known_volumes import PATH
 from support.precomputed_volumes import gzip_by_cloud_volume, raw_pyramid
+from support.scripted_http import closed_port
 from support.static_http import static_http
 from support.zarr_volumes import v2_blosc, v3_gzip, v3_sharded
 from voxgate.model.errors import (
@@ -304,7 +305,9 @@ def test_a_store_that_denies_what_is_not_there_is_read(files, tmp_path):
 
 
 def test_a_server_that_is_not_there_is_unavailable():
-    remote = ObjectsRemote(RemoteConfig(uri="s3://lab", options={"endpoint": "http://127.0.0.1:9", "anonymous": True}))
+    remote = ObjectsRemote(
+        RemoteConfig(uri="s3://lab", options={"endpoint": f"http://127.0.0.1:{closed_port()}", "anonymous": True})
+    )
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         remote.open(("volume",), OpenOptions())
 
