@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import tensorstore as ts
 
 from tests.bench.data import Data
 from tests.bench.harness import Work
-from tests.bench.processes import ROOT, ProcessFailed, peer_python, player
+from tests.bench.processes import ROOT, Player, ProcessFailed, peer_python, player
 from tests.bench.rows_reading import same, spans
 
 MOTO = "moto"
@@ -33,7 +34,7 @@ def s3_far(data: Data) -> Iterator[Work]:
     volume = data.em()
     with _environment(), _moto(data.folder.parent / "moto.log") as port, _delayed(port, _FAR_S) as far:
         _upload(data.folder / volume, volume, f"http://127.0.0.1:{port}")
-        endpoint = f"http://127.0.0.1:{far}"
+        endpoint = f"http://127.0.0.1:{far.port}"
         remote = {"uri": f"s3://{_BUCKET}", "options": {"endpoint": endpoint}}
         where: dict[str, Any] = {"volume": volume, "box": spans(data.misaligned)}
         with (
@@ -41,7 +42,9 @@ def s3_far(data: Data) -> Iterator[Work]:
             player("cloud-volume", "cloud_volume_s3", endpoint=endpoint, bucket=_BUCKET, **where) as theirs,
         ):
             players = (ours, theirs)
-            yield Work([one.contender() for one in players], same, data.misaligned.voxel_count / 1e6)
+            counts = {one.name: _requests_of(far, one) for one in players}
+            contenders = [one.contender() for one in players]
+            yield Work(contenders, same, data.misaligned.voxel_count / 1e6, requests=counts)
 
 
 @contextlib.contextmanager
@@ -103,20 +106,51 @@ def _upload(folder: Path, prefix: str, endpoint: str) -> None:
             written.result()
 
 
+@dataclass
+class _Far:
+    """A proxy that hands on what clients send after a while.
+
+    Attributes:
+        port: its own.
+        seconds: the while.
+        requests: how many it has handed on: reads of a whole object are one packet each.
+    """
+
+    port: int
+    seconds: float
+    requests: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def delay(self, data: bytes) -> None:
+        """Wait, and count."""
+        with self.lock:
+            self.requests += data.count(b"GET /") + data.count(b"HEAD /")
+        time.sleep(self.seconds)
+
+
+def _requests_of(far: _Far, one: Player) -> int:
+    """How many requests one run of a contender sends that has run before."""
+    one.ask("run")
+    before = far.requests
+    one.ask("run")
+    return far.requests - before
+
+
 @contextlib.contextmanager
-def _delayed(port: int, seconds: float) -> Iterator[int]:
-    """A proxy in front of a server that hands on what clients send after a while; yields its port."""
+def _delayed(port: int, seconds: float) -> Iterator[_Far]:
+    """A proxy in front of a server of this machine."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)
-    threading.Thread(target=_accept, args=(listener, port, seconds), daemon=True).start()
+    far = _Far(int(listener.getsockname()[1]), seconds)
+    threading.Thread(target=_accept, args=(listener, port, far), daemon=True).start()
     try:
-        yield int(listener.getsockname()[1])
+        yield far
     finally:
         listener.close()
 
 
-def _accept(listener: socket.socket, port: int, seconds: float) -> None:
+def _accept(listener: socket.socket, port: int, far: _Far) -> None:
     while True:
         try:
             client, _ = listener.accept()
@@ -125,15 +159,15 @@ def _accept(listener: socket.socket, port: int, seconds: float) -> None:
         server = socket.create_connection(("127.0.0.1", port))
         for end in (client, server):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=_pump, args=(client, server, seconds), daemon=True).start()
-        threading.Thread(target=_pump, args=(server, client, 0.0), daemon=True).start()
+        threading.Thread(target=_pump, args=(client, server, far), daemon=True).start()
+        threading.Thread(target=_pump, args=(server, client, None), daemon=True).start()
 
 
-def _pump(source: socket.socket, sink: socket.socket, seconds: float) -> None:
+def _pump(source: socket.socket, sink: socket.socket, far: _Far | None) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(1 << 18):
-            if seconds:
-                time.sleep(seconds)
+            if far is not None:
+                far.delay(data)
             sink.sendall(data)
     for end in (source, sink):
         with contextlib.suppress(OSError):
