@@ -28,7 +28,7 @@ demo: setup ## Play the main job on the sample: read, mesh, transfer, verify; pi
 	$(PY) -m tools.demo
 
 test: setup peers lint types arch protos-check ## Lint, types, rules, unit, conformance, integration, end to end (about 10 minutes)
-	$(PY) -m pytest -q -m "not full" --store-proofs .store-proofs.json tests
+	$(PY) -m pytest -q -n 2 --dist loadfile -m "not full" --store-proofs .store-proofs.json tests
 	$(PY) -m tools.stores_table --check .store-proofs.json
 	@echo "skipped here: test-languages, images, demo-containers (run them, or make test-full)"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,16 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_sessionfinish(session):
-    path = session.config.getoption("--store-proofs")
-    if path:
-        session.config.stash[_PROOFS].write(Path(path))
+    """Write the proofs; where several processes share the tests, each writes its part and the first one joins them."""
+    told = session.config.getoption("--store-proofs")
+    if not told:
+        return
+    path, proofs = Path(told), session.config.stash[_PROOFS]
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        proofs.write_part(path.with_name(f"{path.name}.{worker}"))
+        return
+    for part in sorted(path.parent.glob(f"{path.name}.gw*")):
+        proofs.add_part(part)
+        part.unlink()
+    proofs.write(path)

@@ -141,7 +141,7 @@ def test_a_store_that_nobody_configured_shows_what_the_operator_would_add(client
         voxgate.array("dvid://me:sesame@emdata.example:8000/3fa/segmentation?token=sesame", client=client)
     assert refused.value.remedy.splitlines()[-2:] == ["[remotes.dvid]", 'uri = "dvid://emdata.example:8000"']
     assert "sesame" not in str(refused.value)
-    with pytest.raises(UnknownRemote, match="adapter for gs"):
+    with pytest.raises(UnknownRemote, match="adapter for ipfs"):
         voxgate.array("precomputed://gs://public/em", client=client)
 
 

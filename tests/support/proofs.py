@@ -43,6 +43,17 @@ class Proofs:
                 sums[key] = sums.get(key, 0) + each.voxels
         return sorted(Proof(*key, voxels) for key, voxels in sums.items())
 
+    def add_part(self, path: Path) -> None:
+        """Take what another process of the same run has written with `write_part`."""
+        part = json.loads(path.read_text())
+        self.passed += [Proof(*each) for each in part["passed"]]
+        self.failed |= {(store, feature) for store, feature in part["failed"]}
+
+    def write_part(self, path: Path) -> None:
+        """Write everything noted, for `add_part`."""
+        passed = [(each.store, each.feature, each.peer, each.voxels) for each in self.passed]
+        path.write_text(json.dumps({"passed": passed, "failed": sorted(self.failed)}))
+
     def write(self, path: Path) -> None:
         """Write them as JSON, one cell a line: store, feature, peer and its release (empty for an own fake), voxels."""
         lines = []
