@@ -142,7 +142,7 @@ def test_a_store_that_nobody_configured_shows_what_the_operator_would_add(client
     assert refused.value.remedy.splitlines()[-2:] == ["[remotes.dvid]", 'uri = "dvid://emdata.example:8000"']
     assert "sesame" not in str(refused.value)
     with pytest.raises(UnknownRemote, match="adapter for ipfs"):
-        voxgate.array("precomputed://gs://public/em", client=client)
+        voxgate.array("precomputed://ipfs://public/em", client=client)
 
 
 def test_a_remote_that_takes_no_writes_takes_none_from_here(client, folder):
