@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import requests
 import tensorstore as ts
@@ -93,11 +92,6 @@ def gcs_emulator(log: Path) -> Iterator[Emulator]:
         made = requests.post(f"{url}/storage/v1/b?project=lab", json={"name": BUCKET}, timeout=20)
         made.raise_for_status()
         yield Emulator("gs", front)
-
-
-def object_url(emulator: Emulator, key: str) -> str:
-    """Of an object of the bucket, for plain HTTP."""
-    return f"{emulator.url}/{BUCKET}/{quote(key)}"
 
 
 def _free_port() -> int:
