@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from voxgate.model.errors import InvalidArgument, MissingCapability, UnalignedWrite
 from voxgate.model.geometry import Box, aligned_outward
+from voxgate.model.meshes import Mesh
+from voxgate.model.segment_properties import SegmentProperties, SegmentTable
+from voxgate.model.skeletons import Skeleton, StoredMeshes, StoredSkeletons
 from voxgate.model.volumes import C, ChunkPresence, OpenOptions, Volume, VolumeInfo, Voxels, Writable
 from voxgate_remotes.checks import checked_box, checked_write
 from voxgate_remotes.objects.failures import told
@@ -84,7 +87,37 @@ class ObjectVolume:
         if kind is ChunkPresence:
             return None if self._presence is None else cast("C", self)
         found = self._inner.capability(kind)
+        if found is not None and kind in (StoredMeshes, StoredSkeletons, SegmentProperties):
+            return cast("C", _Kept(found))
         return cast("C", self) if found is not None and kind is Writable else found
+
+
+class _Kept:
+    """What is kept beside the voxels, with failures of the network told apart.
+
+    Satisfies StoredMeshes, StoredSkeletons and SegmentProperties as far as the inner object does.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def stored_mesh(self, segment_id: int) -> Mesh | None:
+        """See `StoredMeshes.stored_mesh`."""
+        with told("reading a stored mesh"):
+            found: Mesh | None = self._inner.stored_mesh(segment_id)
+        return found
+
+    def stored_skeleton(self, segment_id: int) -> Skeleton | None:
+        """See `StoredSkeletons.stored_skeleton`."""
+        with told("reading a stored skeleton"):
+            found: Skeleton | None = self._inner.stored_skeleton(segment_id)
+        return found
+
+    def properties(self) -> SegmentTable:
+        """See `SegmentProperties.properties`."""
+        with told("reading segment properties"):
+            found: SegmentTable = self._inner.properties()
+        return found
 
 
 def _may_share_granules(info: VolumeInfo) -> bool:

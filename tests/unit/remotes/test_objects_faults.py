@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from support.kept_files import TRANSFORM, kept_volume, legacy_by_cloud_volume, line, surface, write_skeletons
 from support.known_volumes import PATH
 from support.precomputed_volumes import gzip_by_cloud_volume, raw_pyramid
 from support.scripted_http import closed_port
@@ -29,6 +30,7 @@ from voxgate.model.errors import (
     VoxgateError,
 )
 from voxgate.model.remotes import Deletable
+from voxgate.model.skeletons import StoredMeshes, StoredSkeletons
 from voxgate.model.volumes import CallContext, ChunkPresence, OpenOptions, Writable
 from voxgate_remotes.config import CredentialsConfig, RemoteConfig
 from voxgate_remotes.objects import ObjectsRemote
@@ -321,3 +323,20 @@ def test_absent_chunks_of_a_web_server_are_told_from_background(files, tmp_path)
     files.statuses = {"4_5_40/": 403}
     with pytest.raises(StoreAccessDenied):
         presence.is_absent(absent)
+
+
+def test_what_is_kept_beside_voxels_comes_over_http_and_its_refusals_are_told(files, tmp_path):
+    folder = tmp_path / "kept"
+    kept_volume(folder, mesh="mesh", skeletons="skeletons")
+    (folder / "skeletons").mkdir()
+    legacy_by_cloud_volume(folder, 7, [surface(1)])
+    write_skeletons(folder, [line(7, 1)], TRANSFORM, None)
+    volume = opened(web(files), "kept")
+    meshes, skeletons = volume.capability(StoredMeshes), volume.capability(StoredSkeletons)
+    assert len(meshes.stored_mesh(7).vertices) == len(surface(1)[0])
+    assert len(skeletons.stored_skeleton(7).vertices) > 1
+    assert (meshes.stored_mesh(8), skeletons.stored_skeleton(8)) == (None, None)
+    files.statuses = {"/mesh/7": 403, "/skeletons/7": 403}
+    for ask in (meshes.stored_mesh, skeletons.stored_skeleton):
+        with pytest.raises(StoreAccessDenied, match="403"):
+            ask(7)
