@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from voxgate.model.errors import OutOfBounds, ReadOnly, UnknownVersion
+from voxgate.model.errors import InvalidArgument, OutOfBounds, ReadOnly, UnknownVersion
 from voxgate.model.geometry import Box
 from voxgate.model.remotes import ResolvedUri
 from voxgate.model.requests import check_box as checked_box
@@ -71,6 +71,33 @@ def refuse_version_and_time(options: OpenOptions) -> None:
         raise UnknownVersion(f"there is no version {options.version!r}", "this store has no versions; leave it out")
     if options.time_index not in (None, 0):
         raise OutOfBounds(f"there is no time point {options.time_index}", "this volume has no time axis")
+
+
+def bound_time(info: VolumeInfo, options: OpenOptions) -> int | None:
+    """For stores without versions: the time that a caller binds; None where there are several and none was given.
+
+    Raises:
+        UnknownVersion, OutOfBounds: for a version, or a time that does not exist.
+    """
+    if options.version:
+        raise UnknownVersion(f"there is no version {options.version!r}", "this store has no versions; leave it out")
+    if not 0 <= (options.time_index or 0) < info.time_count:
+        raise OutOfBounds(f"there is no time {options.time_index}", f"times are 0 to {info.time_count - 1}")
+    return options.time_index if info.time_count > 1 else 0
+
+
+def chosen_time(info: VolumeInfo, bound: int | None) -> int:
+    """What `bound_time` answered, where voxels are touched.
+
+    Raises:
+        InvalidArgument: when no time was given at open and there are several.
+    """
+    if bound is None:
+        raise InvalidArgument(
+            f"this volume has {info.time_count} time points and none was chosen",
+            f"open it with a time_index of 0 to {info.time_count - 1}",
+        )
+    return bound
 
 
 def path_under(prefix: str, uri: str) -> ResolvedUri | None:

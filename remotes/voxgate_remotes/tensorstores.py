@@ -22,11 +22,8 @@ import tensorstore as ts
 
 from voxgate.model.errors import (
     ChunkCorrupt,
-    InvalidArgument,
     MetadataInvalid,
-    OutOfBounds,
     StoreUnavailable,
-    UnknownVersion,
     UnsupportedFormat,
     VoxgateError,
 )
@@ -43,7 +40,7 @@ from voxgate.model.volumes import (
     Voxels,
     Writable,
 )
-from voxgate_remotes.checks import checked_box, checked_channels, checked_out, checked_write
+from voxgate_remotes.checks import bound_time, checked_box, checked_channels, checked_out, checked_write, chosen_time
 
 C = TypeVar("C")
 
@@ -129,14 +126,10 @@ class TensorStoreVolume:
         Raises:
             UnknownVersion, OutOfBounds: for a version, or a time that does not exist.
         """
-        if options.version:
-            raise UnknownVersion(f"there is no version {options.version!r}", "this store has no versions; leave it out")
-        if not 0 <= (options.time_index or 0) < info.time_count:
-            raise OutOfBounds(f"there is no time {options.time_index}", f"times are 0 to {info.time_count - 1}")
         self._info = info
         self._tuning = tuning
         self._context = options.context
-        self._time = options.time_index if info.time_count > 1 else 0
+        self._time = bound_time(info, options)
         self._views = views
 
     @property
@@ -216,12 +209,7 @@ class TensorStoreVolume:
         Raises:
             InvalidArgument: when no time was given at open and there are several.
         """
-        if self._time is None:
-            raise InvalidArgument(
-                f"this volume has {self._info.time_count} time points and none was chosen",
-                f"open it with a time_index of 0 to {self._info.time_count - 1}",
-            )
-        return self._time
+        return chosen_time(self._info, self._time)
 
     def _cut(self, scale: int, box: Box) -> View:
         """The (c, z, y, x) part of a scale's view at the bound time.

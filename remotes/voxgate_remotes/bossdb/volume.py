@@ -9,12 +9,10 @@ from typing import TypeVar, cast
 from voxgate.model.downsampling import Downsampling, DownsamplingState
 from voxgate.model.errors import (
     ChunkCorrupt,
-    InvalidArgument,
     OutOfBounds,
     ReadOnly,
     StoreRefused,
     StoreUnavailable,
-    UnknownVersion,
     UnknownVolume,
     VersionMoved,
 )
@@ -27,7 +25,7 @@ from voxgate_remotes.bossdb.channels import Described
 from voxgate_remotes.bossdb.routes import Region
 from voxgate_remotes.bossdb.segments import Reservation, SegmentIndex
 from voxgate_remotes.bossdb.shared import Shared
-from voxgate_remotes.checks import checked_box, checked_channels, checked_out
+from voxgate_remotes.checks import bound_time, checked_box, checked_channels, checked_out, chosen_time
 from voxgate_remotes.http.answers import StoreCall
 
 C = TypeVar("C")
@@ -51,14 +49,10 @@ class BossVolume:
             UnknownVersion, OutOfBounds: for a version, or a time that does not exist.
         """
         info = described.info
-        if options.version:
-            raise UnknownVersion(f"there is no version {options.version!r}", "this store has no versions; leave it out")
-        if not 0 <= (options.time_index or 0) < info.time_count:
-            raise OutOfBounds(f"there is no time {options.time_index}", f"times are 0 to {info.time_count - 1}")
         self._shared = shared
         self._path = path
         self._described = described
-        self._time_index = options.time_index
+        self._time = bound_time(info, options)
         self._context = options.context
 
     @property
@@ -157,14 +151,7 @@ class BossVolume:
         Raises:
             InvalidArgument: when no time was given at open and there are several.
         """
-        if self.info.time_count == 1:
-            return None
-        if self._time_index is None:
-            raise InvalidArgument(
-                f"this volume has {self.info.time_count} time points and none was chosen",
-                f"open it with a time_index of 0 to {self.info.time_count - 1}",
-            )
-        return self._time_index
+        return None if self.info.time_count == 1 else chosen_time(self.info, self._time)
 
     @contextmanager
     def _watching(self) -> Iterator[None]:

@@ -10,10 +10,10 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from voxgate.model.errors import InvalidArgument, MetadataInvalid, OutOfBounds, StoreUnavailable, UnknownVersion
+from voxgate.model.errors import MetadataInvalid, OutOfBounds, StoreUnavailable
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import ChunkPresence, OpenOptions, ReadTuning, Tuned, VolumeInfo, Voxels
-from voxgate_remotes.checks import checked_box, checked_channels, checked_out
+from voxgate_remotes.checks import bound_time, checked_box, checked_channels, checked_out, chosen_time
 from voxgate_remotes.hdf5.chunks import DatasetReader, Request
 from voxgate_remotes.hdf5.datasets import ChunkIndex, Layer, index_of, stored_of
 from voxgate_remotes.hdf5.files import Object, find, is_dataset, opened
@@ -70,15 +70,11 @@ class Hdf5Volume:
         Raises:
             UnknownVersion, OutOfBounds: for a version, or a time that does not exist.
         """
-        if options.version:
-            raise UnknownVersion(f"there is no version {options.version!r}", "this store has no versions; leave it out")
-        if not 0 <= (options.time_index or 0) < info.time_count:
-            raise OutOfBounds(f"there is no time {options.time_index}", f"times are 0 to {info.time_count - 1}")
         self._info = info
         self._file = opened_file.file
         self._layers = opened_file.layers
         self._indexes = opened_file.indexes
-        self._time = options.time_index if info.time_count > 1 else 0
+        self._time = bound_time(info, options)
         self._context = options.context
 
     @property
@@ -145,19 +141,15 @@ class Hdf5Volume:
             InvalidArgument: when no time was given at open and there are several.
             OutOfBounds: when the time is not stored.
         """
-        if self._time is None:
-            raise InvalidArgument(
-                f"this volume has {self._info.time_count} time points and none was chosen",
-                f"open it with a time_index of 0 to {self._info.time_count - 1}",
-            )
+        time = chosen_time(self._info, self._time)
         if "t" in layer.axes or self._info.axes[0] != "t":
-            return layer.paths[0], self._time
-        if self._time not in layer.paths:
+            return layer.paths[0], time
+        if time not in layer.paths:
             raise OutOfBounds(
-                f"time {self._time} of this volume is not stored",
+                f"time {time} of this volume is not stored",
                 f"stored are {', '.join(map(str, sorted(layer.paths)[:20]))}",
             )
-        return layer.paths[self._time], 0
+        return layer.paths[time], 0
 
 
 def little_endian(layer: Layer) -> np.dtype[np.generic]:

@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar, cast
 
 import numpy.typing as npt
 
-from voxgate.model.errors import InvalidArgument, OutOfBounds, UnknownVersion
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.volumes import (
     Channel,
@@ -23,7 +22,7 @@ from voxgate.model.volumes import (
     VolumeKind,
     Voxels,
 )
-from voxgate_remotes.checks import checked_box, checked_channels, checked_out
+from voxgate_remotes.checks import bound_time, checked_box, checked_channels, checked_out, chosen_time
 from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.images.axes import Planes
 from voxgate_remotes.images.layout import Shape
@@ -128,15 +127,11 @@ class PictureVolume:
     """A volume of pictures, for one caller. Thread-safe; holds no open file between reads."""
 
     def __init__(self, info: VolumeInfo, planes: Planes, pictures: Pictures, options: OpenOptions) -> None:
-        if options.version:
-            raise UnknownVersion(f"there is no version {options.version!r}", "this store has no versions; leave it out")
-        if not 0 <= (options.time_index or 0) < info.time_count:
-            raise OutOfBounds(f"there is no time {options.time_index}", f"times are 0 to {info.time_count - 1}")
         self._info = info
         self._planes = planes
         self._pictures = pictures
         self._context = options.context
-        self._time = options.time_index if info.time_count > 1 else 0
+        self._time = bound_time(info, options)
 
     @property
     def info(self) -> VolumeInfo:
@@ -200,9 +195,4 @@ class PictureVolume:
         Raises:
             InvalidArgument: when no time was given at open and there are several.
         """
-        if self._time is None:
-            raise InvalidArgument(
-                f"this volume has {self._info.time_count} time points and none was chosen",
-                f"open it with a time_index of 0 to {self._info.time_count - 1}",
-            )
-        return self._time
+        return chosen_time(self._info, self._time)
