@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Protocol
 
 from voxgate.model.errors import MetadataInvalid, StoreUnavailable
 from voxgate_remotes.guard import PathGuard
 from voxgate_remotes.metadata import is_file, read_json
-
-JSON_LIMIT_BYTES = 64 * 2**20
 
 
 class Folder(Protocol):
@@ -97,21 +94,6 @@ def checked_size(name: str, data: bytes, limit: int) -> bytes:
     if len(data) > limit:
         raise MetadataInvalid(f"`{name}` is larger than any metadata", "restore it from the volume's source")
     return data
-
-
-def json_object(name: str, data: bytes) -> dict[str, Any]:
-    """The JSON object that bytes say.
-
-    Raises:
-        MetadataInvalid: when they are truncated or say something else.
-    """
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise MetadataInvalid(f"`{name}` is truncated or not a JSON object", "restore it from the volume's source")
-    return content
 
 
 def required_json(folder: Folder, name: str) -> dict[str, Any]:

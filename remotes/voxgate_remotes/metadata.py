@@ -12,7 +12,7 @@ from typing import Any
 
 from voxgate.model.errors import MetadataInvalid, StoreUnavailable
 
-_LIMIT_BYTES = 64 * 2**20
+JSON_LIMIT_BYTES = 64 * 2**20
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
 """What a file system knows of files: (modification time, size, inode) of each, None for an absent one."""
@@ -27,16 +27,28 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
-            text = file.read(_LIMIT_BYTES + 1)
-        content = json.loads(text) if len(text) <= _LIMIT_BYTES else None
+            text = file.read(JSON_LIMIT_BYTES + 1)
     except FileNotFoundError:
         raise MetadataInvalid(f"the volume has no `{path.name}`", "restore it from the volume's source") from None
     except OSError as error:
         raise StoreUnavailable(f"`{path.name}` cannot be read: {error.strerror}", "look at the store's host") from None
+    except ValueError:  # a name that no file can have
+        text = b""
+    return json_object(path.name, text if len(text) <= JSON_LIMIT_BYTES else b"")
+
+
+def json_object(name: str, data: bytes) -> dict[str, Any]:
+    """The JSON object that bytes say.
+
+    Raises:
+        MetadataInvalid: when they are truncated or say something else.
+    """
+    try:
+        content = json.loads(data)
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise MetadataInvalid(f"`{path.name}` is truncated or not a JSON object", "restore it from the volume's source")
+        raise MetadataInvalid(f"`{name}` is truncated or not a JSON object", "restore it from the volume's source")
     return content
 
 

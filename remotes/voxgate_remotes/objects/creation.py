@@ -8,7 +8,7 @@ from voxgate.model.errors import AlreadyExists
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.creation import includes
 from voxgate_remotes.documents import Documents
-from voxgate_remotes.folders import JSON_LIMIT_BYTES, json_object
+from voxgate_remotes.metadata import JSON_LIMIT_BYTES, json_object
 from voxgate_remotes.objects.listing import Listing
 from voxgate_remotes.objects.sources import BucketSource, read_all
 

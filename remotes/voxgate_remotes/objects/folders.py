@@ -9,7 +9,8 @@ from typing import Any
 
 from voxgate.model.errors import MetadataInvalid, PathRefused, StoreAccessDenied
 from voxgate.model.volumes import CallContext
-from voxgate_remotes.folders import JSON_LIMIT_BYTES, checked_size, json_object
+from voxgate_remotes.folders import checked_size
+from voxgate_remotes.metadata import JSON_LIMIT_BYTES, json_object
 from voxgate_remotes.objects.sources import Source, read_all
 
 _KEPT_BYTES = 2**20

@@ -36,9 +36,9 @@ from voxgate.model.errors import (
 )
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.config import CredentialsConfig
-from voxgate_remotes.folders import json_object
 from voxgate_remotes.http.failures import failure, words_of
 from voxgate_remotes.http.session import StoreCall, StoreSession
+from voxgate_remotes.metadata import json_object
 
 _EXTRA = 'pip install "voxgate-remotes[objects]"'
 _MOST_ENTRIES = 10_000

@@ -22,8 +22,8 @@ from voxgate_remotes.checks import path_under
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.creation import checked_spec
 from voxgate_remotes.derived import DerivedInfos
-from voxgate_remotes.folders import JSON_LIMIT_BYTES
 from voxgate_remotes.formats import WRITTEN, FolderFormat, folder_formats
+from voxgate_remotes.metadata import JSON_LIMIT_BYTES
 from voxgate_remotes.objects.creation import write_documents
 from voxgate_remotes.objects.failures import told
 from voxgate_remotes.objects.folders import KvFolder, Sight

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from voxgate.model.errors import InvalidArgument, MissingCapability, UnalignedWrite
+from voxgate.model.errors import MissingCapability, UnalignedWrite
 from voxgate.model.geometry import Box, aligned_outward
 from voxgate.model.meshes import Mesh
 from voxgate.model.segment_properties import SegmentProperties, SegmentTable
 from voxgate.model.skeletons import Skeleton, StoredMeshes, StoredSkeletons
 from voxgate.model.volumes import C, ChunkPresence, OpenOptions, Volume, VolumeInfo, Voxels, Writable
-from voxgate_remotes.checks import checked_box, checked_write
+from voxgate_remotes.checks import bound_time, checked_box, checked_write, chosen_time
 from voxgate_remotes.objects.failures import told
 from voxgate_remotes.objects.presence import Presence
 
@@ -72,15 +72,14 @@ class ObjectVolume:
 
     def is_absent(self, box: Box, *, scale: int = 0) -> bool:
         """Whether no stored chunk overlaps `box`; see `voxgate.model.volumes.ChunkPresence`."""
-        info, context, time = self._inner.info, self._options.context, self._options.time_index
+        info, context = self._inner.info, self._options.context
         checked_box(info, box, scale)
         context.check()
-        if time is None and info.time_count > 1:
-            raise InvalidArgument(f"this volume has {info.time_count} time points", "open it with a time_index")
+        time = chosen_time(info, bound_time(info, self._options))
         if self._presence is None:
             raise MissingCapability("this volume does not say which chunks are stored", "ask for its capability first")
         with told("looking for stored chunks"):
-            return self._presence.is_absent(info, box, scale, time or 0, context)
+            return self._presence.is_absent(info, box, scale, time, context)
 
     def capability(self, kind: type[C]) -> C | None:
         """What the inner volume can do; what touches voxels only through here."""

@@ -27,7 +27,7 @@ from voxgate.model.errors import ChunkCorrupt, PathRefused, StoreAccessDenied, S
 from voxgate.model.segment_properties import SegmentProperties
 from voxgate.model.skeletons import StoredMeshes, StoredSkeletons
 from voxgate.model.volumes import OpenOptions
-from voxgate_remotes.folders import json_object
+from voxgate_remotes.metadata import json_object
 from voxgate_remotes.precomputed import open_store
 from voxgate_remotes.tensorstores import Tuning
 
