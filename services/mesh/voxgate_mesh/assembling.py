@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from voxgate.model.errors import LimitExceeded
 from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.mesh_stream import MeshPiece
 from voxgate_mesh.meshers import Surface
 
 _MAX_VERTICES = 2**32 - 1  # face indices are uint32
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MeshPiece:
-    """A piece of a segment's mesh, to be appended to the pieces before it.
-
-    Attributes:
-        segment_id: the segment.
-        first_vertex: the number of the segment's vertices in earlier pieces.
-        vertices: new vertices, float32 of shape (n, 3), columns x, y, z, nanometres, global frame.
-        faces: uint32 of shape (m, 3), indices of vertices of this and earlier pieces.
-    """
-
-    segment_id: int
-    first_vertex: int
-    vertices: npt.NDArray[np.float32]
-    faces: npt.NDArray[np.uint32]
 
 
 class SegmentAssembler:

@@ -45,8 +45,9 @@ def plan_request(
     """
     check_segment_ids(request.segment_ids, limits)
     check_segmentation(info)
-    region = scale_of(info, request.scale).bounds if request.bounds is None else request.bounds
-    scale = check_box(info, region, request.scale)
+    level = request.scale or 0
+    region = scale_of(info, level).bounds if request.bounds is None else request.bounds
+    scale = check_box(info, region, level)
     if not request.closed and min(region.shape) < 2:
         raise InvalidArgument(
             f"bounds {region} hold no surface with an open border", "make them two voxels thick or more, or close them"

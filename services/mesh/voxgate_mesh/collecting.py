@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from voxgate.model.errors import LimitExceeded
+from voxgate.model.mesh_stream import MeshEnding, MeshPiece
 from voxgate.model.meshes import Mesh, MeshFailure, MeshProgress, MeshRequest
 from voxgate.model.volumes import CallContext, Volume
-from voxgate_mesh.assembling import MeshPiece
 from voxgate_mesh.meshers import find_mesher
-from voxgate_mesh.meshing import MeshEnding, MeshEvent, MeshingSettings, ScanProgress, Workers, mesh_segments
+from voxgate_mesh.meshing import MeshEvent, MeshingSettings, ScanProgress, Workers, mesh_segments
 
 
 class MeshCollector:
@@ -36,7 +36,7 @@ class MeshCollector:
         """
         if isinstance(event, MeshPiece):
             self._pieces[event.segment_id].append(event)
-            self._held += event.vertices.nbytes + event.faces.nbytes
+            self._held += event.byte_count
             if self._held > self._max_bytes:
                 raise LimitExceeded(
                     f"these meshes need more than the {self._max_bytes:,} bytes this server holds for one file",
@@ -49,15 +49,24 @@ class MeshCollector:
     def _ended(self, ending: MeshEnding, pieces: list[MeshPiece]) -> Mesh | MeshFailure:
         if ending.error is not None:
             return MeshFailure(ending.segment_id, ending.error)
-        return Mesh(
-            ending.segment_id,
-            np.concatenate([np.zeros((0, 3), np.float32), *(piece.vertices for piece in pieces)]),
-            np.concatenate([np.zeros((0, 3), np.uint32), *(piece.faces for piece in pieces)]),
-            origin=ending.origin,
-            scale=self._request.scale,
-            resolved_version=self._version,
-            mesher=self._mesher if ending.origin == "computed" else "",
-        )
+        return mesh_of(pieces, ending, resolved_version=self._version, mesher=self._mesher)
+
+
+def mesh_of(pieces: list[MeshPiece], ending: MeshEnding, *, resolved_version: str, mesher: str) -> Mesh:
+    """The mesh of all pieces of a segment, and its end."""
+    normals = [piece.normals for piece in pieces if piece.normals is not None]
+    return Mesh(
+        ending.segment_id,
+        np.concatenate([np.zeros((0, 3), np.float32), *(piece.vertices for piece in pieces)]),
+        np.concatenate([np.zeros((0, 3), np.uint32), *(piece.faces for piece in pieces)]),
+        origin=ending.origin,
+        scale=ending.scale,
+        resolved_version=resolved_version,
+        mesher=mesher if ending.origin == "computed" else "",
+        normals=np.concatenate(normals) if normals else None,
+        search=ending.search,
+        statistics=ending.statistics,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from voxgate.model.mesh_files import encode_meshes, mesh_file_type
+from voxgate.model.mesh_stream import MeshEnding
 from voxgate.model.meshes import Mesh, MeshFailure
 from voxgate.model.volumes import CallContext
 from voxgate.v1 import mesh_pb2 as pb
+from voxgate.wire.mesh_requests import provenance_from_proto
 from voxgate.wire.meshes import MeshFacts, mesh_end_to_proto
 from voxgate_blocks.readahead import awaited
 from voxgate_mesh.collecting import MeshCollector
@@ -27,8 +30,11 @@ def file_messages(
     """
     pace = Pace()
     answers: list[Mesh | MeshFailure] = []
+    endings: list[MeshEnding] = []
     progress = ScanProgress("meshing", 0, 0)
     for event in events:
+        if isinstance(event, MeshEnding):
+            endings.append(event)
         answers.extend(collector.add(event))
         if isinstance(event, ScanProgress):
             progress = event
@@ -41,7 +47,7 @@ def file_messages(
         raise failures[0].error
     executor = ThreadPoolExecutor(1, thread_name_prefix="mesh-file")
     try:
-        writing = executor.submit(encode_meshes, meshes, fmt)
+        writing = executor.submit(_encoded, meshes, fmt, facts)
         for _ in awaited(writing, context, HEARTBEAT_S):
             if pace.is_due():
                 pace.told()
@@ -51,12 +57,13 @@ def file_messages(
     finally:
         executor.shutdown(wait=False)
     kind = mesh_file_type(fmt)
-    yield pb.ExportMeshResponse(header=pb.ExportMeshHeader(media_type=kind.media_type, file_extension=kind.extension))
+    header = pb.ExportMeshHeader(media_type=kind.media_type, file_extension=kind.extension, provenance=facts.provenance)
+    yield pb.ExportMeshResponse(header=header)
     for start in range(0, len(data), MAX_MESSAGE_BYTES):
         yield pb.ExportMeshResponse(data=bytes(data[start : start + MAX_MESSAGE_BYTES]))
-    ends = [
-        mesh_end_to_proto(mesh.segment_id, (len(mesh.vertices), len(mesh.faces)), None, facts, origin=mesh.origin)
-        for mesh in meshes
-    ]
-    ends += [mesh_end_to_proto(failure.segment_id, (0, 0), failure.error, facts) for failure in failures]
-    yield pb.ExportMeshResponse(ends=ends)
+    yield pb.ExportMeshResponse(ends=[mesh_end_to_proto(ending, facts) for ending in endings])
+
+
+def _encoded(meshes: list[Mesh], fmt: str, facts: MeshFacts) -> bytes:
+    provenance = provenance_from_proto(facts.provenance)
+    return encode_meshes([replace(mesh, provenance=provenance) for mesh in meshes], fmt)

@@ -9,12 +9,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import ParamSpec, Protocol, TypeVar
 
-from voxgate.model.errors import SegmentNotFound, VoxgateError
+from voxgate.model.errors import SegmentNotFound
 from voxgate.model.geometry import Vec3, VoxelSize
+from voxgate.model.mesh_stream import MeshEnding, MeshPiece
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.volumes import CallContext, Volume
 from voxgate_blocks.readahead import ReadAhead, Selection, awaited, read_blocks
-from voxgate_mesh.assembling import MeshPiece, SegmentAssembler
+from voxgate_mesh.assembling import SegmentAssembler
 from voxgate_mesh.blocks import Block, BlockPlan, HaloAssembler, HaloBlock
 from voxgate_mesh.checks import MeshLimits, plan_request
 from voxgate_mesh.labels import LabelTable
@@ -38,22 +39,6 @@ class Workers(Protocol):
     def submit(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Run a module-level function; its arguments and result are pickled."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class MeshEnding:
-    """The end of one segment's mesh; exactly one for each requested id.
-
-    Attributes:
-        error: why there is no mesh; None when there is one.
-        origin: "computed" or "stored".
-    """
-
-    segment_id: int
-    vertex_count: int = 0
-    face_count: int = 0
-    error: VoxgateError | None = None
-    origin: str = "computed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +103,7 @@ class _Run:
         self, volume: Volume, request: MeshRequest, plan: BlockPlan, voxel_size_nm: VoxelSize, mesher: Mesher
     ) -> None:
         self._volume = volume
-        self._scale = request.scale
+        self._scale = request.scale or 0
         self._plan = plan
         self._mesher = mesher
         self._table = LabelTable(request.segment_ids, volume.info.dtype)
@@ -178,6 +163,8 @@ class _Run:
                 "check the id, the bounds and the label view",
                 details={"segment_id": str(segment_id)},
             )
-            return MeshEnding(segment_id, error=error)
+            return MeshEnding(segment_id, error=error, scale=self._scale)
         assembler = self._assemblers[segment_id]
-        return MeshEnding(segment_id, assembler.vertex_count, assembler.face_count)
+        return MeshEnding(
+            segment_id, assembler.vertex_count, assembler.face_count, scale=self._scale, search="everywhere"
+        )

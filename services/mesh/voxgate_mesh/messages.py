@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from voxgate.model.mesh_stream import MeshEnding, MeshPiece
 from voxgate.v1 import mesh_pb2 as pb
 from voxgate.v1 import types_pb2
 from voxgate.wire.meshes import ROW_BYTES, MeshFacts, mesh_end_to_proto, mesh_part_to_proto
-from voxgate_mesh.assembling import MeshPiece
-from voxgate_mesh.meshing import MeshEnding, MeshEvent, ScanProgress
+from voxgate_mesh.meshing import MeshEvent, ScanProgress
 from voxgate_serving.settings import MAX_MESSAGE_BYTES
 
 _MAX_ITEMS = 1024  # small parts and ends: their own framing must not outgrow the payload
@@ -42,17 +42,21 @@ class Pace:
 
 def cut_piece(piece: MeshPiece, max_bytes: int = MAX_MESSAGE_BYTES) -> Iterator[MeshPiece]:
     """Cut a piece so that each part fits: vertices first, so that faces point to what was sent already."""
-    rows = max_bytes // ROW_BYTES
-    if len(piece.vertices) + len(piece.faces) <= rows:
+    if piece.byte_count <= max_bytes:
         yield piece
         return
-    none, first = piece.faces[:0], piece.first_vertex
+    normals, no_faces, first = piece.normals, piece.faces[:0], piece.first_vertex
+    rows = max_bytes // (ROW_BYTES if normals is None else 2 * ROW_BYTES)
     for start in range(0, len(piece.vertices), rows):
-        part = piece.vertices[start : start + rows]
-        yield MeshPiece(piece.segment_id, first, part, none)
+        cut = slice(start, start + rows)
+        part = piece.vertices[cut]
+        yield MeshPiece(piece.segment_id, first, part, no_faces, None if normals is None else normals[cut])
         first += len(part)
-    for start in range(0, len(piece.faces), rows):
-        yield MeshPiece(piece.segment_id, first, np.zeros((0, 3), np.float32), piece.faces[start : start + rows])
+    no_vertices = np.zeros((0, 3), np.float32)
+    no_normals = None if normals is None else no_vertices
+    for start in range(0, len(piece.faces), max_bytes // ROW_BYTES):
+        faces = piece.faces[start : start + max_bytes // ROW_BYTES]
+        yield MeshPiece(piece.segment_id, first, no_vertices, faces, no_normals)
 
 
 class MeshMessages:
@@ -61,7 +65,7 @@ class MeshMessages:
     def __init__(self, facts: MeshFacts, clock: Callable[[], float] = time.monotonic) -> None:
         self._facts = facts
         self._pace = Pace(clock)
-        self._message = pb.GetMeshesResponse()
+        self._message = pb.GetMeshesResponse(provenance=facts.provenance)
         self._payload = 0
 
     def stream(self, events: Iterable[MeshEvent]) -> Iterator[pb.GetMeshesResponse]:
@@ -69,19 +73,15 @@ class MeshMessages:
         for event in events:
             if isinstance(event, MeshPiece):
                 for part in cut_piece(event):
-                    size = (len(part.vertices) + len(part.faces)) * ROW_BYTES
+                    size = part.byte_count
                     if self._payload + size > MAX_MESSAGE_BYTES or len(self._message.parts) >= _MAX_ITEMS:
                         yield self._sent()
-                    self._message.parts.append(
-                        mesh_part_to_proto(part.segment_id, part.first_vertex, part.vertices, part.faces)
-                    )
+                    self._message.parts.append(mesh_part_to_proto(part))
                     self._payload += size
             elif isinstance(event, MeshEnding):
                 if len(self._message.ends) >= _MAX_ITEMS:
                     yield self._sent()
-                counts = (event.vertex_count, event.face_count)
-                end = mesh_end_to_proto(event.segment_id, counts, event.error, self._facts, origin=event.origin)
-                self._message.ends.append(end)
+                self._message.ends.append(mesh_end_to_proto(event, self._facts))
             elif self._pace.is_due():
                 # What is ready goes out with it: a viewer draws while the rest is searched.
                 self._message.progress.CopyFrom(progress_to_proto(event))

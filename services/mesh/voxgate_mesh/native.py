@@ -6,12 +6,12 @@ from collections.abc import Generator
 from dataclasses import replace
 
 from voxgate.model.errors import InvalidArgument, MissingCapability, SegmentNotFound, VoxgateError
+from voxgate.model.mesh_stream import MeshEnding, MeshPiece
 from voxgate.model.meshes import Mesh, MeshRequest
 from voxgate.model.skeletons import StoredMeshes
 from voxgate.model.volumes import CallContext, Volume
-from voxgate_mesh.assembling import MeshPiece
 from voxgate_mesh.checks import check_segment_ids, check_segmentation
-from voxgate_mesh.meshing import MeshEnding, MeshEvent, MeshingSettings, ScanProgress, Workers, mesh_segments
+from voxgate_mesh.meshing import MeshEvent, MeshingSettings, ScanProgress, Workers, mesh_segments
 
 
 def native_or_computed(

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 
 import grpc
 
 from voxgate.model.errors import InvalidArgument
+from voxgate.model.mesh_facts import MeshProvenance
 from voxgate.model.mesh_files import check_mesh_file
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.requests import check_opened, raw_size
 from voxgate.model.volumes import CallContext
 from voxgate.v1 import mesh_pb2 as pb
 from voxgate.v1 import mesh_pb2_grpc
-from voxgate.wire.meshes import MeshFacts, mesh_format_from_proto, mesh_request_from_proto
+from voxgate.wire.mesh_requests import mesh_format_from_proto, mesh_request_from_proto, provenance_to_proto
+from voxgate.wire.meshes import MeshFacts
 from voxgate.wire.requests import open_options, scale_index
 from voxgate_mesh.collecting import MeshCollector
 from voxgate_mesh.files import file_messages
@@ -80,9 +83,12 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         options = open_options(spec, call)
         volume = self._registry.open(spec.volume, options)
         check_opened(volume.info, options)
-        request = mesh_request_from_proto(spec, scale_index(volume.info, spec))
-        facts = MeshFacts(request.scale, volume.info.resolved_version, find_mesher(request.mesher)[0])
-        region = request.bounds or volume.info.scales[request.scale].bounds
+        named = spec.WhichOneof("scale") is not None
+        request = mesh_request_from_proto(spec, scale_index(volume.info, spec) if named else None)
+        resolved = volume.info.resolved_version
+        provenance = MeshProvenance(spec.volume, resolved, version("voxgate"))
+        facts = MeshFacts(resolved, find_mesher(request.mesher)[0], provenance_to_proto(provenance, spec))
+        region = request.bounds or volume.info.scales[request.scale or 0].bounds
         ahead = self._settings.ahead
         # A box that will be refused has no size to speak of.
         wanted = min(ahead.in_flight_bytes, max(1, raw_size(volume.info, region)))

@@ -70,7 +70,7 @@ RPCS = {
         "SetMetadata": "one",
         "DeleteMetadata": "one",
     },
-    "SkeletonService": {"GetSkeletons": "server stream"},
+    "SkeletonService": {"GetSkeletons": "server stream", "ExportSkeleton": "server stream"},
     "SegmentService": {
         "ListSegments": "one",
         "LookupSegments": "one",
@@ -186,6 +186,7 @@ def test_payloads_are_the_last_field_number_15() -> None:
         "ExportMeshResponse",
         "ReadSegmentVoxelsResponse",
         "SkeletonPart",
+        "ExportSkeletonResponse",
     }
     for field in payloads:
         assert field.type == descriptor.FieldDescriptor.TYPE_BYTES

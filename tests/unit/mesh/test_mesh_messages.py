@@ -6,24 +6,28 @@ import pytest
 from support.mesh_volumes import blobs, meshed, segmentation
 from voxgate.model.errors import IncompleteAnswer, InvalidArgument, SegmentNotFound
 from voxgate.model.geometry import Box, Vec3
+from voxgate.model.mesh_facts import MeshProvenance, MeshStatistics, Simplification
+from voxgate.model.mesh_stream import MeshEnding, MeshPiece
 from voxgate.model.meshes import MESH_FORMATS, MeshFailure, MeshRequest
 from voxgate.model.volumes import CallContext, LabelView, OpenOptions
 from voxgate.v1 import mesh_pb2 as pb
-from voxgate.wire.meshes import (
-    MeshAssembler,
-    MeshFacts,
+from voxgate.wire.mesh_requests import (
     mesh_format_from_proto,
     mesh_format_to_proto,
-    mesh_part_to_proto,
     mesh_request_from_proto,
     mesh_spec_to_proto,
+    provenance_from_proto,
+    provenance_to_proto,
 )
-from voxgate_mesh.assembling import MeshPiece
-from voxgate_mesh.meshing import MeshEnding, MeshingSettings, ScanProgress, mesh_segments
+from voxgate.wire.meshes import MeshAssembler, MeshFacts, mesh_part_to_proto
+from voxgate_mesh.meshing import MeshingSettings, ScanProgress, mesh_segments
 from voxgate_mesh.messages import MeshMessages, cut_piece
 from voxgate_serving.workers import WorkerPool
 
-FACTS = MeshFacts(2, "v7", "zmesh")
+SPEC = pb.MeshSpec(volume="lab/seg", version="v", segment_ids=[7], max_error_nm=40.5, normals=True)
+PROVENANCE = MeshProvenance("lab/seg", "v7", "0.1.0", {"max_error_nm": 40.5, "normals": True})
+FACTS = MeshFacts("v7", "zmesh", provenance_to_proto(PROVENANCE, SPEC))
+MEASURED = MeshStatistics(2**53 + 1, 1e12, 0.5, (-4.0, 2.5, 0.0), (9.0, 5.0, 7.0), True, 12.5)
 HUGE = 2**63 + 3
 TRIANGLE = np.array([[0, 0, 0], [1, 5, 0], [0, 1, 9]], np.float32), np.array([[0, 1, 2]], np.uint32)
 
@@ -42,7 +46,17 @@ def piece(count, segment_id=HUGE, first=0):
 
 
 def test_what_is_asked_for_survives_the_wire():
-    request = MeshRequest((1, HUGE), 2, Box.of(x=(-4, 9), y=(2, 5), z=(0, 7)), False, "skimage")
+    request = MeshRequest(
+        (1, HUGE),
+        2,
+        Box.of(x=(-4, 9), y=(2, 5), z=(0, 7)),
+        False,
+        "skimage",
+        "computed",
+        Simplification(40.5, 2**40, "fast"),
+        True,
+        "pyramid",
+    )
     options = OpenOptions(version="abc", time_index=0, label_view=LabelView.SUPERVOXELS)
     spec = pb.MeshSpec.FromString(mesh_spec_to_proto("lab/seg", options, request).SerializeToString())
     assert (spec.volume, spec.version, spec.scale_index, spec.time_index) == ("lab/seg", "abc", 2, 0)
@@ -50,7 +64,8 @@ def test_what_is_asked_for_survives_the_wire():
     bare = mesh_spec_to_proto("lab/seg", OpenOptions(), MeshRequest((4,)))
     assert not bare.HasField("bounds")
     assert not bare.HasField("time_index")
-    assert mesh_request_from_proto(bare, 0) == MeshRequest((4,))
+    assert bare.WhichOneof("scale") is None
+    assert mesh_request_from_proto(bare, None) == MeshRequest((4,))
 
 
 def test_an_unset_border_is_closed_and_an_unknown_one_refused():
@@ -83,7 +98,11 @@ def test_a_piece_is_cut_so_that_faces_never_run_ahead_of_vertices():
 
 def test_messages_carry_at_most_two_mebibytes_and_join_to_what_was_sent():
     big, small = piece(400_000), piece(9, segment_id=5)
-    endings = [MeshEnding(HUGE, 400_000, 133_333), MeshEnding(5, 9, 3), MeshEnding(6, error=SegmentNotFound("6?"))]
+    endings = [
+        MeshEnding(HUGE, 400_000, 133_333),
+        MeshEnding(5, 9, 3, scale=2, search="index", statistics=MEASURED),
+        MeshEnding(6, error=SegmentNotFound("6?")),
+    ]
     messages = list(MeshMessages(FACTS, Clock()).stream([small, big, *endings]))
     assert len(messages) > 3
     assembler, answers = MeshAssembler([5, 6, HUGE]), {}
@@ -96,6 +115,8 @@ def test_messages_carry_at_most_two_mebibytes_and_join_to_what_was_sent():
     assert np.array_equal(answers[HUGE].faces, big.faces)
     assert answers[HUGE].faces.dtype == np.uint32
     assert (answers[5].scale, answers[5].resolved_version, answers[5].mesher) == (2, "v7", "zmesh")
+    assert (answers[5].search, answers[5].statistics, answers[5].provenance) == ("index", MEASURED, PROVENANCE)
+    assert answers[HUGE].statistics is None
     assert isinstance(answers[6].error, SegmentNotFound)
 
 
@@ -136,10 +157,10 @@ def response(*parts, ends=()):
 @pytest.mark.parametrize(
     ("message", "match"),
     [
-        (response(mesh_part_to_proto(4, 1, *TRIANGLE)), "starts at vertex 1"),
-        (response(mesh_part_to_proto(5, 0, *TRIANGLE)), "not asked for"),
+        (response(mesh_part_to_proto(MeshPiece(4, 1, *TRIANGLE))), "starts at vertex 1"),
+        (response(mesh_part_to_proto(MeshPiece(5, 0, *TRIANGLE))), "not asked for"),
         (response(pb.MeshPart(segment_id=4, vertex_count=3, face_count=1, data=b"\0" * 47)), "47 bytes"),
-        (response(mesh_part_to_proto(4, 0, TRIANGLE[0][:2], TRIANGLE[1])), "not sent"),
+        (response(mesh_part_to_proto(MeshPiece(4, 0, TRIANGLE[0][:2], TRIANGLE[1]))), "not sent"),
         (response(ends=[pb.MeshEnd(segment_id=4, vertex_count=3, face_count=1)]), "instead of 3"),
         (response(ends=[pb.MeshEnd(segment_id=4), pb.MeshEnd(segment_id=4)]), "after its end"),
     ],
@@ -151,7 +172,7 @@ def test_a_stream_that_breaks_the_contract_is_no_answer(message, match):
 
 def test_a_stream_without_all_ends_is_no_answer():
     assembler = MeshAssembler([4, HUGE])
-    assert list(assembler.add(response(mesh_part_to_proto(4, 0, *TRIANGLE)))) == []
+    assert list(assembler.add(response(mesh_part_to_proto(MeshPiece(4, 0, *TRIANGLE))))) == []
     (done,) = assembler.add(response(ends=[pb.MeshEnd(segment_id=4, vertex_count=3, face_count=1)]))
     assert done.faces.tolist() == [[0, 1, 2]]
     with pytest.raises(IncompleteAnswer, match=str(HUGE)):

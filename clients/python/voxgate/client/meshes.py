@@ -12,7 +12,8 @@ from voxgate.model.meshes import Mesh, MeshFailure, MeshProgress, MeshRequest
 from voxgate.model.volumes import OpenOptions
 from voxgate.v1 import mesh_pb2, mesh_pb2_grpc
 from voxgate.wire.errors import from_rpc_error
-from voxgate.wire.meshes import MeshAssembler, mesh_spec_to_proto
+from voxgate.wire.mesh_requests import mesh_spec_to_proto
+from voxgate.wire.meshes import MeshAssembler
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from voxgate.model.errors import VoxgateError
+from voxgate.model.errors import InvalidArgument, VoxgateError
 from voxgate.model.geometry import Box
+from voxgate.model.mesh_facts import MESH_SEARCHES, MeshProvenance, MeshStatistics, Simplification
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +29,10 @@ class Mesh:
         scale: index of the scale that was meshed.
         resolved_version: the version that was meshed.
         mesher: name of the mesher; empty for a stored mesh.
+        normals: float32 array of shape (n, 3), the unit vectors that point outside; None where they were not asked for.
+        search: how the voxels were found, one of MESH_SEARCHES but "auto"; empty for a stored mesh.
+        statistics: what is measured of it; None where nobody did.
+        provenance: how it came to be; None where nobody knows.
     """
 
     segment_id: int
@@ -37,6 +42,10 @@ class Mesh:
     scale: int = 0
     resolved_version: str = ""
     mesher: str = ""
+    normals: npt.NDArray[np.float32] | None = None
+    search: str = ""
+    statistics: MeshStatistics | None = None
+    provenance: MeshProvenance | None = None
 
     @property
     def bounds_nm(self) -> npt.NDArray[Any]:
@@ -63,7 +72,7 @@ class Mesh:
         Path(path).write_bytes(encode_meshes([self], format or Path(path).suffix.lstrip(".").lower()))
 
 
-MESH_FORMATS: tuple[str, ...] = ("obj", "ply", "stl", "glb", "precomputed")
+MESH_FORMATS: tuple[str, ...] = ("obj", "ply", "stl", "glb", "drc", "precomputed")
 """Formats a mesh can be written in; all but "precomputed" are also the file's ending."""
 
 
@@ -77,24 +86,44 @@ class MeshRequest:
 
     Attributes:
         segment_ids: none of them 0, none twice.
-        scale: index of the scale to mesh.
+        scale: index of the scale to mesh; None means the finest, or the coarsest that `simplification` allows.
         bounds: where, in voxels of the scale; None means the whole scale.
         closed: whether surfaces are closed at the border of `bounds`, as if only background lay outside.
         mesher: a mesher by name ("zmesh", "skimage"); empty means the default.
         source: one of MESH_SOURCES.
+        simplification: how far to simplify; None means not.
+        normals: whether each vertex gets a normal.
+        search: one of MESH_SEARCHES.
     """
 
     segment_ids: tuple[int, ...]
-    scale: int = 0
+    scale: int | None = None
     bounds: Box | None = None
     closed: bool = True
     mesher: str = ""
     source: str = "auto"
+    simplification: Simplification | None = None
+    normals: bool = False
+    search: str = "auto"
 
     @property
     def takes_stored(self) -> bool:
         """Whether a mesh that the store keeps answers this: such a mesh has no scale, bounds or mesher to choose."""
-        return self.source != "computed" and (self.scale, self.bounds, self.closed, self.mesher) == (0, None, True, "")
+        wishes = (self.scale or 0, self.bounds, self.closed, self.mesher, self.simplification)
+        return self.source != "computed" and wishes == (0, None, True, "", None)
+
+    def check(self) -> None:
+        """Refuse words that mean nothing.
+
+        Raises:
+            InvalidArgument.
+        """
+        if self.source not in MESH_SOURCES:
+            raise InvalidArgument(f"{self.source!r} is no source of meshes", f"one of {', '.join(MESH_SOURCES)}")
+        if self.search not in MESH_SEARCHES:
+            raise InvalidArgument(f"{self.search!r} is no way to search", f"one of {', '.join(MESH_SEARCHES)}")
+        if self.simplification is not None:
+            self.simplification.check()
 
 
 @dataclass(frozen=True, slots=True)

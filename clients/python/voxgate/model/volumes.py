@@ -327,6 +327,7 @@ POWERS: tuple[str, ...] = (
     "stored_meshes",
     "stored_skeletons",
     "downsampling",
+    "segment_properties",
 )
 """The powers of the contract's Capability, by their names there."""
 

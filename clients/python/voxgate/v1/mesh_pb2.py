@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voxgate.v1 import types_pb2 as voxgate_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15voxgate/v1/mesh.proto\x12\nvoxgate.v1\x1a\x16voxgate/v1/types.proto\"\xcd\x02\n\x08MeshSpec\x12\x0e\n\x06volume\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x15\n\x0bscale_index\x18\x03 \x01(\rH\x00\x12\x13\n\tscale_key\x18\x04 \x01(\tH\x00\x12\x17\n\x0bsegment_ids\x18\x05 \x03(\x04\x42\x02\x30\x01\x12\x1f\n\x06\x62ounds\x18\x06 \x01(\x0b\x32\x0f.voxgate.v1.Box\x12&\n\x06\x62order\x18\x07 \x01(\x0e\x32\x16.voxgate.v1.MeshBorder\x12)\n\nlabel_view\x18\x08 \x01(\x0e\x32\x15.voxgate.v1.LabelView\x12\x17\n\ntime_index\x18\t \x01(\rH\x01\x88\x01\x01\x12\x0e\n\x06mesher\x18\n \x01(\t\x12&\n\x06source\x18\x0b \x01(\x0e\x32\x16.voxgate.v1.MeshSourceB\x07\n\x05scaleB\r\n\x0b_time_index\"6\n\x10GetMeshesRequest\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.voxgate.v1.MeshSpec\"p\n\x08MeshPart\x12\x16\n\nsegment_id\x18\x01 \x01(\x04\x42\x02\x30\x01\x12\x14\n\x0c\x66irst_vertex\x18\x02 \x01(\r\x12\x14\n\x0cvertex_count\x18\x03 \x01(\r\x12\x12\n\nface_count\x18\x04 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x0f \x01(\x0c\"\xd8\x01\n\x07MeshEnd\x12\x16\n\nsegment_id\x18\x01 \x01(\x04\x42\x02\x30\x01\x12$\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.voxgate.v1.ItemError\x12\x14\n\x0cvertex_count\x18\x03 \x01(\x04\x12\x12\n\nface_count\x18\x04 \x01(\x04\x12&\n\x06origin\x18\x05 \x01(\x0e\x32\x16.voxgate.v1.MeshOrigin\x12\x13\n\x0bscale_index\x18\x06 \x01(\r\x12\x18\n\x10resolved_version\x18\x07 \x01(\t\x12\x0e\n\x06mesher\x18\x08 \x01(\t\"\x83\x01\n\x11GetMeshesResponse\x12#\n\x05parts\x18\x01 \x03(\x0b\x32\x14.voxgate.v1.MeshPart\x12!\n\x04\x65nds\x18\x02 \x03(\x0b\x32\x13.voxgate.v1.MeshEnd\x12&\n\x08progress\x18\x03 \x01(\x0b\x32\x14.voxgate.v1.Progress\"_\n\x11\x45xportMeshRequest\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.voxgate.v1.MeshSpec\x12&\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x16.voxgate.v1.MeshFormat\">\n\x10\x45xportMeshHeader\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x16\n\x0e\x66ile_extension\x18\x02 \x01(\t\"\x9b\x01\n\x12\x45xportMeshResponse\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1c.voxgate.v1.ExportMeshHeader\x12&\n\x08progress\x18\x02 \x01(\x0b\x32\x14.voxgate.v1.Progress\x12!\n\x04\x65nds\x18\x03 \x03(\x0b\x32\x13.voxgate.v1.MeshEnd\x12\x0c\n\x04\x64\x61ta\x18\x0f \x01(\x0c*W\n\nMeshBorder\x12\x1b\n\x17MESH_BORDER_UNSPECIFIED\x10\x00\x12\x16\n\x12MESH_BORDER_CLOSED\x10\x01\x12\x14\n\x10MESH_BORDER_OPEN\x10\x02*q\n\nMeshSource\x12\x1b\n\x17MESH_SOURCE_UNSPECIFIED\x10\x00\x12\x14\n\x10MESH_SOURCE_AUTO\x10\x01\x12\x16\n\x12MESH_SOURCE_STORED\x10\x02\x12\x18\n\x14MESH_SOURCE_COMPUTED\x10\x03*[\n\nMeshOrigin\x12\x1b\n\x17MESH_ORIGIN_UNSPECIFIED\x10\x00\x12\x16\n\x12MESH_ORIGIN_STORED\x10\x01\x12\x18\n\x14MESH_ORIGIN_COMPUTED\x10\x02*\x9a\x01\n\nMeshFormat\x12\x1b\n\x17MESH_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0fMESH_FORMAT_OBJ\x10\x01\x12\x13\n\x0fMESH_FORMAT_PLY\x10\x02\x12\x13\n\x0fMESH_FORMAT_STL\x10\x03\x12\x13\n\x0fMESH_FORMAT_GLB\x10\x04\x12\x1b\n\x17MESH_FORMAT_PRECOMPUTED\x10\x05\x32\xa8\x01\n\x0bMeshService\x12J\n\tGetMeshes\x12\x1c.voxgate.v1.GetMeshesRequest\x1a\x1d.voxgate.v1.GetMeshesResponse0\x01\x12M\n\nExportMesh\x12\x1d.voxgate.v1.ExportMeshRequest\x1a\x1e.voxgate.v1.ExportMeshResponse0\x01\x42\x44\n\x0e\x64\x65v.voxgate.v1P\x01Z#voxgate.dev/go/voxgate/v1;voxgatev1\xaa\x02\nVoxgate.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15voxgate/v1/mesh.proto\x12\nvoxgate.v1\x1a\x16voxgate/v1/types.proto\"\xa0\x04\n\x08MeshSpec\x12\x0e\n\x06volume\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x15\n\x0bscale_index\x18\x03 \x01(\rH\x00\x12\x13\n\tscale_key\x18\x04 \x01(\tH\x00\x12\x17\n\x0bsegment_ids\x18\x05 \x03(\x04\x42\x02\x30\x01\x12\x1f\n\x06\x62ounds\x18\x06 \x01(\x0b\x32\x0f.voxgate.v1.Box\x12&\n\x06\x62order\x18\x07 \x01(\x0e\x32\x16.voxgate.v1.MeshBorder\x12)\n\nlabel_view\x18\x08 \x01(\x0e\x32\x15.voxgate.v1.LabelView\x12\x17\n\ntime_index\x18\t \x01(\rH\x01\x88\x01\x01\x12\x0e\n\x06mesher\x18\n \x01(\t\x12&\n\x06source\x18\x0b \x01(\x0e\x32\x16.voxgate.v1.MeshSource\x12\x19\n\x0cmax_error_nm\x18\x0c \x01(\x01H\x02\x88\x01\x01\x12\x1e\n\x11target_face_count\x18\r \x01(\x04H\x03\x88\x01\x01\x12\x36\n\x0esimplification\x18\x0e \x01(\x0e\x32\x1e.voxgate.v1.MeshSimplification\x12\x0f\n\x07normals\x18\x0f \x01(\x08\x12&\n\x06search\x18\x10 \x01(\x0e\x32\x16.voxgate.v1.MeshSearchB\x07\n\x05scaleB\r\n\x0b_time_indexB\x0f\n\r_max_error_nmB\x14\n\x12_target_face_count\"6\n\x10GetMeshesRequest\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.voxgate.v1.MeshSpec\"\x85\x01\n\x08MeshPart\x12\x16\n\nsegment_id\x18\x01 \x01(\x04\x42\x02\x30\x01\x12\x14\n\x0c\x66irst_vertex\x18\x02 \x01(\r\x12\x14\n\x0cvertex_count\x18\x03 \x01(\r\x12\x12\n\nface_count\x18\x04 \x01(\r\x12\x13\n\x0bhas_normals\x18\x05 \x01(\x08\x12\x0c\n\x04\x64\x61ta\x18\x0f \x01(\x0c\"\xe7\x01\n\x0eMeshStatistics\x12\x18\n\x0bvoxel_count\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x17\n\nvolume_nm3\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x0bsurface_nm2\x18\x03 \x01(\x01\x12#\n\x06min_nm\x18\x04 \x01(\x0b\x32\x13.voxgate.v1.PointNm\x12#\n\x06max_nm\x18\x05 \x01(\x0b\x32\x13.voxgate.v1.PointNm\x12\x12\n\nwatertight\x18\x06 \x01(\x08\x12\x10\n\x08\x65rror_nm\x18\x07 \x01(\x01\x42\x0e\n\x0c_voxel_countB\r\n\x0b_volume_nm3\"\xb0\x02\n\x07MeshEnd\x12\x16\n\nsegment_id\x18\x01 \x01(\x04\x42\x02\x30\x01\x12$\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.voxgate.v1.ItemError\x12\x14\n\x0cvertex_count\x18\x03 \x01(\x04\x12\x12\n\nface_count\x18\x04 \x01(\x04\x12&\n\x06origin\x18\x05 \x01(\x0e\x32\x16.voxgate.v1.MeshOrigin\x12\x13\n\x0bscale_index\x18\x06 \x01(\r\x12\x18\n\x10resolved_version\x18\x07 \x01(\t\x12\x0e\n\x06mesher\x18\x08 \x01(\t\x12.\n\nstatistics\x18\t \x01(\x0b\x32\x1a.voxgate.v1.MeshStatistics\x12&\n\x06search\x18\n \x01(\x0e\x32\x16.voxgate.v1.MeshSearch\"|\n\x0eMeshProvenance\x12\x0e\n\x06volume\x18\x01 \x01(\t\x12\x18\n\x10resolved_version\x18\x02 \x01(\t\x12(\n\nparameters\x18\x03 \x01(\x0b\x32\x14.voxgate.v1.MeshSpec\x12\x16\n\x0eserver_version\x18\x04 \x01(\t\"\xb3\x01\n\x11GetMeshesResponse\x12#\n\x05parts\x18\x01 \x03(\x0b\x32\x14.voxgate.v1.MeshPart\x12!\n\x04\x65nds\x18\x02 \x03(\x0b\x32\x13.voxgate.v1.MeshEnd\x12&\n\x08progress\x18\x03 \x01(\x0b\x32\x14.voxgate.v1.Progress\x12.\n\nprovenance\x18\x04 \x01(\x0b\x32\x1a.voxgate.v1.MeshProvenance\"_\n\x11\x45xportMeshRequest\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.voxgate.v1.MeshSpec\x12&\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x16.voxgate.v1.MeshFormat\"n\n\x10\x45xportMeshHeader\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x16\n\x0e\x66ile_extension\x18\x02 \x01(\t\x12.\n\nprovenance\x18\x03 \x01(\x0b\x32\x1a.voxgate.v1.MeshProvenance\"\x9b\x01\n\x12\x45xportMeshResponse\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1c.voxgate.v1.ExportMeshHeader\x12&\n\x08progress\x18\x02 \x01(\x0b\x32\x14.voxgate.v1.Progress\x12!\n\x04\x65nds\x18\x03 \x03(\x0b\x32\x13.voxgate.v1.MeshEnd\x12\x0c\n\x04\x64\x61ta\x18\x0f \x01(\x0c*W\n\nMeshBorder\x12\x1b\n\x17MESH_BORDER_UNSPECIFIED\x10\x00\x12\x16\n\x12MESH_BORDER_CLOSED\x10\x01\x12\x14\n\x10MESH_BORDER_OPEN\x10\x02*q\n\nMeshSource\x12\x1b\n\x17MESH_SOURCE_UNSPECIFIED\x10\x00\x12\x14\n\x10MESH_SOURCE_AUTO\x10\x01\x12\x16\n\x12MESH_SOURCE_STORED\x10\x02\x12\x18\n\x14MESH_SOURCE_COMPUTED\x10\x03*\x8b\x01\n\nMeshSearch\x12\x1b\n\x17MESH_SEARCH_UNSPECIFIED\x10\x00\x12\x14\n\x10MESH_SEARCH_AUTO\x10\x01\x12\x15\n\x11MESH_SEARCH_INDEX\x10\x02\x12\x1a\n\x16MESH_SEARCH_EVERYWHERE\x10\x03\x12\x17\n\x13MESH_SEARCH_PYRAMID\x10\x04*x\n\x12MeshSimplification\x12#\n\x1fMESH_SIMPLIFICATION_UNSPECIFIED\x10\x00\x12\x1f\n\x1bMESH_SIMPLIFICATION_QUALITY\x10\x01\x12\x1c\n\x18MESH_SIMPLIFICATION_FAST\x10\x02*[\n\nMeshOrigin\x12\x1b\n\x17MESH_ORIGIN_UNSPECIFIED\x10\x00\x12\x16\n\x12MESH_ORIGIN_STORED\x10\x01\x12\x18\n\x14MESH_ORIGIN_COMPUTED\x10\x02*\xb1\x01\n\nMeshFormat\x12\x1b\n\x17MESH_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0fMESH_FORMAT_OBJ\x10\x01\x12\x13\n\x0fMESH_FORMAT_PLY\x10\x02\x12\x13\n\x0fMESH_FORMAT_STL\x10\x03\x12\x13\n\x0fMESH_FORMAT_GLB\x10\x04\x12\x1b\n\x17MESH_FORMAT_PRECOMPUTED\x10\x05\x12\x15\n\x11MESH_FORMAT_DRACO\x10\x06\x32\xa8\x01\n\x0bMeshService\x12J\n\tGetMeshes\x12\x1c.voxgate.v1.GetMeshesRequest\x1a\x1d.voxgate.v1.GetMeshesResponse0\x01\x12M\n\nExportMesh\x12\x1d.voxgate.v1.ExportMeshRequest\x1a\x1e.voxgate.v1.ExportMeshResponse0\x01\x42\x44\n\x0e\x64\x65v.voxgate.v1P\x01Z#voxgate.dev/go/voxgate/v1;voxgatev1\xaa\x02\nVoxgate.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,30 +39,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESHPART'].fields_by_name['segment_id']._serialized_options = b'0\001'
   _globals['_MESHEND'].fields_by_name['segment_id']._loaded_options = None
   _globals['_MESHEND'].fields_by_name['segment_id']._serialized_options = b'0\001'
-  _globals['_MESHBORDER']._serialized_start=1239
-  _globals['_MESHBORDER']._serialized_end=1326
-  _globals['_MESHSOURCE']._serialized_start=1328
-  _globals['_MESHSOURCE']._serialized_end=1441
-  _globals['_MESHORIGIN']._serialized_start=1443
-  _globals['_MESHORIGIN']._serialized_end=1534
-  _globals['_MESHFORMAT']._serialized_start=1537
-  _globals['_MESHFORMAT']._serialized_end=1691
+  _globals['_MESHBORDER']._serialized_start=2016
+  _globals['_MESHBORDER']._serialized_end=2103
+  _globals['_MESHSOURCE']._serialized_start=2105
+  _globals['_MESHSOURCE']._serialized_end=2218
+  _globals['_MESHSEARCH']._serialized_start=2221
+  _globals['_MESHSEARCH']._serialized_end=2360
+  _globals['_MESHSIMPLIFICATION']._serialized_start=2362
+  _globals['_MESHSIMPLIFICATION']._serialized_end=2482
+  _globals['_MESHORIGIN']._serialized_start=2484
+  _globals['_MESHORIGIN']._serialized_end=2575
+  _globals['_MESHFORMAT']._serialized_start=2578
+  _globals['_MESHFORMAT']._serialized_end=2755
   _globals['_MESHSPEC']._serialized_start=62
-  _globals['_MESHSPEC']._serialized_end=395
-  _globals['_GETMESHESREQUEST']._serialized_start=397
-  _globals['_GETMESHESREQUEST']._serialized_end=451
-  _globals['_MESHPART']._serialized_start=453
-  _globals['_MESHPART']._serialized_end=565
-  _globals['_MESHEND']._serialized_start=568
-  _globals['_MESHEND']._serialized_end=784
-  _globals['_GETMESHESRESPONSE']._serialized_start=787
-  _globals['_GETMESHESRESPONSE']._serialized_end=918
-  _globals['_EXPORTMESHREQUEST']._serialized_start=920
-  _globals['_EXPORTMESHREQUEST']._serialized_end=1015
-  _globals['_EXPORTMESHHEADER']._serialized_start=1017
-  _globals['_EXPORTMESHHEADER']._serialized_end=1079
-  _globals['_EXPORTMESHRESPONSE']._serialized_start=1082
-  _globals['_EXPORTMESHRESPONSE']._serialized_end=1237
-  _globals['_MESHSERVICE']._serialized_start=1694
-  _globals['_MESHSERVICE']._serialized_end=1862
+  _globals['_MESHSPEC']._serialized_end=606
+  _globals['_GETMESHESREQUEST']._serialized_start=608
+  _globals['_GETMESHESREQUEST']._serialized_end=662
+  _globals['_MESHPART']._serialized_start=665
+  _globals['_MESHPART']._serialized_end=798
+  _globals['_MESHSTATISTICS']._serialized_start=801
+  _globals['_MESHSTATISTICS']._serialized_end=1032
+  _globals['_MESHEND']._serialized_start=1035
+  _globals['_MESHEND']._serialized_end=1339
+  _globals['_MESHPROVENANCE']._serialized_start=1341
+  _globals['_MESHPROVENANCE']._serialized_end=1465
+  _globals['_GETMESHESRESPONSE']._serialized_start=1468
+  _globals['_GETMESHESRESPONSE']._serialized_end=1647
+  _globals['_EXPORTMESHREQUEST']._serialized_start=1649
+  _globals['_EXPORTMESHREQUEST']._serialized_end=1744
+  _globals['_EXPORTMESHHEADER']._serialized_start=1746
+  _globals['_EXPORTMESHHEADER']._serialized_end=1856
+  _globals['_EXPORTMESHRESPONSE']._serialized_start=1859
+  _globals['_EXPORTMESHRESPONSE']._serialized_end=2014
+  _globals['_MESHSERVICE']._serialized_start=2758
+  _globals['_MESHSERVICE']._serialized_end=2926
 # @@protoc_insertion_point(module_scope)

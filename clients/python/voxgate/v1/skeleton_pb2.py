@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voxgate.v1 import types_pb2 as voxgate_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxgate/v1/skeleton.proto\x12\nvoxgate.v1\x1a\x16voxgate/v1/types.proto\"\xa2\x01\n\x13GetSkeletonsRequest\x12\x0e\n\x06volume\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x17\n\x0bsegment_ids\x18\x03 \x03(\x04\x42\x02\x30\x01\x12)\n\nlabel_view\x18\x04 \x01(\x0e\x32\x15.voxgate.v1.LabelView\x12\x17\n\ntime_index\x18\x05 \x01(\rH\x00\x88\x01\x01\x42\r\n\x0b_time_index\"\x87\x01\n\x0cSkeletonPart\x12\x16\n\nsegment_id\x18\x01 \x01(\x04\x42\x02\x30\x01\x12\x14\n\x0c\x66irst_vertex\x18\x02 \x01(\r\x12\x14\n\x0cvertex_count\x18\x03 \x01(\r\x12\x12\n\nedge_count\x18\x04 \x01(\r\x12\x11\n\thas_radii\x18\x05 \x01(\x08\x12\x0c\n\x04\x64\x61ta\x18\x0f \x01(\x0c\"\xbb\x01\n\x0bSkeletonEnd\x12\x16\n\nsegment_id\x18\x01 \x01(\x04\x42\x02\x30\x01\x12$\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.voxgate.v1.ItemError\x12\x14\n\x0cvertex_count\x18\x03 \x01(\x04\x12\x12\n\nedge_count\x18\x04 \x01(\x04\x12*\n\x06origin\x18\x05 \x01(\x0e\x32\x1a.voxgate.v1.SkeletonOrigin\x12\x18\n\x10resolved_version\x18\x06 \x01(\t\"\x8e\x01\n\x14GetSkeletonsResponse\x12\'\n\x05parts\x18\x01 \x03(\x0b\x32\x18.voxgate.v1.SkeletonPart\x12%\n\x04\x65nds\x18\x02 \x03(\x0b\x32\x17.voxgate.v1.SkeletonEnd\x12&\n\x08progress\x18\x03 \x01(\x0b\x32\x14.voxgate.v1.Progress*M\n\x0eSkeletonOrigin\x12\x1f\n\x1bSKELETON_ORIGIN_UNSPECIFIED\x10\x00\x12\x1a\n\x16SKELETON_ORIGIN_STORED\x10\x01\x32\x66\n\x0fSkeletonService\x12S\n\x0cGetSkeletons\x12\x1f.voxgate.v1.GetSkeletonsRequest\x1a .voxgate.v1.GetSkeletonsResponse0\x01\x42\x44\n\x0e\x64\x65v.voxgate.v1P\x01Z#voxgate.dev/go/voxgate/v1;voxgatev1\xaa\x02\nVoxgate.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxgate/v1/skeleton.proto\x12\nvoxgate.v1\x1a\x16voxgate/v1/types.proto\"T\n\x10TeasarParameters\x12\x12\n\x05scale\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08\x63onst_nm\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x08\n\x06_scaleB\x0b\n\t_const_nm\"\xb1\x02\n\x13GetSkeletonsRequest\x12\x0e\n\x06volume\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x17\n\x0bsegment_ids\x18\x03 \x03(\x04\x42\x02\x30\x01\x12)\n\nlabel_view\x18\x04 \x01(\x0e\x32\x15.voxgate.v1.LabelView\x12\x17\n\ntime_index\x18\x05 \x01(\rH\x01\x88\x01\x01\x12*\n\x06source\x18\x06 \x01(\x0e\x32\x1a.voxgate.v1.SkeletonSource\x12\x15\n\x0bscale_index\x18\x07 \x01(\rH\x00\x12\x13\n\tscale_key\x18\x08 \x01(\tH\x00\x12,\n\x06teasar\x18\t \x01(\x0b\x32\x1c.voxgate.v1.TeasarParametersB\x07\n\x05scaleB\r\n\x0b_time_index\"\x87\x01\n\x0cSkeletonPart\x12\x16\n\nsegment_id\x18\x01 \x01(\x04\x42\x02\x30\x01\x12\x14\n\x0c\x66irst_vertex\x18\x02 \x01(\r\x12\x14\n\x0cvertex_count\x18\x03 \x01(\r\x12\x12\n\nedge_count\x18\x04 \x01(\r\x12\x11\n\thas_radii\x18\x05 \x01(\x08\x12\x0c\n\x04\x64\x61ta\x18\x0f \x01(\x0c\"\xf7\x01\n\x0bSkeletonEnd\x12\x16\n\nsegment_id\x18\x01 \x01(\x04\x42\x02\x30\x01\x12$\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x15.voxgate.v1.ItemError\x12\x14\n\x0cvertex_count\x18\x03 \x01(\x04\x12\x12\n\nedge_count\x18\x04 \x01(\x04\x12*\n\x06origin\x18\x05 \x01(\x0e\x32\x1a.voxgate.v1.SkeletonOrigin\x12\x18\n\x10resolved_version\x18\x06 \x01(\t\x12\x13\n\x0bscale_index\x18\x07 \x01(\r\x12\x12\n\ntree_count\x18\x08 \x01(\r\x12\x11\n\tlength_nm\x18\t \x01(\x01\"\x8e\x01\n\x14GetSkeletonsResponse\x12\'\n\x05parts\x18\x01 \x03(\x0b\x32\x18.voxgate.v1.SkeletonPart\x12%\n\x04\x65nds\x18\x02 \x03(\x0b\x32\x17.voxgate.v1.SkeletonEnd\x12&\n\x08progress\x18\x03 \x01(\x0b\x32\x14.voxgate.v1.Progress\"r\n\x15\x45xportSkeletonRequest\x12-\n\x04spec\x18\x01 \x01(\x0b\x32\x1f.voxgate.v1.GetSkeletonsRequest\x12*\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1a.voxgate.v1.SkeletonFormat\"B\n\x14\x45xportSkeletonHeader\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x16\n\x0e\x66ile_extension\x18\x02 \x01(\t\"\xa6\x01\n\x16\x45xportSkeletonResponse\x12\x30\n\x06header\x18\x01 \x01(\x0b\x32 .voxgate.v1.ExportSkeletonHeader\x12&\n\x08progress\x18\x02 \x01(\x0b\x32\x14.voxgate.v1.Progress\x12$\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x17.voxgate.v1.SkeletonEnd\x12\x0c\n\x04\x64\x61ta\x18\x0f \x01(\x0c*\x85\x01\n\x0eSkeletonSource\x12\x1f\n\x1bSKELETON_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n\x14SKELETON_SOURCE_AUTO\x10\x01\x12\x1a\n\x16SKELETON_SOURCE_STORED\x10\x02\x12\x1c\n\x18SKELETON_SOURCE_COMPUTED\x10\x03*k\n\x0eSkeletonOrigin\x12\x1f\n\x1bSKELETON_ORIGIN_UNSPECIFIED\x10\x00\x12\x1a\n\x16SKELETON_ORIGIN_STORED\x10\x01\x12\x1c\n\x18SKELETON_ORIGIN_COMPUTED\x10\x02*k\n\x0eSkeletonFormat\x12\x1f\n\x1bSKELETON_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13SKELETON_FORMAT_SWC\x10\x01\x12\x1f\n\x1bSKELETON_FORMAT_PRECOMPUTED\x10\x02\x32\xc1\x01\n\x0fSkeletonService\x12S\n\x0cGetSkeletons\x12\x1f.voxgate.v1.GetSkeletonsRequest\x1a .voxgate.v1.GetSkeletonsResponse0\x01\x12Y\n\x0e\x45xportSkeleton\x12!.voxgate.v1.ExportSkeletonRequest\x1a\".voxgate.v1.ExportSkeletonResponse0\x01\x42\x44\n\x0e\x64\x65v.voxgate.v1P\x01Z#voxgate.dev/go/voxgate/v1;voxgatev1\xaa\x02\nVoxgate.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,16 +39,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SKELETONPART'].fields_by_name['segment_id']._serialized_options = b'0\001'
   _globals['_SKELETONEND'].fields_by_name['segment_id']._loaded_options = None
   _globals['_SKELETONEND'].fields_by_name['segment_id']._serialized_options = b'0\001'
-  _globals['_SKELETONORIGIN']._serialized_start=703
-  _globals['_SKELETONORIGIN']._serialized_end=780
-  _globals['_GETSKELETONSREQUEST']._serialized_start=66
-  _globals['_GETSKELETONSREQUEST']._serialized_end=228
-  _globals['_SKELETONPART']._serialized_start=231
-  _globals['_SKELETONPART']._serialized_end=366
-  _globals['_SKELETONEND']._serialized_start=369
-  _globals['_SKELETONEND']._serialized_end=556
-  _globals['_GETSKELETONSRESPONSE']._serialized_start=559
-  _globals['_GETSKELETONSRESPONSE']._serialized_end=701
-  _globals['_SKELETONSERVICE']._serialized_start=782
-  _globals['_SKELETONSERVICE']._serialized_end=884
+  _globals['_SKELETONSOURCE']._serialized_start=1346
+  _globals['_SKELETONSOURCE']._serialized_end=1479
+  _globals['_SKELETONORIGIN']._serialized_start=1481
+  _globals['_SKELETONORIGIN']._serialized_end=1588
+  _globals['_SKELETONFORMAT']._serialized_start=1590
+  _globals['_SKELETONFORMAT']._serialized_end=1697
+  _globals['_TEASARPARAMETERS']._serialized_start=65
+  _globals['_TEASARPARAMETERS']._serialized_end=149
+  _globals['_GETSKELETONSREQUEST']._serialized_start=152
+  _globals['_GETSKELETONSREQUEST']._serialized_end=457
+  _globals['_SKELETONPART']._serialized_start=460
+  _globals['_SKELETONPART']._serialized_end=595
+  _globals['_SKELETONEND']._serialized_start=598
+  _globals['_SKELETONEND']._serialized_end=845
+  _globals['_GETSKELETONSRESPONSE']._serialized_start=848
+  _globals['_GETSKELETONSRESPONSE']._serialized_end=990
+  _globals['_EXPORTSKELETONREQUEST']._serialized_start=992
+  _globals['_EXPORTSKELETONREQUEST']._serialized_end=1106
+  _globals['_EXPORTSKELETONHEADER']._serialized_start=1108
+  _globals['_EXPORTSKELETONHEADER']._serialized_end=1174
+  _globals['_EXPORTSKELETONRESPONSE']._serialized_start=1177
+  _globals['_EXPORTSKELETONRESPONSE']._serialized_end=1343
+  _globals['_SKELETONSERVICE']._serialized_start=1700
+  _globals['_SKELETONSERVICE']._serialized_end=1893
 # @@protoc_insertion_point(module_scope)

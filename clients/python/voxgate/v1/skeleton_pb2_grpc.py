@@ -40,6 +40,11 @@ class SkeletonServiceStub(object):
                 request_serializer=voxgate_dot_v1_dot_skeleton__pb2.GetSkeletonsRequest.SerializeToString,
                 response_deserializer=voxgate_dot_v1_dot_skeleton__pb2.GetSkeletonsResponse.FromString,
                 _registered_method=True)
+        self.ExportSkeleton = channel.unary_stream(
+                '/voxgate.v1.SkeletonService/ExportSkeleton',
+                request_serializer=voxgate_dot_v1_dot_skeleton__pb2.ExportSkeletonRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_skeleton__pb2.ExportSkeletonResponse.FromString,
+                _registered_method=True)
 
 
 class SkeletonServiceServicer(object):
@@ -47,7 +52,14 @@ class SkeletonServiceServicer(object):
     """
 
     def GetSkeletons(self, request, context):
-        """Streams the skeletons that the store keeps. Every requested id gets exactly one SkeletonEnd.
+        """Streams skeletons, stored or computed. Every requested id gets exactly one SkeletonEnd.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportSkeleton(self, request, context):
+        """Streams one skeleton as the bytes of a file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -60,6 +72,11 @@ def add_SkeletonServiceServicer_to_server(servicer, server):
                     servicer.GetSkeletons,
                     request_deserializer=voxgate_dot_v1_dot_skeleton__pb2.GetSkeletonsRequest.FromString,
                     response_serializer=voxgate_dot_v1_dot_skeleton__pb2.GetSkeletonsResponse.SerializeToString,
+            ),
+            'ExportSkeleton': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportSkeleton,
+                    request_deserializer=voxgate_dot_v1_dot_skeleton__pb2.ExportSkeletonRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_skeleton__pb2.ExportSkeletonResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class SkeletonService(object):
             '/voxgate.v1.SkeletonService/GetSkeletons',
             voxgate_dot_v1_dot_skeleton__pb2.GetSkeletonsRequest.SerializeToString,
             voxgate_dot_v1_dot_skeleton__pb2.GetSkeletonsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportSkeleton(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voxgate.v1.SkeletonService/ExportSkeleton',
+            voxgate_dot_v1_dot_skeleton__pb2.ExportSkeletonRequest.SerializeToString,
+            voxgate_dot_v1_dot_skeleton__pb2.ExportSkeletonResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,7 +41,23 @@ _SkeletonServiceGetSkeletonsType = typing_extensions.TypeVar(
     ],
 )
 
-class SkeletonServiceStub(typing.Generic[_SkeletonServiceGetSkeletonsType]):
+_SkeletonServiceExportSkeletonType = typing_extensions.TypeVar(
+    '_SkeletonServiceExportSkeletonType',
+    grpc.UnaryStreamMultiCallable[
+        voxgate.v1.skeleton_pb2.ExportSkeletonRequest,
+        voxgate.v1.skeleton_pb2.ExportSkeletonResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        voxgate.v1.skeleton_pb2.ExportSkeletonRequest,
+        voxgate.v1.skeleton_pb2.ExportSkeletonResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        voxgate.v1.skeleton_pb2.ExportSkeletonRequest,
+        voxgate.v1.skeleton_pb2.ExportSkeletonResponse,
+    ],
+)
+
+class SkeletonServiceStub(typing.Generic[_SkeletonServiceGetSkeletonsType, _SkeletonServiceExportSkeletonType]):
     """Answers skeletons of segments."""
 
     @typing.overload
@@ -49,6 +65,10 @@ class SkeletonServiceStub(typing.Generic[_SkeletonServiceGetSkeletonsType]):
         grpc.UnaryStreamMultiCallable[
             voxgate.v1.skeleton_pb2.GetSkeletonsRequest,
             voxgate.v1.skeleton_pb2.GetSkeletonsResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            voxgate.v1.skeleton_pb2.ExportSkeletonRequest,
+            voxgate.v1.skeleton_pb2.ExportSkeletonResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -58,15 +78,26 @@ class SkeletonServiceStub(typing.Generic[_SkeletonServiceGetSkeletonsType]):
             voxgate.v1.skeleton_pb2.GetSkeletonsRequest,
             voxgate.v1.skeleton_pb2.GetSkeletonsResponse,
         ],
+        grpc.aio.UnaryStreamMultiCallable[
+            voxgate.v1.skeleton_pb2.ExportSkeletonRequest,
+            voxgate.v1.skeleton_pb2.ExportSkeletonResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     GetSkeletons: _SkeletonServiceGetSkeletonsType
-    """Streams the skeletons that the store keeps. Every requested id gets exactly one SkeletonEnd."""
+    """Streams skeletons, stored or computed. Every requested id gets exactly one SkeletonEnd."""
+
+    ExportSkeleton: _SkeletonServiceExportSkeletonType
+    """Streams one skeleton as the bytes of a file."""
 
 SkeletonServiceAsyncStub: typing_extensions.TypeAlias = SkeletonServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         voxgate.v1.skeleton_pb2.GetSkeletonsRequest,
         voxgate.v1.skeleton_pb2.GetSkeletonsResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        voxgate.v1.skeleton_pb2.ExportSkeletonRequest,
+        voxgate.v1.skeleton_pb2.ExportSkeletonResponse,
     ],
 ]
 
@@ -79,6 +110,14 @@ class SkeletonServiceServicer(metaclass=abc.ABCMeta):
         request: voxgate.v1.skeleton_pb2.GetSkeletonsRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[voxgate.v1.skeleton_pb2.GetSkeletonsResponse], collections.abc.AsyncIterator[voxgate.v1.skeleton_pb2.GetSkeletonsResponse]]:
-        """Streams the skeletons that the store keeps. Every requested id gets exactly one SkeletonEnd."""
+        """Streams skeletons, stored or computed. Every requested id gets exactly one SkeletonEnd."""
+
+    @abc.abstractmethod
+    def ExportSkeleton(
+        self,
+        request: voxgate.v1.skeleton_pb2.ExportSkeletonRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[voxgate.v1.skeleton_pb2.ExportSkeletonResponse], collections.abc.AsyncIterator[voxgate.v1.skeleton_pb2.ExportSkeletonResponse]]:
+        """Streams one skeleton as the bytes of a file."""
 
 def add_SkeletonServiceServicer_to_server(servicer: SkeletonServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

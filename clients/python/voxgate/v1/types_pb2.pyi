@@ -78,6 +78,7 @@ class Capability(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CAPABILITY_STORED_MESHES: _ClassVar[Capability]
     CAPABILITY_STORED_SKELETONS: _ClassVar[Capability]
     CAPABILITY_DOWNSAMPLING: _ClassVar[Capability]
+    CAPABILITY_SEGMENT_PROPERTIES: _ClassVar[Capability]
 
 class ServiceSupport(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -199,6 +200,7 @@ CAPABILITY_VERSIONS: Capability
 CAPABILITY_STORED_MESHES: Capability
 CAPABILITY_STORED_SKELETONS: Capability
 CAPABILITY_DOWNSAMPLING: Capability
+CAPABILITY_SEGMENT_PROPERTIES: Capability
 SERVICE_SUPPORT_UNSPECIFIED: ServiceSupport
 SERVICE_SUPPORT_NATIVE: ServiceSupport
 SERVICE_SUPPORT_SURROGATE: ServiceSupport
@@ -280,6 +282,16 @@ class Box(_message.Message):
     def __init__(self, start: _Optional[_Union[Vec3, _Mapping]] = ..., stop: _Optional[_Union[Vec3, _Mapping]] = ...) -> None: ...
 
 class VoxelSize(_message.Message):
+    __slots__ = ("x", "y", "z")
+    X_FIELD_NUMBER: _ClassVar[int]
+    Y_FIELD_NUMBER: _ClassVar[int]
+    Z_FIELD_NUMBER: _ClassVar[int]
+    x: float
+    y: float
+    z: float
+    def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ..., z: _Optional[float] = ...) -> None: ...
+
+class PointNm(_message.Message):
     __slots__ = ("x", "y", "z")
     X_FIELD_NUMBER: _ClassVar[int]
     Y_FIELD_NUMBER: _ClassVar[int]

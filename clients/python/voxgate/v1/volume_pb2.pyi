@@ -48,12 +48,16 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ServiceEndpoint(_message.Message):
-    __slots__ = ("service", "address")
+    __slots__ = ("service", "address", "requirements", "plugins")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    REQUIREMENTS_FIELD_NUMBER: _ClassVar[int]
+    PLUGINS_FIELD_NUMBER: _ClassVar[int]
     service: str
     address: str
-    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
+    requirements: _containers.RepeatedScalarFieldContainer[str]
+    plugins: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., requirements: _Optional[_Iterable[str]] = ..., plugins: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_cutout_bytes", "max_chunk_bytes", "max_message_bytes", "max_segment_count", "max_scan_voxel_count")
