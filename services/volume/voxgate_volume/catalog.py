@@ -10,6 +10,7 @@ from voxgate.model.errors import MissingCapability, VersionMoved
 from voxgate.model.metadata import KeyValues
 from voxgate.model.remotes import RemoteEntry, VolumeEntry
 from voxgate.model.requests import check_opened
+from voxgate.model.segment_properties import SegmentProperties
 from voxgate.model.segments import (
     SegmentCounts,
     SegmentExtents,
@@ -139,6 +140,7 @@ _POWERS: tuple[tuple[str, type[object]], ...] = (
     ("stored_meshes", StoredMeshes),
     ("stored_skeletons", StoredSkeletons),
     ("downsampling", Downsampling),
+    ("segment_properties", SegmentProperties),
 )
 
 

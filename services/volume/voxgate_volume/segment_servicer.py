@@ -16,13 +16,17 @@ from voxgate.v1 import segment_pb2 as pb
 from voxgate.v1 import segment_pb2_grpc, types_pb2
 from voxgate.wire.errors import item_from_error
 from voxgate.wire.requests import open_options, scale_index
+from voxgate.wire.segment_properties import page_rows, properties_to_proto
 from voxgate.wire.segments import bounds_to_proto
 from voxgate.wire.volumes import box_from_proto, label_view_to_proto, vec3_from_proto
 from voxgate_blocks.scanning import ScanLimits
 from voxgate_serving.budget import ByteBudget
 from voxgate_serving.calls import call_context
-from voxgate_serving.settings import ServerSettings
+from voxgate_serving.principal import current_principal
+from voxgate_serving.settings import MAX_MESSAGE_BYTES, ServerSettings
 from voxgate_volume.catalog import Catalog
+from voxgate_volume.paging import page_size
+from voxgate_volume.property_work import PropertyTables, Wanted
 from voxgate_volume.segment_messages import SILENCE_S, RunMessages
 from voxgate_volume.segment_work import Work, bodies_of, reserve_ids, supervoxels_of
 
@@ -39,11 +43,12 @@ class SegmentServicer(segment_pb2_grpc.SegmentServiceServicer):
         self._catalog = catalog
         self._settings = settings
         self._budget = budget
+        self._tables = PropertyTables()
 
     def ListSegments(self, request: pb.ListSegmentsRequest, context: grpc.ServicerContext) -> pb.ListSegmentsResponse:
         """List the segments in a box."""
         first = _page_start(request.page_token)
-        size = min(request.page_size or _DEFAULT_PAGE, _MAX_PAGE)
+        size = page_size(request.page_size, _DEFAULT_PAGE, _MAX_PAGE)
         work, common = self._work(request, context)
         box = _box(request) or work.volume.info.scales[work.scale].bounds
         if request.ids_only:
@@ -127,6 +132,30 @@ class SegmentServicer(segment_pb2_grpc.SegmentServiceServicer):
         first = reserve_ids(volume, request.count)
         return pb.ReserveSegmentIdsResponse(
             first_segment_id=first, count=request.count, resolved_version=volume.info.resolved_version
+        )
+
+    def ListSegmentProperties(
+        self, request: pb.ListSegmentPropertiesRequest, context: grpc.ServicerContext
+    ) -> pb.ListSegmentPropertiesResponse:
+        """List the properties that the store keeps of segments."""
+        if request.segment_ids:
+            self._check_ids(request.segment_ids)
+        options = open_options(request, call_context(context))
+        volume = self._catalog.open(request.volume, options)
+        common = _common(volume.info, options)
+        who = current_principal(context).name
+        asker = (who, request.volume, volume.info.resolved_version, options.label_view, options.time_index)
+        wanted = Wanted(tuple(request.segment_ids), tuple(request.properties))
+        place = self._tables.place(volume, wanted, request.page_token, asker)
+        size = page_size(request.page_size, _DEFAULT_PAGE, _MAX_PAGE)
+        count = page_rows(place.table, place.first, size, MAX_MESSAGE_BYTES)
+        page = place.table.rows(slice(place.first, place.first + count))
+        return pb.ListSegmentPropertiesResponse(
+            segment_ids=page.segment_ids.tolist(),
+            properties=properties_to_proto(page),
+            next_page_token=self._tables.token_after(place, count),
+            total_count=len(place.table),
+            **common,
         )
 
     def _work(self, request: Any, context: grpc.ServicerContext) -> tuple[Work, dict[str, Any]]:

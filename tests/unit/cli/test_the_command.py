@@ -31,6 +31,7 @@ OWN = [
     "mesh",
     "meta",
     "new-version",
+    "properties",
     "read",
     "remotes",
     "reserve-ids",

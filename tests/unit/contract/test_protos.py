@@ -39,6 +39,7 @@ WITH_LABEL_VIEWS = {
     "LookupSegmentsRequest",
     "GetSegmentBoundsRequest",
     "ReadSegmentVoxelsRequest",
+    "ListSegmentPropertiesRequest",
     "GetSkeletonsRequest",
 }
 THE_CLIENTS_OWN = {"INCOMPLETE_ANSWER", "PARTIAL_WRITE", "SERVER_UNREACHABLE", "JOB_FAILED", "UNAUTHENTICATED"}
@@ -79,6 +80,7 @@ RPCS = {
         "GetSupervoxels": "one",
         "LookupBodies": "one",
         "ReserveSegmentIds": "one",
+        "ListSegmentProperties": "one",
     },
     "MeshService": {"GetMeshes": "server stream", "ExportMesh": "server stream"},
     "TransferService": {"CreateTransfer": "one"},
@@ -186,6 +188,7 @@ def test_payloads_are_the_last_field_number_15() -> None:
         "ExportMeshResponse",
         "ReadSegmentVoxelsResponse",
         "SkeletonPart",
+        "SegmentProperty",
         "ExportSkeletonResponse",
     }
     for field in payloads:
@@ -223,7 +226,7 @@ def test_every_file_says_its_names_in_other_languages(file: descriptor.FileDescr
 
 def test_lists_are_paginated() -> None:
     lists = [message for message in messages() if message.name.startswith("List")]
-    assert len(lists) == 12
+    assert len(lists) == 14
     for message in lists:
         wanted = {"page_size", "page_token"} if message.name.endswith("Request") else {"next_page_token"}
         assert wanted <= set(message.fields_by_name)

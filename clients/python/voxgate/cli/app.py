@@ -8,7 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from voxgate.cli import bodies, browse, exporting, kept, login, meshing, reading, segments, stores, transfers, versions
+from voxgate.cli import (
+    bodies,
+    browse,
+    exporting,
+    kept,
+    login,
+    meshing,
+    properties,
+    reading,
+    segments,
+    stores,
+    transfers,
+    versions,
+)
 from voxgate.cli.metadata import meta_group
 from voxgate.cli.plugins import add_plugins
 from voxgate.cli.session import Connect, Session
@@ -31,6 +44,14 @@ _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
     (
         segments.runs,
         ("voxgate runs fib25/seg 8675309 -o voxels.npy", "voxgate runs fib25/seg 12 --box :,:,100:120 -o slab.npy"),
+    ),
+    (
+        properties.properties,
+        (
+            "voxgate properties lab/seg",
+            "voxgate properties lab/seg --find MBON01 --json",
+            "voxgate properties lab/seg --find MBON --match prefix --csv > mbons.csv",
+        ),
     ),
     (bodies.supervoxels, ("voxgate supervoxels flyem/segmentation@3fa:master 8675309",)),
     (bodies.bodies, ("voxgate bodies flyem/segmentation@3fa:master 12 34 --json",)),

@@ -11,6 +11,7 @@ import numpy as np
 from voxgate.client.binding import Binding
 from voxgate.model.geometry import Box, VoxelSize
 from voxgate.model.meshes import MeshSource
+from voxgate.model.segment_properties import SegmentProperties
 from voxgate.model.segments import SegmentIdReservation, SegmentIndex, Supervoxels
 from voxgate.model.volumes import (
     Channel,
@@ -30,6 +31,7 @@ def capability_names(volume: Volume) -> tuple[str, ...]:
         ("meshes", MeshSource),
         ("supervoxels", Supervoxels),
         ("reserve_ids", SegmentIdReservation),
+        ("properties", SegmentProperties),
     )
     return ("read", *(word for word, kind in powers if volume.capability(kind) is not None))
 
@@ -152,7 +154,7 @@ class DescribedArray:
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What the volume can do: "read", "write", "segments", "meshes", "supervoxels", "reserve_ids"."""
+        """What the volume can do: "read", "write", "segments", "meshes", "supervoxels", "reserve_ids", "properties"."""
         return capability_names(self.volume)
 
     def __repr__(self) -> str:

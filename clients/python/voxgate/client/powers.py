@@ -10,10 +10,12 @@ from typing import Any
 
 from voxgate.client.calls import BoundCalls
 from voxgate.client.kept import RemoteDownsampling, RemoteKept, mesh_source
+from voxgate.client.remote_properties import RemoteProperties
 from voxgate.client.remote_segments import RemoteSegments
 from voxgate.client.remote_versions import RemoteVersions
 from voxgate.model.downsampling import Downsampling
 from voxgate.model.meshes import MeshSource
+from voxgate.model.segment_properties import SegmentProperties
 from voxgate.model.segments import (
     ManySegmentExtents,
     SegmentCounts,
@@ -56,6 +58,7 @@ _BY_POWER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {
     StoredMeshes: ("stored_meshes", RemoteKept),
     StoredSkeletons: ("stored_skeletons", RemoteKept),
     Downsampling: ("downsampling", RemoteDownsampling),
+    SegmentProperties: ("segment_properties", RemoteProperties),
 }
 """Powers that are there where the store has them."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from voxgate.model.downsampling import Downsampling, DownsamplingState
 from voxgate.model.errors import InvalidArgument, SegmentNotFound, UnknownScale
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.meshes import MESH_SOURCES, Mesh, MeshProgress, MeshRequest
+from voxgate.model.segment_properties import SegmentProperties, SegmentTable
 from voxgate.model.segments import (
     Runs,
     SegmentExtent,
@@ -35,6 +36,7 @@ from voxgate.model.segments import (
     Supervoxels,
 )
 from voxgate.model.skeletons import Skeleton, StoredSkeletons
+from voxgate.model.texts import TextMatch
 
 
 class SegmentedArray(LazilyViewedArray):
@@ -145,6 +147,41 @@ class SegmentedArray(LazilyViewedArray):
             raise InvalidArgument(f"{number} ids are none", "ask for at least one")
         first = require(self.volume, SegmentIdReservation, "reservation of ids").reserve_segment_ids(number)
         return range(first, first + number)
+
+    def properties(self) -> SegmentTable:
+        """What the store keeps of segments: names, descriptions, tags and numbers, as one table.
+
+        It is read anew each time; `find`, `column(name)` and `to_pandas()` of the table ask nobody.
+
+        Raises:
+            MetadataInvalid, UnsupportedFormat: when what is kept cannot be understood.
+            MissingCapability: when the store keeps none.
+        """
+        return require(self.volume, SegmentProperties, "segment properties").properties()
+
+    def find(
+        self,
+        label: str | None = None,
+        *,
+        tag: str | None = None,
+        where: Mapping[str, str | int | float] | None = None,
+        match: TextMatch = "exact",
+    ) -> list[int]:
+        """The ids of the segments with a name, a tag or values; empty where there is none.
+
+        Reads all properties; whoever looks for many keeps `properties()` and asks the table.
+
+        Args:
+            label: the segment's name.
+            tag: one of its tags.
+            where: values by the names of their properties.
+            match: how `label` is compared: "exact", "prefix" or "regex"; see `SegmentTable.find`.
+
+        Raises:
+            InvalidArgument: when nothing is asked for, or what cannot be.
+            MissingCapability: when the store keeps no properties, or none of this kind.
+        """
+        return self.properties().find(label, tag=tag, where=where, match=match)
 
     def mesh(  # noqa: PLR0913  (each is a choice of its own)
         self,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from voxgate.model.errors import IncompleteAnswer, InvalidSegmentId, MissingCapability, VoxgateError
+from voxgate.model.frames import frame_of
 from voxgate.model.geometry import Box
 from voxgate.model.meshes import Mesh, MeshProgress, MeshRequest, MeshSource
 from voxgate.model.segments import (
@@ -45,6 +46,16 @@ class Segments(Sequence[SegmentCount]):
     def voxel_counts(self) -> list[int]:
         """The number of voxels of each segment in the box that was searched."""
         return [count.voxel_count for count in self.counts]
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame` with the columns "segment_id", uint64, and "voxel_count", int64; a row each, in order.
+
+        Raises:
+            Unimplemented: without pandas: the extra `voxgate[tables]`.
+        """
+        return frame_of(
+            {"segment_id": np.array(self.ids, np.uint64), "voxel_count": np.array(self.voxel_counts, np.int64)}
+        )
 
     @overload
     def __getitem__(self, index: int) -> SegmentCount: ...

@@ -130,7 +130,8 @@ class SegmentTable:
         Args:
             label: the segment's name.
             tag: one of its tags, of any property that has tags.
-            where: values by the names of their properties; a property of tags has the value when it is one of them.
+            where: values by the names of their properties. Numbers are compared in the property's own dtype; a property
+                of tags has the value when it is one of them.
             match: how `label` is compared: "exact", "prefix", or "regex" for a Python regular expression that occurs
                 anywhere in it. Upper and lower case differ. Tags and `where` are always exact.
 
@@ -160,7 +161,8 @@ class SegmentTable:
                 f"its properties are: {known}",
                 details={"capability": "segment_properties"},
             )
-        return np.logical_or.reduce([np.array(test(each), bool) for each in columns])
+        found: npt.NDArray[np.bool_] = np.logical_or.reduce([np.array(test(each), bool) for each in columns])
+        return found
 
     def to_pandas(self) -> Any:
         """A `pandas.DataFrame` with one row for each segment.
@@ -188,7 +190,13 @@ def _holds(column: SegmentColumn, value: str | float) -> npt.NDArray[np.bool_]:
     if isinstance(column, NumberColumn):
         if isinstance(value, str):
             raise InvalidArgument(f"the property {column.name!r} has numbers, and {value!r} is a text", "give a number")
-        return np.asarray(column.values == value, bool)
+        plain = value.item() if isinstance(value, np.generic) else value
+        if column.values.dtype.kind != "f" and isinstance(plain, float):
+            # As floats, neighbours above 2**53 would be equal.
+            if not plain.is_integer():
+                return np.zeros(len(column.values), bool)
+            plain = int(plain)
+        return np.asarray(column.values == plain, bool)
     if not isinstance(value, str):
         raise InvalidArgument(f"the property {column.name!r} has texts, and {value!r} is a number", "give a text")
     if isinstance(column, TagColumn):

@@ -13,9 +13,24 @@ class SegmentOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SEGMENT_ORDER_UNSPECIFIED: _ClassVar[SegmentOrder]
     SEGMENT_ORDER_ID: _ClassVar[SegmentOrder]
     SEGMENT_ORDER_LARGEST_FIRST: _ClassVar[SegmentOrder]
+
+class SegmentPropertyKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SEGMENT_PROPERTY_KIND_UNSPECIFIED: _ClassVar[SegmentPropertyKind]
+    SEGMENT_PROPERTY_KIND_LABEL: _ClassVar[SegmentPropertyKind]
+    SEGMENT_PROPERTY_KIND_DESCRIPTION: _ClassVar[SegmentPropertyKind]
+    SEGMENT_PROPERTY_KIND_TEXT: _ClassVar[SegmentPropertyKind]
+    SEGMENT_PROPERTY_KIND_TAGS: _ClassVar[SegmentPropertyKind]
+    SEGMENT_PROPERTY_KIND_NUMBER: _ClassVar[SegmentPropertyKind]
 SEGMENT_ORDER_UNSPECIFIED: SegmentOrder
 SEGMENT_ORDER_ID: SegmentOrder
 SEGMENT_ORDER_LARGEST_FIRST: SegmentOrder
+SEGMENT_PROPERTY_KIND_UNSPECIFIED: SegmentPropertyKind
+SEGMENT_PROPERTY_KIND_LABEL: SegmentPropertyKind
+SEGMENT_PROPERTY_KIND_DESCRIPTION: SegmentPropertyKind
+SEGMENT_PROPERTY_KIND_TEXT: SegmentPropertyKind
+SEGMENT_PROPERTY_KIND_TAGS: SegmentPropertyKind
+SEGMENT_PROPERTY_KIND_NUMBER: SegmentPropertyKind
 
 class ListSegmentsRequest(_message.Message):
     __slots__ = ("volume", "version", "scale_index", "scale_key", "box", "order", "page_size", "page_token", "label_view", "time_index", "ids_only")
@@ -260,3 +275,63 @@ class ReserveSegmentIdsResponse(_message.Message):
     count: int
     resolved_version: str
     def __init__(self, first_segment_id: _Optional[int] = ..., count: _Optional[int] = ..., resolved_version: _Optional[str] = ...) -> None: ...
+
+class ListSegmentPropertiesRequest(_message.Message):
+    __slots__ = ("volume", "version", "segment_ids", "properties", "page_size", "page_token", "label_view", "time_index")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    TIME_INDEX_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    version: str
+    segment_ids: _containers.RepeatedScalarFieldContainer[int]
+    properties: _containers.RepeatedScalarFieldContainer[str]
+    page_size: int
+    page_token: str
+    label_view: _types_pb2.LabelView
+    time_index: int
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., segment_ids: _Optional[_Iterable[int]] = ..., properties: _Optional[_Iterable[str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ..., time_index: _Optional[int] = ...) -> None: ...
+
+class SegmentProperty(_message.Message):
+    __slots__ = ("name", "kind", "description", "data_type", "tags", "tag_descriptions", "texts", "tag_counts", "tag_indices", "data")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    DATA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    TAG_DESCRIPTIONS_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    TAG_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    TAG_INDICES_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: SegmentPropertyKind
+    description: str
+    data_type: _types_pb2.DataType
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    tag_descriptions: _containers.RepeatedScalarFieldContainer[str]
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    tag_counts: _containers.RepeatedScalarFieldContainer[int]
+    tag_indices: _containers.RepeatedScalarFieldContainer[int]
+    data: bytes
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[SegmentPropertyKind, str]] = ..., description: _Optional[str] = ..., data_type: _Optional[_Union[_types_pb2.DataType, str]] = ..., tags: _Optional[_Iterable[str]] = ..., tag_descriptions: _Optional[_Iterable[str]] = ..., texts: _Optional[_Iterable[str]] = ..., tag_counts: _Optional[_Iterable[int]] = ..., tag_indices: _Optional[_Iterable[int]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class ListSegmentPropertiesResponse(_message.Message):
+    __slots__ = ("segment_ids", "properties", "next_page_token", "total_count", "resolved_version", "label_view")
+    SEGMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VIEW_FIELD_NUMBER: _ClassVar[int]
+    segment_ids: _containers.RepeatedScalarFieldContainer[int]
+    properties: _containers.RepeatedCompositeFieldContainer[SegmentProperty]
+    next_page_token: str
+    total_count: int
+    resolved_version: str
+    label_view: _types_pb2.LabelView
+    def __init__(self, segment_ids: _Optional[_Iterable[int]] = ..., properties: _Optional[_Iterable[_Union[SegmentProperty, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., total_count: _Optional[int] = ..., resolved_version: _Optional[str] = ..., label_view: _Optional[_Union[_types_pb2.LabelView, str]] = ...) -> None: ...

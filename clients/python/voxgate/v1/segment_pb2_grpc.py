@@ -70,6 +70,11 @@ class SegmentServiceStub(object):
                 request_serializer=voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsRequest.SerializeToString,
                 response_deserializer=voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsResponse.FromString,
                 _registered_method=True)
+        self.ListSegmentProperties = channel.unary_unary(
+                '/voxgate.v1.SegmentService/ListSegmentProperties',
+                request_serializer=voxgate_dot_v1_dot_segment__pb2.ListSegmentPropertiesRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_segment__pb2.ListSegmentPropertiesResponse.FromString,
+                _registered_method=True)
 
 
 class SegmentServiceServicer(object):
@@ -125,6 +130,13 @@ class SegmentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSegmentProperties(self, request, context):
+        """Lists the properties that the store keeps of segments: names, descriptions, tags, numbers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SegmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -162,6 +174,11 @@ def add_SegmentServiceServicer_to_server(servicer, server):
                     servicer.ReserveSegmentIds,
                     request_deserializer=voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsRequest.FromString,
                     response_serializer=voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsResponse.SerializeToString,
+            ),
+            'ListSegmentProperties': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSegmentProperties,
+                    request_deserializer=voxgate_dot_v1_dot_segment__pb2.ListSegmentPropertiesRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_segment__pb2.ListSegmentPropertiesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -354,6 +371,33 @@ class SegmentService(object):
             '/voxgate.v1.SegmentService/ReserveSegmentIds',
             voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsRequest.SerializeToString,
             voxgate_dot_v1_dot_segment__pb2.ReserveSegmentIdsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSegmentProperties(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.SegmentService/ListSegmentProperties',
+            voxgate_dot_v1_dot_segment__pb2.ListSegmentPropertiesRequest.SerializeToString,
+            voxgate_dot_v1_dot_segment__pb2.ListSegmentPropertiesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -137,7 +137,23 @@ _SegmentServiceReserveSegmentIdsType = typing_extensions.TypeVar(
     ],
 )
 
-class SegmentServiceStub(typing.Generic[_SegmentServiceListSegmentsType, _SegmentServiceLookupSegmentsType, _SegmentServiceGetSegmentBoundsType, _SegmentServiceReadSegmentVoxelsType, _SegmentServiceGetSupervoxelsType, _SegmentServiceLookupBodiesType, _SegmentServiceReserveSegmentIdsType]):
+_SegmentServiceListSegmentPropertiesType = typing_extensions.TypeVar(
+    '_SegmentServiceListSegmentPropertiesType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.ListSegmentPropertiesRequest,
+        voxgate.v1.segment_pb2.ListSegmentPropertiesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.ListSegmentPropertiesRequest,
+        voxgate.v1.segment_pb2.ListSegmentPropertiesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.ListSegmentPropertiesRequest,
+        voxgate.v1.segment_pb2.ListSegmentPropertiesResponse,
+    ],
+)
+
+class SegmentServiceStub(typing.Generic[_SegmentServiceListSegmentsType, _SegmentServiceLookupSegmentsType, _SegmentServiceGetSegmentBoundsType, _SegmentServiceReadSegmentVoxelsType, _SegmentServiceGetSupervoxelsType, _SegmentServiceLookupBodiesType, _SegmentServiceReserveSegmentIdsType, _SegmentServiceListSegmentPropertiesType]):
     """Answers which segments are where, from the store's index or from its voxels."""
 
     @typing.overload
@@ -169,6 +185,10 @@ class SegmentServiceStub(typing.Generic[_SegmentServiceListSegmentsType, _Segmen
         grpc.UnaryUnaryMultiCallable[
             voxgate.v1.segment_pb2.ReserveSegmentIdsRequest,
             voxgate.v1.segment_pb2.ReserveSegmentIdsResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.segment_pb2.ListSegmentPropertiesRequest,
+            voxgate.v1.segment_pb2.ListSegmentPropertiesResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -202,6 +222,10 @@ class SegmentServiceStub(typing.Generic[_SegmentServiceListSegmentsType, _Segmen
             voxgate.v1.segment_pb2.ReserveSegmentIdsRequest,
             voxgate.v1.segment_pb2.ReserveSegmentIdsResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.segment_pb2.ListSegmentPropertiesRequest,
+            voxgate.v1.segment_pb2.ListSegmentPropertiesResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     ListSegments: _SegmentServiceListSegmentsType
@@ -224,6 +248,9 @@ class SegmentServiceStub(typing.Generic[_SegmentServiceListSegmentsType, _Segmen
 
     ReserveSegmentIds: _SegmentServiceReserveSegmentIdsType
     """Reserves segment ids that nobody else gets. Not idempotent: repeating it reserves others."""
+
+    ListSegmentProperties: _SegmentServiceListSegmentPropertiesType
+    """Lists the properties that the store keeps of segments: names, descriptions, tags, numbers."""
 
 SegmentServiceAsyncStub: typing_extensions.TypeAlias = SegmentServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -253,6 +280,10 @@ SegmentServiceAsyncStub: typing_extensions.TypeAlias = SegmentServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         voxgate.v1.segment_pb2.ReserveSegmentIdsRequest,
         voxgate.v1.segment_pb2.ReserveSegmentIdsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.segment_pb2.ListSegmentPropertiesRequest,
+        voxgate.v1.segment_pb2.ListSegmentPropertiesResponse,
     ],
 ]
 
@@ -314,5 +345,13 @@ class SegmentServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[voxgate.v1.segment_pb2.ReserveSegmentIdsResponse, collections.abc.Awaitable[voxgate.v1.segment_pb2.ReserveSegmentIdsResponse]]:
         """Reserves segment ids that nobody else gets. Not idempotent: repeating it reserves others."""
+
+    @abc.abstractmethod
+    def ListSegmentProperties(
+        self,
+        request: voxgate.v1.segment_pb2.ListSegmentPropertiesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.segment_pb2.ListSegmentPropertiesResponse, collections.abc.Awaitable[voxgate.v1.segment_pb2.ListSegmentPropertiesResponse]]:
+        """Lists the properties that the store keeps of segments: names, descriptions, tags, numbers."""
 
 def add_SegmentServiceServicer_to_server(servicer: SegmentServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
