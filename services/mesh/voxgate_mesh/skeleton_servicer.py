@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import grpc
 
-from voxgate.model.errors import MissingCapability, SegmentNotFound, VoxgateError
+from voxgate.model.errors import MissingCapability, SegmentNotFound, Unimplemented, VoxgateError
 from voxgate.model.requests import check_opened
 from voxgate.model.skeletons import StoredSkeletons
 from voxgate.v1 import skeleton_pb2 as pb
@@ -56,6 +56,12 @@ class SkeletonServicer(skeleton_pb2_grpc.SkeletonServiceServicer):
                 yield from _messages(kept, segment_id, version)
             except VoxgateError as error:
                 yield pb.GetSkeletonsResponse(ends=[skeleton_failure(segment_id, error, version)])
+
+    def ExportSkeleton(
+        self, request: pb.ExportSkeletonRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ExportSkeletonResponse]:
+        """Refused for now: skeletons are saved by whoever streams them."""
+        raise Unimplemented("this release writes no files of skeletons", "stream the skeleton and save it")
 
 
 def _messages(kept: StoredSkeletons, segment_id: int, version: str) -> Iterator[pb.GetSkeletonsResponse]:
