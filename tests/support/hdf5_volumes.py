@@ -22,6 +22,8 @@ START = Vec3(-7, 100, 3)
 SIZE = VoxelSize(4, 5, 40)
 TIME = 1
 ABSENT = Box.at(START + Vec3(8, 6, 4), CHUNK)
+FORMAT = Hdf5Format()
+"""One for all tests of a process: each has a process of its own that looks into files."""
 STATED = {"axes": "zyx", "voxel_size_nm": tuple(SIZE), "voxel_offset": tuple(START)}
 
 
@@ -51,7 +53,7 @@ class Known:
 
 
 def opened(file: Path, inner: tuple[str, ...], options: OpenOptions = OpenOptions(), **stated: object) -> Volume:  # noqa: B008
-    store = Hdf5Format().open(file, inner, VolumeOverrides(**stated))
+    store = FORMAT.open(file, inner, VolumeOverrides(**stated))
     return store.bind(store.info, options)
 
 

@@ -10,40 +10,22 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from voxgate.model.errors import MetadataInvalid, UnknownVolume
 from voxgate.model.geometry import Vec3, VoxelSize
+from voxgate.model.volumes import VolumeKind
 from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.hdf5.datasets import Layer, stored_of
+from voxgate_remotes.hdf5.documents import Description
 from voxgate_remotes.hdf5.files import Object, described, find, is_dataset, is_group, names_in
 
 _SETUP = re.compile(r"s\d{2,}")
 _TIME = re.compile(r"t(\d{5,})")
 _MANY_TIMES = 1_000_000
 _LARGEST_FACTOR = 1 << 31
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """One setup.
-
-    Attributes:
-        layers: finest first.
-        sizes: a voxel's extent at each level; None where the operator states none.
-        dtype: little-endian, as voxels are served.
-        time_count: one more than the last time point; some before it may not be stored.
-        inferred: what of it was guessed.
-    """
-
-    layers: tuple[Layer, ...]
-    sizes: tuple[VoxelSize | None, ...]
-    dtype: np.dtype[Any]
-    time_count: int
-    inferred: tuple[str, ...]
 
 
 def is_setup(root: Object, path: tuple[str, ...]) -> bool:
@@ -62,7 +44,7 @@ def is_part(root: Object, path: tuple[str, ...]) -> bool:
     return any(is_setup(root, (name,)) for name in setups)
 
 
-def setup_of(root: Object, name: str, overrides: VolumeOverrides) -> Setup:
+def setup_of(root: Object, name: str, overrides: VolumeOverrides) -> Description:
     """The setup of a name.
 
     Raises:
@@ -86,7 +68,15 @@ def setup_of(root: Object, name: str, overrides: VolumeOverrides) -> Setup:
     if len({layer.stored.dtype for layer in layers}) != 1 or any(len(layer.stored.shape) != 3 for layer in layers):
         raise MetadataInvalid(f"the levels of setup {name} differ in type, or are not 3-D", "compare them with the XML")
     inferred = () if exact else ("voxel_offset",)
-    return Setup(tuple(layers), tuple(sizes), _dtype(root, name, layers[0]), max(times) + 1, inferred)
+    return Description(
+        layers=tuple(layers),
+        sizes=tuple(sizes),
+        dtype=_dtype(root, name, layers[0]),
+        axes="tzyx",
+        time_count=max(times) + 1,
+        kind=VolumeKind.UNKNOWN,
+        inferred=inferred,
+    )
 
 
 def _times(root: Object, name: str) -> dict[int, str]:

@@ -45,20 +45,6 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkIndex:
-    """What has to be known of a dataset's chunks before one is read.
-
-    Attributes:
-        is_empty: none is stored: asked for one, the HDF5 library (2.0) answers any size.
-        misfits: the first indices of chunks that are not encoded and have another size than they declare. Asked for
-            one, the library writes as much as is stored into room for as much as is declared.
-    """
-
-    is_empty: bool
-    misfits: frozenset[tuple[int, ...]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class Layer:
     """The voxels of one scale: a dataset, or one for each time point.
 
@@ -129,25 +115,9 @@ def stored_of(dataset: Object) -> Stored:
     return stored
 
 
-def index_of(dataset: Object, stored: Stored) -> ChunkIndex:
-    """What has to be known of a dataset's chunks before one is read; looks at all of them, 1 s for a million.
-
-    Raises:
-        MetadataInvalid: when their index is damaged.
-    """
-    found = []
-
-    def look(chunk: Any) -> None:
-        if chunk.size != stored.chunk_bytes:
-            found.append(tuple(int(index) for index in chunk.chunk_offset))
-
-    if stored.chunks is None:
-        return ChunkIndex(is_empty=False)
-    with described("the index of a dataset's chunks"):
-        is_empty = dataset.id.get_num_chunks() == 0
-        if not (is_empty or stored.pipeline):
-            dataset.id.chunk_iter(look)
-    return ChunkIndex(is_empty, frozenset(found))
+def little_endian(layer: Layer) -> np.dtype[np.generic]:
+    """The dtype that a layer's voxels are served in, where nothing else is said."""
+    return layer.stored.dtype.newbyteorder("<")
 
 
 def is_allocated(dataset: Object) -> bool:

@@ -1,8 +1,6 @@
 """HDF5 files and what is linked in them: opened for a moment, never led out of, with errors in our words.
 
-A file is opened for each read and closed after it. HDF5 locks a file as long as it is open, so a server that kept it
-open would keep its owner from writing to it; what is opened each time is what is there now, and no handle is carried
-into a forked process. Opening costs about 0.3 ms.
+Only the process that looks into files (see `examining`) calls what opens one here.
 """
 
 from __future__ import annotations
@@ -18,18 +16,17 @@ from voxgate.model.errors import (
     MetadataInvalid,
     PathRefused,
     StoreAccessDenied,
-    StoreBusy,
     StoreUnavailable,
     UnknownVolume,
     VoxgateError,
 )
+from voxgate_remotes.hdf5.access import busy
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUFFIXES = (".h5", ".hdf5", ".he5")
 _SHARED_SUFFIXES = (".hdf",)  # HDF4 uses it, too
 _LAST_SIGNATURE = 1 << 24
 _SOFT_LINKS = 32
-_BUSY_S = 2.0
 _OBJECT_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, NotImplementedError, UnicodeError)
 """What h5py raises for objects that cannot be read: the HDF5 library's major error decides which."""
 
@@ -105,11 +102,7 @@ def _open_error(error: Exception) -> VoxgateError:
     if isinstance(error, PermissionError):
         return StoreAccessDenied("the server may not read the HDF5 file", "its operator checks the file's permissions")
     if "lock file" in text or "already open" in text or isinstance(error, BlockingIOError):
-        return StoreBusy(
-            "another program has the HDF5 file open for writing, or died while it had",
-            "close it there; after a crash, run `h5clear -s` on the file",
-            retry_after_s=_BUSY_S,
-        )
+        return busy()
     if isinstance(error, OSError) and error.errno:
         return StoreUnavailable(f"the HDF5 file cannot be read: {os.strerror(error.errno)}", "look at the store's host")
     return MetadataInvalid(

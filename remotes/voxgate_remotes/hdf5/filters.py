@@ -95,13 +95,12 @@ def needs_library(pipeline: Sequence[Filter]) -> bool:
     return any(each.id in _BY_LIBRARY for each in pipeline)
 
 
-def decoded(data: bytes | memoryview, pipeline: Sequence[Filter], skipped: int, size: int) -> bytes | memoryview:
+def decoded(data: bytes | memoryview, applied: Sequence[Filter], size: int) -> bytes | memoryview:
     """The voxels of a stored chunk.
 
     Args:
         data: the stored bytes.
-        pipeline: filters of `_OURS`, in the order applied.
-        skipped: bit i is set where filter i was not applied to this chunk.
+        applied: filters of `_OURS` that the chunk went through, in that order.
         size: how many bytes it declares.
 
     Returns:
@@ -110,7 +109,6 @@ def decoded(data: bytes | memoryview, pipeline: Sequence[Filter], skipped: int, 
     Raises:
         Undecodable.
     """
-    applied = [each for index, each in enumerate(pipeline) if not skipped >> index & 1]
     limits = [size]  # what each filter was given: a checksum adds to it
     for each in applied:
         limits.append(limits[-1] + (_CHECKSUM_BYTES if each.id == FLETCHER32 else 0))
@@ -126,26 +124,30 @@ def decoded(data: bytes | memoryview, pipeline: Sequence[Filter], skipped: int, 
     return data
 
 
-def measured(data: bytes | memoryview, pipeline: Sequence[Filter], skipped: int, size: int) -> None:
+def measured(data: bytes | memoryview, applied: Sequence[Filter], size: int) -> None:
     """Make sure that a chunk which the library is to decode has as many bytes as it declares.
+
+    Args:
+        data: the stored bytes.
+        applied: the filters that it went through, one of which only the library can undo.
+        size: how many bytes it declares.
 
     Raises:
         Undecodable.
     """
-    applied = [each.id for index, each in enumerate(pipeline) if not skipped >> index & 1]
-    coder = next((number for number in applied if number in _BY_LIBRARY), None)
-    if applied and applied[-1] == FLETCHER32 and coder is not None and applied[0] != FLETCHER32:
+    numbers = [each.id for each in applied]
+    coder = next(number for number in numbers if number in _BY_LIBRARY)
+    if numbers[-1] == FLETCHER32 and numbers[0] != FLETCHER32:
         data = without_checksum(data)
-    extra = _CHECKSUM_BYTES * (FLETCHER32 in applied[: applied.index(coder)]) if coder is not None else 0
-    if coder == LZF:
-        found = lzf_size(bytes(data))
-    elif coder == SZIP:
-        found = struct.unpack_from("<I", data)[0] if len(data) >= 4 else -1
-    else:
-        decoded(data, pipeline, skipped, size)
-        return
+    extra = _CHECKSUM_BYTES * (FLETCHER32 in numbers[: numbers.index(coder)])
+    found = lzf_size(bytes(data)) if coder == LZF else _szip_size(data)
     if found != size + extra:
         raise Undecodable(f"it decodes to {found} bytes, should be {size + extra}")
+
+
+def _szip_size(data: bytes | memoryview) -> int:
+    """How many bytes a szip stream says that it decodes to; -1 where it is too short to say."""
+    return int(struct.unpack_from("<I", data)[0]) if len(data) >= 4 else -1
 
 
 def _inflated(data: bytes | memoryview, limit: int) -> bytes:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from voxgate.model.errors import UnknownVolume, UnsupportedFormat, VoxgateError
+from voxgate.model.errors import VoxgateError
 from voxgate.model.geometry import Box, VoxelSize
 from voxgate.model.remotes import ListEntry
-from voxgate.model.volumes import Channel, Scale, VolumeInfo, VolumeKind
+from voxgate.model.volumes import Channel, Scale, VolumeInfo
 from voxgate_remotes.config import VolumeOverrides
-from voxgate_remotes.hdf5 import bdv, files
-from voxgate_remotes.hdf5.conventions import conventions_of
-from voxgate_remotes.hdf5.datasets import Layer, may_be_volume, stored_of
-from voxgate_remotes.hdf5.volume import OpenedHdf5, little_endian
+from voxgate_remotes.hdf5 import files
+from voxgate_remotes.hdf5.asking import Examiner
+from voxgate_remotes.hdf5.datasets import Layer
+from voxgate_remotes.hdf5.documents import Description
+from voxgate_remotes.hdf5.volume import OpenedHdf5
 
 
 class Hdf5Format:
-    """HDF5 files whose datasets of 3 to 5 dimensions are volumes. Keeps nothing open."""
+    """HDF5 files whose datasets of 3 to 5 dimensions are volumes. Keeps no file open."""
 
     name = "HDF5"
+
+    def __init__(self, examiner: Examiner | None = None) -> None:
+        """Take who looks into files; its processes are started when the first file is looked at."""
+        self._examiner = examiner or Examiner()
 
     def claims(self, file: Path) -> bool:
         """Whether a file is HDF5 by its name, be it a broken one."""
@@ -32,8 +36,7 @@ class Hdf5Format:
         if not inner:
             return False
         try:
-            with files.opened(file) as root:
-                return _is_volume(root, inner)
+            return self._examiner.is_volume(file, inner)
         except VoxgateError:
             return False
 
@@ -46,15 +49,7 @@ class Hdf5Format:
         Raises:
             UnknownVolume, MetadataInvalid, StoreBusy, StoreAccessDenied, StoreUnavailable, ConfigInvalid.
         """
-        with files.opened(file) as root:
-            group = files.find(root, inner)
-            if _is_volume(root, inner):
-                return []
-            if not files.is_group(group):
-                raise UnknownVolume(f"{'/'.join(inner)!r} in the HDF5 file is no volume", "list the level above")
-            above = [files.find(root, inner[:depth]) for depth in range(len(inner) + 1)]
-            entries = [_entry(root, (*inner, name), above) for name in files.names_in(group)]
-            return [entry for entry in entries if entry is not None]
+        return self._examiner.list(file, inner)
 
     def open(self, file: Path, inner: tuple[str, ...], overrides: VolumeOverrides) -> OpenedHdf5:
         """Describe a volume in the file.
@@ -63,75 +58,26 @@ class Hdf5Format:
             UnknownVolume, MetadataInvalid, UnsupportedFormat, ConfigContradictsStore, PathRefused, StoreBusy,
             StoreAccessDenied, StoreUnavailable, ConfigInvalid.
         """
-        with files.opened(file) as root:
-            node = files.find(root, inner)
-            if bdv.is_setup(root, inner):
-                return _opened_setup(file, bdv.setup_of(root, inner[0], overrides))
-            if not files.is_dataset(node):
-                raise UnknownVolume(
-                    f"{'/'.join(inner) or 'the HDF5 file'} is a group, not a volume", "name a dataset in it: list it"
-                )
-            if bdv.is_part(root, inner):
-                raise UnsupportedFormat(
-                    f"the dataset is one level and time of a BigDataViewer setup, which is the volume {inner[1]!r}",
-                    "open that one",
-                )
-            return _opened_dataset(file, inner, node, overrides)
+        said = self._examiner.describe(file, inner, overrides)
+        return OpenedHdf5(_info(said), file, said.layers, self._examiner)
 
 
-def _is_volume(root: files.Object, inner: tuple[str, ...]) -> bool:
-    if bdv.is_setup(root, inner):
-        return True
-    node = files.find(root, inner)
-    return files.is_dataset(node) and may_be_volume(node) and not bdv.is_part(root, inner)
-
-
-def _entry(root: files.Object, path: tuple[str, ...], above: list[files.Object]) -> ListEntry | None:
-    """How a name is listed; None where it is left out."""
-    try:
-        node = files.find(root, path)
-        if _is_volume(root, path):
-            return ListEntry(path[-1], is_volume=True)
-        is_open_group = files.is_group(node) and not bdv.is_part(root, path) and node not in above
-    except VoxgateError:  # a link that leads nowhere or out, or a damaged object: opening it says which
-        return None
-    return ListEntry(path[-1], is_volume=False) if is_open_group else None
-
-
-def _opened_dataset(file: Path, path: tuple[str, ...], dataset: files.Object, overrides: VolumeOverrides) -> OpenedHdf5:
-    stored = stored_of(dataset)
-    found = conventions_of(dataset, path, overrides)
-    layer = Layer({0: path}, found.axes, stored, found.start)
-    info = VolumeInfo(
-        name="",
-        dtype=little_endian(layer),
-        kind=found.kind,
-        scales=(_scale("0", layer, found.voxel_size_nm),),
-        axes="".join(axis for axis in "tczyx" if axis in found.axes or axis == "z"),
-        channels=(Channel(),) * layer.extent("c") if "c" in found.axes else (),
-        time_count=layer.extent("t"),
-        fill_value=_fill_value(layer, little_endian(layer)),
-        inferred=found.inferred,
-    )
-    return OpenedHdf5(info, file, (layer,))
-
-
-def _opened_setup(file: Path, setup: bdv.Setup) -> OpenedHdf5:
+def _info(said: Description) -> VolumeInfo:
+    finest = said.layers[0]
     scales = [
-        _scale(str(level), layer, size)
-        for level, (layer, size) in enumerate(zip(setup.layers, setup.sizes, strict=True))
+        _scale(str(level), layer, size) for level, (layer, size) in enumerate(zip(said.layers, said.sizes, strict=True))
     ]
-    info = VolumeInfo(
+    return VolumeInfo(
         name="",
-        dtype=setup.dtype,
-        kind=VolumeKind.UNKNOWN,
+        dtype=said.dtype,
+        kind=said.kind,
         scales=tuple(scales),
-        axes="tzyx",
-        time_count=setup.time_count,
-        fill_value=_fill_value(setup.layers[0], setup.dtype),
-        inferred=setup.inferred,
+        axes=said.axes,
+        channels=(Channel(),) * finest.extent("c") if "c" in finest.axes else (),
+        time_count=said.time_count,
+        fill_value=_fill_value(finest, said.dtype),
+        inferred=said.inferred,
     )
-    return OpenedHdf5(info, file, setup.layers)
 
 
 def _scale(key: str, layer: Layer, size: VoxelSize | None) -> Scale:
@@ -145,7 +91,7 @@ def _scale(key: str, layer: Layer, size: VoxelSize | None) -> Scale:
     )
 
 
-def _fill_value(layer: Layer, dtype: np.dtype[Any]) -> int | float:
+def _fill_value(layer: Layer, dtype: np.dtype[np.generic]) -> int | float:
     stored = np.frombuffer(layer.stored.fill, layer.stored.dtype)
     number: int | float = stored.astype(stored.dtype.newbyteorder("<")).view(dtype)[0].item()
     return number

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
-import numpy as np
-
-from voxgate.model.errors import MetadataInvalid, OutOfBounds, StoreUnavailable
+from voxgate.model.errors import MetadataInvalid, OutOfBounds
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import ChunkPresence, OpenOptions, ReadTuning, Tuned, VolumeInfo, Voxels
 from voxgate_remotes.checks import bound_time, checked_box, checked_channels, checked_out, chosen_time
-from voxgate_remotes.hdf5.chunks import DatasetReader, Request
-from voxgate_remotes.hdf5.datasets import ChunkIndex, Layer, index_of, stored_of
-from voxgate_remotes.hdf5.files import Object, find, is_dataset, opened
-from voxgate_remotes.metadata import Stamp, stamp
+from voxgate_remotes.hdf5.access import held
+from voxgate_remotes.hdf5.asking import Examiner, changed
+from voxgate_remotes.hdf5.chunks import DatasetReader
+from voxgate_remotes.hdf5.datasets import Layer
+from voxgate_remotes.hdf5.layout import Request
 
 C = TypeVar("C")
-
-
-class Indexes:
-    """What is known of the chunks of datasets, looked up once in each state of their file. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, ...], tuple[Stamp, ChunkIndex]] = {}
-
-    def of(self, dataset: Object, layer: Layer, path: tuple[str, ...], now: Stamp) -> ChunkIndex:
-        """That of a dataset, the file of which looks like `now`; see `datasets.index_of`."""
-        known = self._found.get(path)
-        if known is None or known[0] != now:
-            known = self._found[path] = (now, index_of(dataset, layer.stored))
-        return known[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +29,13 @@ class OpenedHdf5:
         info: its description.
         file: the HDF5 file.
         layers: where each scale lies in it.
-        indexes: of the datasets that were read.
+        examiner: says where their chunks are.
     """
 
     info: VolumeInfo
     file: Path
     layers: tuple[Layer, ...]
-    indexes: Indexes = field(default_factory=Indexes)
+    examiner: Examiner
 
     def bind(self, info: VolumeInfo, options: OpenOptions) -> Hdf5Volume:
         """A volume for one caller.
@@ -73,7 +58,7 @@ class Hdf5Volume:
         self._info = info
         self._file = opened_file.file
         self._layers = opened_file.layers
-        self._indexes = opened_file.indexes
+        self._examiner = opened_file.examiner
         self._time = bound_time(info, options)
         self._context = options.context
 
@@ -112,7 +97,7 @@ class Hdf5Volume:
 
     @property
     def tuning(self) -> ReadTuning:
-        """One read at a time: the HDF5 library does one thing at a time, and a read decodes in threads by itself."""
+        """One read at a time: a read of many chunks decodes in threads by itself."""
         return ReadTuning(parallel_reads=1)
 
     @contextmanager
@@ -121,18 +106,17 @@ class Hdf5Volume:
         self._context.check()
         layer = self._layers[scale]
         path, time = self._place(layer)
-        before = stamp([self._file])
-        with opened(self._file) as root:
-            dataset = find(root, path)
-            if not is_dataset(dataset) or stored_of(dataset) != layer.stored:
+        with held(self._file) as file:
+            stored, index = self._examiner.index(self._file, path, file.identity, self._context.check)
+            if index is None or stored != layer.stored:
                 raise MetadataInvalid(
                     f"the dataset {'/'.join(path)!r} is not what it was when the volume was opened, or not as at the"
                     " other times",
                     "open the volume again",
                 )
-            yield DatasetReader(dataset, layer, self._indexes.of(dataset, layer, path, before)), time
-        if stamp([self._file]) != before:
-            raise StoreUnavailable("the HDF5 file changed while it was read", "read again, once it is complete")
+            yield DatasetReader(file, layer, index), time
+            if not file.is_unchanged:
+                raise changed()
 
     def _place(self, layer: Layer) -> tuple[tuple[str, ...], int]:
         """The path of the dataset of the bound time, and the index along its axis t.
@@ -150,8 +134,3 @@ class Hdf5Volume:
                 f"stored are {', '.join(map(str, sorted(layer.paths)[:20]))}",
             )
         return layer.paths[time], 0
-
-
-def little_endian(layer: Layer) -> np.dtype[np.generic]:
-    """The dtype that a layer's voxels are served in."""
-    return layer.stored.dtype.newbyteorder("<")

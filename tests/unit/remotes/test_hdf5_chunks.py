@@ -17,6 +17,7 @@ from voxgate.model.errors import Cancelled, ChunkCorrupt, MetadataInvalid, Unsup
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.volumes import CallContext, ChunkPresence, OpenOptions
 from voxgate_remotes.hdf5 import chunks as reading
+from voxgate_remotes.hdf5.examining import examined
 from voxgate_remotes.hdf5.filters import Undecodable, fletcher32, lzf_size
 
 SHAPE = (8, 8, 8)
@@ -106,7 +107,7 @@ def test_a_filter_that_this_library_lacks_is_named(tmp_path, monkeypatch):
         root.create_dataset("em", data=image(SHAPE, "<u2"), chunks=(4, 4, 4), compression="szip")
     monkeypatch.setattr(h5py.h5z, "filter_avail", lambda number: False)
     with pytest.raises(UnsupportedFormat, match="filter 4"):
-        opened(tmp_path / "a.h5", ("em",))
+        examined({"ask": "index", "file": str(tmp_path / "a.h5"), "inner": ["em"]})
 
 
 def test_chunks_of_more_than_can_be_decoded_are_refused(tmp_path):

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from support.hdf5_volumes import SHAPE, TIME, bdv_two_scales_two_times, cremi_labels, opened, write_bdv
+from support.hdf5_volumes import FORMAT, SHAPE, TIME, bdv_two_scales_two_times, cremi_labels, opened, write_bdv
 from support.references import image
 from voxgate.model.errors import (
     ConfigContradictsStore,
@@ -19,7 +19,6 @@ from voxgate.model.errors import (
 )
 from voxgate.model.geometry import Vec3, VoxelSize
 from voxgate.model.volumes import OpenOptions, VolumeKind
-from voxgate_remotes.hdf5 import Hdf5Format
 
 
 @pytest.fixture
@@ -207,7 +206,7 @@ def test_references_and_other_attributes_do_not_matter(file):
 
 def bdv(file, times, factors=((1, 1, 1), (2, 2, 1)), **attributes):
     write_bdv(file, times, list(factors), **attributes)
-    return Hdf5Format()
+    return FORMAT
 
 
 def two_levels(dtype="<u2"):
@@ -216,7 +215,7 @@ def two_levels(dtype="<u2"):
 
 def test_setups_of_bigdataviewer_are_volumes_and_their_parts_are_not(file):
     bdv_two_scales_two_times(file)
-    form = Hdf5Format()
+    form = FORMAT
     assert {entry.segment: entry.is_volume for entry in form.list(file, ())} == {"s00": True}
     assert form.list(file, ("s00",)) == []
     part = ("t00000", "s00", "0", "cells")

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from support.hdf5_volumes import SHAPE, cremi_labels, gzip_uint64, opened
+from support.hdf5_volumes import FORMAT, SHAPE, cremi_labels, gzip_uint64, opened
 from support.references import image
 from voxgate.model.errors import (
     ConfigInvalid,
@@ -26,10 +26,7 @@ from voxgate.model.errors import (
 )
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import ChunkPresence, OpenOptions, Tuned, Writable
-from voxgate_remotes.config import VolumeOverrides
-from voxgate_remotes.hdf5 import Hdf5Format
-
-FORMAT = Hdf5Format()
+from voxgate_remotes.hdf5.examining import examined
 
 
 def listed(file, *inner):
@@ -250,7 +247,7 @@ def test_a_forked_process_reads_as_its_parent_does(tmp_path):
 import os, sys
 from pathlib import Path
 from voxgate.model.volumes import OpenOptions
-from voxgate_remotes.config import VolumeOverrides
+from voxgate_remotes.hdf5.examining import examined
 from voxgate_remotes.hdf5 import Hdf5Format
 store = Hdf5Format().open(Path({str(file)!r}), ("group", "volume"), VolumeOverrides())
 volume = store.bind(store.info, OpenOptions())
@@ -283,7 +280,7 @@ def test_without_h5py_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     assert FORMAT.claims(file)
     with pytest.raises(ConfigInvalid, match=r"voxgate-remotes\[hdf5\]"):
-        FORMAT.open(file, ("em",), VolumeOverrides())
+        examined({"ask": "list", "file": str(file), "inner": []})
 
 
 def test_volumes_have_no_versions_and_take_no_writes(tmp_path):
