@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -19,6 +18,7 @@ from voxgate.model.errors import (
     StoreUnavailable,
     UnknownVolume,
     UnsupportedFormat,
+    VoxgateError,
 )
 from voxgate.model.remotes import Deletable, ListEntry, ResolvedUri
 from voxgate.model.volumes import (
@@ -36,9 +36,10 @@ from voxgate_remotes.derived import DerivedInfos
 from voxgate_remotes.folders import LocalFolder
 from voxgate_remotes.formats import WRITTEN, FileFormat, FolderFormat, file_format, folder_formats
 from voxgate_remotes.guard import PathGuard
-from voxgate_remotes.lives import Life, LivingVolume
+from voxgate_remotes.lives import Life, LivingVolume, gone
 from voxgate_remotes.metadata import Stamp, is_file, stamp
 from voxgate_remotes.readonly import refuse_deletion, refuse_write
+from voxgate_remotes.recent import Recent
 from voxgate_remotes.tensorstores import OpenedStore, Tuning
 
 _KEPT_OPEN = 256
@@ -104,7 +105,7 @@ class FilesRemote:
         self._config = config
         self._tuning = _tuning(config)
         self._guard = PathGuard(Path(unquote(parts.path)))
-        self._kept: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
+        self._kept: Recent[tuple[str, ...], _Kept] = Recent(_KEPT_OPEN)
         self._infos = DerivedInfos()
         self._lives: weakref.WeakValueDictionary[Path, Life] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()
@@ -120,7 +121,7 @@ class FilesRemote:
         kept = self._opened(path)
         info = self._infos.get(path, kept.store.info, lambda info: self._allowed(replace(info, format=kept.format)))
         bound = kept.store.bind(info, options)
-        return LivingVolume(bound, kept.life, kept.witness)
+        return LivingVolume(bound, kept.life, kept.witness, self._gone)
 
     def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
         """The groups and volumes right under a folder, by name; a volume has nothing under it.
@@ -190,8 +191,8 @@ class FilesRemote:
             refuse_other_volumes(folder, own, lambda inner: bool(self._formats(inner)))
             with self._life_of(folder).ending():
                 aside = set_aside(folder)
+            self._kept.drop(path)
             with self._lock:
-                self._kept.pop(path, None)
                 self._lives.pop(folder, None)
         remove(aside)
 
@@ -210,6 +211,10 @@ class FilesRemote:
             return info
         return replace(info, scales=tuple(replace(scale, writable=False) for scale in info.scales))
 
+    def _gone(self) -> VoxgateError:
+        """What is told of a volume whose metadata went away."""
+        return gone() if self._guard.root.is_dir() else _no_root()
+
     def _life_of(self, folder: Path) -> Life:
         """The life of the volume in a folder, the same for every name that leads there."""
         with self._lock:
@@ -218,15 +223,10 @@ class FilesRemote:
     def _opened(self, path: tuple[str, ...]) -> _Kept:
         """The volume's opened store: the kept one, unless its metadata changed since."""
         folder = self._guard.resolve(path)
-        with self._lock:
-            kept = self._kept.get(path)
+        kept = self._kept.get(path)
         if kept is None or kept.place != folder or not kept.is_current:
             kept = self._open(folder, path)
-        with self._lock:
-            self._kept[path] = kept
-            self._kept.move_to_end(path)
-            while len(self._kept) > _KEPT_OPEN:
-                self._kept.popitem(last=False)
+        self._kept.put(path, kept)
         return kept
 
     def _formats(self, folder: Path) -> tuple[FolderFormat, ...]:
@@ -251,7 +251,7 @@ class FilesRemote:
         formats = self._formats(folder)
         if not formats:
             if not self._guard.root.is_dir():
-                raise StoreUnavailable("the remote's folder is not there", "the operator checks its `uri` and mounts")
+                raise _no_root()
             raise UnknownVolume(f"there is no volume {'/'.join(path)!r} in this remote", "list the remote")
         if len(formats) > 1:
             names = " and ".join(each.name for each in formats)
@@ -273,6 +273,10 @@ class FilesRemote:
         before = stamp(files)
         store = found.open(LocalFolder(place, self._guard), self._tuning, overrides)
         return _Kept(place, files, before, store, found.name, life)
+
+
+def _no_root() -> StoreUnavailable:
+    return StoreUnavailable("the remote's folder is not there", "the operator checks its `uri` and mounts")
 
 
 def _tuning(config: RemoteConfig) -> Tuning:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from voxgate.model.errors import MetadataInvalid, StoreUnavailable
+from voxgate.model.volumes import CallContext
 from voxgate_remotes.guard import PathGuard
 from voxgate_remotes.metadata import is_file, read_json
 
@@ -48,6 +49,15 @@ class Folder(Protocol):
         """Tensorstore's kvstore spec of the folder."""
         ...
 
+    def patience(self, context: CallContext, doing: str) -> CallContext:
+        """A caller's patience while one request to the kvstore is waited for, which ends with the store's own limit.
+
+        Args:
+            context: the caller's.
+            doing: for the message: "reading a mesh".
+        """
+        ...
+
 
 class LocalFolder:
     """A folder of this machine, inside of a guarded root; satisfies Folder."""
@@ -84,6 +94,10 @@ class LocalFolder:
         """Tensorstore's spec of the folder."""
         return {"driver": "file", "path": f"{self.path}/"}
 
+    def patience(self, context: CallContext, doing: str) -> CallContext:  # noqa: ARG002
+        """The caller's alone: a disk answers, or the system says what is wrong with it."""
+        return context
+
 
 def checked_size(name: str, data: bytes, limit: int) -> bytes:
     """The bytes of a file of metadata, if they are not too many.
@@ -92,8 +106,13 @@ def checked_size(name: str, data: bytes, limit: int) -> bytes:
         MetadataInvalid.
     """
     if len(data) > limit:
-        raise MetadataInvalid(f"`{name}` is larger than any metadata", "restore it from the volume's source")
+        raise too_large(name)
     return data
+
+
+def too_large(name: str) -> MetadataInvalid:
+    """What is said of a file of metadata that is not read because of its size."""
+    return MetadataInvalid(f"`{name}` is larger than any metadata", "restore it from the volume's source")
 
 
 def required_json(folder: Folder, name: str) -> dict[str, Any]:

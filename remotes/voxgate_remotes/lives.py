@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, cast
 
-from voxgate.model.errors import MissingCapability, StoreRefused, UnknownVolume, VoxgateError
+from voxgate.model.errors import MissingCapability, StoreRefused, StoreUnavailable, UnknownVolume, VoxgateError
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import (
     ChunkPresence,
@@ -91,17 +91,19 @@ class Life:
 class LivingVolume:
     """A volume of files that answers as long as they are there. Thread-safe as the inner one is."""
 
-    def __init__(self, inner: Volume, life: Life, witness: str) -> None:
+    def __init__(self, inner: Volume, life: Life, witness: str, gone: Callable[[], VoxgateError]) -> None:
         """Watch a volume.
 
         Args:
             inner: the volume.
             life: of the volume in this process.
             witness: the path of a metadata file, without which it is none.
+            gone: the error of a volume that lost it.
         """
         self._inner = inner
         self._life = life
         self._witness = witness
+        self._gone = gone
 
     @property
     def info(self) -> VolumeInfo:
@@ -176,8 +178,16 @@ class LivingVolume:
         self._check()
 
     def _check(self) -> None:
-        if self._life.is_over or not os.path.exists(self._witness):
+        if self._life.is_over:
             raise gone()
+        try:
+            os.stat(self._witness)
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._gone() from None
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the volume's metadata cannot be looked at any more: {error.strerror}", "look at the store's host"
+            ) from None
 
 
 def gone() -> UnknownVolume:

@@ -17,6 +17,7 @@ from voxgate.model.errors import (
     StoreBusy,
     StoreRefused,
     StoreUnavailable,
+    UnsupportedFormat,
     VoxgateError,
 )
 from voxgate_remotes.http.failures import words_of
@@ -31,6 +32,7 @@ _ATTEMPTS = re.compile(r"All \d+ retry attempts failed: ")
 _CODE = re.compile(r"([A-Z][A-Za-z]{2,60}): ")
 _CURL = "CURL error "
 _NO_RANGES = "was ignored by server"
+_NO_SUCH_CODING = "Unrecognized content encoding type"
 _PASSING = ("ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED")
 _CREDENTIALS = (
     *("AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestExpired", "RequestTimeTooSkewed"),
@@ -39,6 +41,7 @@ _CREDENTIALS = (
 """S3's codes that mean who asks: some come with the status 400 (docs.aws.amazon.com, S3 API, ErrorResponses)."""
 _REGION = ("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException")
 _ACCESS_REMEDY = "check the remote's credentials and their rights at the store"
+_LISTING_REMEDY = " (without s3:ListBucket, S3 says the same of chunks that are absent)"
 
 
 @contextlib.contextmanager
@@ -46,7 +49,8 @@ def told(doing: str) -> Iterator[None]:
     """A block in which failures of the network, also those that became other errors already, say what they are.
 
     Raises:
-        StoreAccessDenied, StoreBusy, StoreRefused, StoreUnavailable.
+        StoreAccessDenied, StoreBusy, StoreRefused, StoreUnavailable; UnsupportedFormat for a Content-Encoding that no
+        transport here undoes.
     """
     try:
         yield
@@ -68,10 +72,15 @@ def network_error(error: Exception, doing: str) -> VoxgateError | None:
         doing: what was tried, for the message: "reading voxels".
     """
     text = str(error)
-    if _NO_RANGES in text:
+    if ignores_ranges(error):
         return StoreRefused(
             f"the server sends whole files where parts are asked for ({doing})",
             "sharded volumes need a server that answers Range requests; serve the volume unsharded, or elsewhere",
+        )
+    if _NO_SUCH_CODING in text:
+        return UnsupportedFormat(
+            f"the store sends a Content-Encoding that cannot be undone ({doing})",
+            "store the objects plain, or with the Content-Encoding gzip, br or zstd",
         )
     words = words_in(text)
     said = f": {words}" if words else ""
@@ -83,6 +92,16 @@ def network_error(error: Exception, doing: str) -> VoxgateError | None:
     return _of_status(status, f"({status}, {doing}){said}", words.partition(":")[0])
 
 
+def ignores_ranges(error: Exception) -> bool:
+    """Whether the server sent a whole object where part of it was asked for."""
+    return _NO_RANGES in str(error)
+
+
+def is_shorter(error: Exception) -> bool:
+    """Whether an object has not the bytes that were asked for."""
+    return str(error).startswith("OUT_OF_RANGE")
+
+
 def _of_status(status: int, what: str, code: str) -> VoxgateError:
     """The error of an HTTP status, where the store may have given a code of its own."""
     details = {"status": str(status)}
@@ -92,7 +111,8 @@ def _of_status(status: int, what: str, code: str) -> VoxgateError:
         remedy = "configure the address that it redirects to, if it is to be trusted"
         return StoreRefused(f"the store redirects requests for voxels {what}", remedy, details=details)
     if status in (401, 403) or code in _CREDENTIALS:
-        return StoreAccessDenied(f"the store does not let us in {what}", _ACCESS_REMEDY, details=details)
+        remedy = _ACCESS_REMEDY + (_LISTING_REMEDY if status == 403 and code == "AccessDenied" else "")
+        return StoreAccessDenied(f"the store does not let us in {what}", remedy, details=details)
     if status == 429 or code == "SlowDown":
         return StoreBusy(f"the store asks for fewer requests {what}", "try again later", details=details)
     if status >= 500 or status == 408:

@@ -11,10 +11,10 @@ from voxgate.model.errors import MetadataInvalid, PathRefused, StoreAccessDenied
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.folders import checked_size
 from voxgate_remotes.metadata import JSON_LIMIT_BYTES, json_object
-from voxgate_remotes.objects.sources import Source, read_all
+from voxgate_remotes.objects.sources import Print, Source, read_all
 
 _KEPT_BYTES = 2**20
-_FIRST = ("info", "zarr.json", ".zarray", ".zattrs", "attributes.json")
+FIRST = ("info", "zarr.json", ".zarray", ".zattrs", "attributes.json")
 """What the formats ask for first: asked for together, they cost one round trip."""
 
 
@@ -31,6 +31,7 @@ class Sight:
         self._context = context
         self._lock = threading.Lock()
         self._found: dict[str, bytes | None] = {}
+        self._prints: dict[str, Print] = {}
         self._denied: StoreAccessDenied | None = None
         self._is_over = False
 
@@ -56,7 +57,7 @@ class Sight:
 
     def look_ahead(self, prefix: str) -> None:
         """Ask at once for what any format asks for first."""
-        keys = [f"{prefix}{name}" for name in _FIRST]
+        keys = [f"{prefix}{name}" for name in FIRST]
         with contextlib.suppress(StoreAccessDenied, MetadataInvalid):  # asked again one by one, who is to blame is told
             self._keep(read_all(self._source, keys, JSON_LIMIT_BYTES, self._context))
 
@@ -86,16 +87,23 @@ class Sight:
             raise self._denied from None
 
     @property
-    def present(self) -> dict[str, bytes]:
-        """The documents that were there, by key."""
+    def present(self) -> dict[str, Print]:
+        """What the documents that were there are known by, by key."""
         with self._lock:
-            return {key: data for key, data in self._found.items() if data is not None}
+            return dict(self._prints)
+
+    @property
+    def count(self) -> int:
+        """How many documents were asked for: more of them are a sign of life."""
+        with self._lock:
+            return len(self._found) + len(self._prints)
 
     def _keep(self, found: dict[str, bytes | None]) -> None:
         with self._lock:
             if not self._is_over:
                 small = {key: data for key, data in found.items() if data is None or len(data) <= _KEPT_BYTES}
                 self._found.update(small)
+                self._prints.update({key: Print.of(data) for key, data in found.items() if data is not None})
 
 
 class KvFolder:
@@ -130,6 +138,10 @@ class KvFolder:
     def kvstore(self) -> dict[str, Any]:
         """Tensorstore's spec of the folder."""
         return self._sight.source.kvstore(self._prefix)
+
+    def patience(self, context: CallContext, doing: str) -> CallContext:
+        """A caller's patience with one request; see `Folder.patience`."""
+        return self._sight.source.patience.of(context, doing)
 
 
 def checked_relative(relative: str) -> str:

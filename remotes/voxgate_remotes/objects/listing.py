@@ -37,7 +37,7 @@ from voxgate.model.errors import (
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.config import CredentialsConfig
 from voxgate_remotes.http.failures import failure, words_of
-from voxgate_remotes.http.session import StoreCall, StoreSession
+from voxgate_remotes.http.session import HttpLimits, StoreCall, StoreSession
 from voxgate_remotes.metadata import json_object
 
 _EXTRA = 'pip install "voxgate-remotes[objects]"'
@@ -94,12 +94,14 @@ class S3Listing:
         root: of the remote: empty, or ends with "/".
         settings: what obstore's S3Store takes beside: endpoint, region, skip_signature.
         profile: of the shared credentials file; empty for the environment, or the default one.
+        timeout_s: what a request may take.
     """
 
     bucket: str
     root: str
     settings: Mapping[str, Any]
     profile: str = ""
+    timeout_s: float = 60.0
 
     def level(self, prefix: str, context: CallContext) -> Level:
         """What lies right under a prefix; see `Listing.level`."""
@@ -120,7 +122,8 @@ class S3Listing:
     def _store(self) -> Any:
         from obstore.store import S3Store  # noqa: PLC0415  (an extra)
 
-        options: Any = {"allow_http": True, "connect_timeout": timedelta(seconds=10), "timeout": timedelta(seconds=60)}
+        whole, connect = timedelta(seconds=self.timeout_s), timedelta(seconds=min(10.0, self.timeout_s))
+        options: Any = {"allow_http": True, "connect_timeout": connect, "timeout": whole}
         retries: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
         keys = {} if self.settings.get("skip_signature") else _keys_of_profile(self.profile)
         settings = {**self.settings, **keys}
@@ -136,17 +139,20 @@ class GcsListing:
         bucket: its name.
         root: of the remote: empty, or ends with "/".
         tokens: the token to ask with; empty for none.
+        limits: patience with the server.
     """
 
     base_url: str
     bucket: str
     root: str
     tokens: Callable[[], str] = field(repr=False)
+    limits: HttpLimits = field(default_factory=HttpLimits)
 
     def level(self, prefix: str, context: CallContext) -> Level:
         """What lies right under a prefix; see `Listing.level`."""
         token = self.tokens()
-        session = StoreSession(self.base_url, credentials=CredentialsConfig(token=SecretStr(token) if token else None))
+        credentials = CredentialsConfig(token=SecretStr(token) if token else None)
+        session = StoreSession(self.base_url, credentials=credentials, limits=self.limits)
         folders: list[str] = []
         has_objects, page = False, ""
         while True:

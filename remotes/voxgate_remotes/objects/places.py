@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable
@@ -13,17 +14,19 @@ import tensorstore as ts
 
 from voxgate.model.errors import ConfigInvalid, PathRefused
 from voxgate_remotes.config import RemoteConfig, nearest
-from voxgate_remotes.http.session import StoreSession
+from voxgate_remotes.http.session import HttpLimits, StoreSession
 from voxgate_remotes.http.tokens import token_of
 from voxgate_remotes.http.uris import base_url
 from voxgate_remotes.objects.listing import GcsListing, GoogleTokens, Listing, NoListing, S3Listing
+from voxgate_remotes.objects.patience import Patience
 from voxgate_remotes.objects.sources import RETRIES, BucketSource, Source, WebSource
 from voxgate_remotes.tensorstores import STORE_ERRORS
 
 GCS_URL_VARIABLE = "TENSORSTORE_GCS_HTTP_URL"
 """Where tensorstore's gcs driver looks for another server, an emulator; it has no such field in its specs."""
 _GCS_URL = "https://storage.googleapis.com"
-_COMMON: dict[str, tuple[type, ...]] = {"believed_s": (int, float), "cache_bytes": (int,)}
+_TIMEOUT_S = 60.0
+_COMMON: dict[str, tuple[type, ...]] = {"believed_s": (int, float), "cache_bytes": (int,), "timeout_s": (int, float)}
 _WEB = {**_COMMON}
 _GS = {**_COMMON, "anonymous": (bool,), "conditional_writes": (bool,)}
 _S3 = {**_GS, "endpoint": (str,), "region": (str,), "profile": (str,)}
@@ -40,12 +43,14 @@ class Place:
         source: makes what its documents are read from; the tokens in it are those of now.
         bucket: the same as a bucket that takes writes; None for what takes none.
         listing: what lists it.
+        patience: with it.
         merges_safely: whether two writers of one granule, wherever they are, lose nothing.
     """
 
     source: Callable[[], Source]
     bucket: BucketSource | None
     listing: Listing
+    patience: Patience
     merges_safely: bool = False
 
 
@@ -81,7 +86,8 @@ def _check_options(config: RemoteConfig, scheme: str) -> None:
             )
         if key not in known:
             raise ConfigInvalid(f"a remote of {scheme}: has no option {key!r}", nearest(key, known))
-        if type(value) not in known[key] or (isinstance(value, int | float) and value < 0):
+        is_bad = isinstance(value, int | float) and (value < 0 or (key == "timeout_s" and not 0 < value < math.inf))
+        if type(value) not in known[key] or is_bad:
             raise ConfigInvalid(f"the option {key!r} cannot be {value!r}", f"give a {known[key][-1].__name__}")
     if config.options.get("anonymous") and config.options.get("profile"):
         raise ConfigInvalid("the options 'anonymous' and 'profile' contradict each other", "remove one of them")
@@ -89,14 +95,26 @@ def _check_options(config: RemoteConfig, scheme: str) -> None:
 
 def _web(config: RemoteConfig) -> Place:
     where = base_url(config.uri, "https")
-    session = StoreSession(where.base_url, credentials=config.credentials)
+    patience = _patience(config)
+    session = StoreSession(where.base_url, credentials=config.credentials, limits=_limits(patience))
     root = "/".join(("", *where.path, ""))
 
     def source() -> Source:
         token = token_of(config.credentials)
-        return WebSource(session, where.base_url, root, (f"Authorization: Bearer {token}",) if token else ())
+        headers = (f"Authorization: Bearer {token}",) if token else ()
+        return WebSource(session, where.base_url, root, patience, headers)
 
-    return Place(source, None, NoListing())
+    return Place(source, None, NoListing(), patience)
+
+
+def _patience(config: RemoteConfig) -> Patience:
+    scheme = urlsplit(config.uri).scheme
+    who = "the web server" if scheme in ("http", "https") else f"the {scheme} store"
+    return Patience(float(config.options.get("timeout_s", _TIMEOUT_S)), who)
+
+
+def _limits(patience: Patience) -> HttpLimits:
+    return HttpLimits(connect_s=min(HttpLimits().connect_s, patience.seconds), read_s=patience.seconds)
 
 
 def _s3(config: RemoteConfig) -> Place:
@@ -118,9 +136,11 @@ def _s3(config: RemoteConfig) -> Place:
         spec["use_conditional_write"] = bool(options["conditional_writes"])
     profile = str(options.get("profile", ""))
     spec["aws_credentials"] = _aws_credentials(bool(options.get("anonymous")), profile)
-    source = _opened(spec, root)
+    patience = _patience(config)
+    source = _opened(spec, root, patience)
     merges = bool(options.get("conditional_writes", not endpoint))
-    return Place(lambda: source, source, S3Listing(bucket, root, settings, profile), merges)
+    listing = S3Listing(bucket, root, settings, profile, patience.seconds)
+    return Place(lambda: source, source, listing, patience, merges)
 
 
 def _aws_credentials(anonymous: bool, profile: str) -> dict[str, str]:
@@ -135,19 +155,22 @@ def _aws_credentials(anonymous: bool, profile: str) -> dict[str, str]:
 def _gcs(config: RemoteConfig) -> Place:
     """A bucket of GCS. An anonymous one is read as the public files of a web server, which is what it is."""
     bucket, root = _bucket(config.uri)
+    patience = _patience(config)
     server = base_url(os.environ.get(GCS_URL_VARIABLE) or _GCS_URL, "https").base_url
     if config.options.get("anonymous"):
-        session = StoreSession(server, credentials=config.credentials)
-        web = WebSource(session, server, f"/{bucket}/{root}")
-        return Place(lambda: web, None, GcsListing(server, bucket, root, lambda: ""))
-    source = _opened({"driver": "gcs", "bucket": bucket, "gcs_request_retries": RETRIES}, root)
+        session = StoreSession(server, credentials=config.credentials, limits=_limits(patience))
+        web = WebSource(session, server, f"/{bucket}/{root}", patience)
+        listing = GcsListing(server, bucket, root, lambda: "", _limits(patience))
+        return Place(lambda: web, None, listing, patience)
+    source = _opened({"driver": "gcs", "bucket": bucket, "gcs_request_retries": RETRIES}, root, patience)
     # Another server has no business with Google's credentials.
     tokens = GoogleTokens() if server == _GCS_URL else lambda: ""
     merges = bool(config.options.get("conditional_writes", True))
-    return Place(lambda: source, source, GcsListing(server, bucket, root, tokens), merges)
+    listing = GcsListing(server, bucket, root, tokens, _limits(patience))
+    return Place(lambda: source, source, listing, patience, merges)
 
 
-def _opened(spec: dict[str, Any], root: str) -> BucketSource:
+def _opened(spec: dict[str, Any], root: str, patience: Patience) -> BucketSource:
     """A bucket whose spec tensorstore takes.
 
     Raises:
@@ -157,7 +180,7 @@ def _opened(spec: dict[str, Any], root: str) -> BucketSource:
         ts.KvStore.Spec({**spec, "path": root})
     except STORE_ERRORS:
         raise ConfigInvalid("the uri names no bucket that the store could have", "correct its name") from None
-    return BucketSource(spec, root)
+    return BucketSource(spec, root, patience)
 
 
 def _bucket(uri: str) -> tuple[str, str]:

@@ -16,17 +16,21 @@ import tensorstore as ts
 
 from voxgate.model.geometry import Box, grid_cells
 from voxgate.model.volumes import CallContext, VolumeInfo
+from voxgate_remotes.objects.patience import Patience
 from voxgate_remotes.tensorstores import STORE_ERRORS, View, wait
 
 _AT_ONCE = 32
+
+DOING = "looking for stored chunks"
 
 
 class Presence:
     """The stored chunks of one opened volume. Thread-safe; opens nothing before it is asked."""
 
-    def __init__(self, views: Sequence[View]) -> None:
-        """Take the views of all scales, with the axes t, c, z, y, x in global coordinates."""
+    def __init__(self, views: Sequence[View], patience: Patience) -> None:
+        """Take the views of all scales, with the axes t, c, z, y, x in global coordinates; patience with the store."""
         self._views = views
+        self._patience = patience
         self._strict: dict[int, View] = {}
         self._lock = threading.Lock()
 
@@ -34,14 +38,14 @@ class Presence:
         """Whether no stored chunk overlaps `box`, which lies inside of the scale.
 
         Raises:
-            What tensorstore raises for anything but an absent chunk; Cancelled, DeadlineExceeded.
+            What tensorstore raises for anything but an absent chunk; StoreUnavailable, Cancelled, DeadlineExceeded.
         """
         view = self._strict_view(scale, context)[time]
         level = info.scales[scale]
         step = int((self._views[scale].chunk_layout.read_chunk.shape or [0, 1])[1] or info.channel_count)
         cells = grid_cells(box, level.stored_chunk_shape, level.grid_origin)
         firsts = ((c, *cell.start.zyx) for cell in cells for c in range(0, info.channel_count, step))
-        return not any(_is_there(view, places, context) for places in _batches(firsts))
+        return not any(_is_there(view, places, self._patience.of(context, DOING)) for places in _batches(firsts))
 
     def _strict_view(self, scale: int, context: CallContext) -> View:
         with self._lock:
@@ -49,7 +53,7 @@ class Presence:
         if known is not None:
             return known
         spec = {**self._views[scale].spec().to_json(), "fill_missing_data_reads": False}
-        view = wait(ts.open(spec, open=True, context=ts.Context()), context)
+        view = wait(ts.open(spec, open=True, context=ts.Context()), self._patience.of(context, DOING))
         with self._lock:
             return self._strict.setdefault(scale, view)
 

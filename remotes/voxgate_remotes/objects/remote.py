@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -23,15 +22,16 @@ from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.creation import checked_spec
 from voxgate_remotes.derived import DerivedInfos
 from voxgate_remotes.formats import WRITTEN, FolderFormat, folder_formats
-from voxgate_remotes.metadata import JSON_LIMIT_BYTES
 from voxgate_remotes.objects.creation import write_documents
 from voxgate_remotes.objects.failures import told
 from voxgate_remotes.objects.folders import KvFolder, Sight
 from voxgate_remotes.objects.places import key_prefix, place_of
 from voxgate_remotes.objects.presence import Presence
-from voxgate_remotes.objects.sources import Source, read_all
-from voxgate_remotes.objects.volumes import ObjectVolume
+from voxgate_remotes.objects.sources import Print, Source, unchanged
+from voxgate_remotes.objects.volumes import ObjectVolume, Opened
+from voxgate_remotes.objects.witness import Witness
 from voxgate_remotes.readonly import refuse_write
+from voxgate_remotes.recent import Recent
 from voxgate_remotes.tensorstores import OpenedStore, Tuning
 
 _KEPT_OPEN = 256
@@ -47,22 +47,25 @@ class _Kept:
         store: what was opened.
         presence: of its chunks; None where its format does not read through tensorstore.
         source: what it was opened from, with the token of that time.
-        documents: those that it was described by, by key.
+        documents: what those that it was described by are known by, by key.
+        witness: the one that is looked at where chunks are absent.
         believed_until: value of `time.monotonic()` after which they are asked for again.
     """
 
     store: OpenedStore = field(repr=False)  # it shows the headers that it asks with
     presence: Presence | None
     source: Source
-    documents: dict[str, bytes]
+    documents: dict[str, Print]
+    witness: Witness | None
     believed_until: float
 
 
 class ObjectsRemote:
     """Volumes that are not on this machine. Thread-safe.
 
-    Options: `believed_s` (default 5): how long a described volume is believed to be as it was; `cache_bytes` (default
-    0): decoded chunks kept in memory for each open volume; for buckets `anonymous` (sign nothing) and
+    Options: `believed_s` (default 5): how long a described volume is believed to be as it was; `timeout_s` (default
+    60): how long the store may send nothing while something is waited for; `cache_bytes` (default 0): decoded chunks
+    kept in memory for each open volume; for buckets `anonymous` (sign nothing) and
     `conditional_writes` (whether the store writes on condition, so that cut granules are merged: taken for granted of
     S3 at Amazon and of GCS, not of an `endpoint`); for s3 `endpoint`, `region` and `profile`.
 
@@ -80,9 +83,8 @@ class ObjectsRemote:
         self._believed_s = float(config.options.get("believed_s", _BELIEVED_S))
         self._tuning = Tuning(fsync=False, cache_bytes=int(config.options.get("cache_bytes", 0)))
         self._is_writable = config.writable and self._place.bucket is not None
-        self._kept: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
+        self._kept: Recent[tuple[str, ...], _Kept] = Recent(_KEPT_OPEN)
         self._infos = DerivedInfos()
-        self._lock = threading.Lock()
         self._creating = threading.Lock()
         self._context = CallContext()
 
@@ -100,8 +102,15 @@ class ObjectsRemote:
             PathRefused, StoreAccessDenied, StoreBusy, StoreRefused, StoreUnavailable, Cancelled, DeadlineExceeded.
         """
         kept = self._opened(path, options.context)
-        bound = kept.store.bind(self._infos.get(path, kept.store.info, self._allowed), options)
-        return ObjectVolume(bound, options, kept.presence, merges_safely=self._place.merges_safely)
+        info = self._infos.get(path, kept.store.info, self._allowed)
+
+        def check_there(context: CallContext) -> None:
+            if kept.witness is not None:
+                kept.witness.check(context, lambda: self._kept.drop(path))
+
+        place = self._place
+        opened = Opened(kept.store, info, kept.presence, place.patience, check_there, place.merges_safely)
+        return ObjectVolume(opened, options)
 
     def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
         """The groups and volumes right under a prefix, by name; a volume has nothing under it.
@@ -146,8 +155,7 @@ class ObjectsRemote:
             if not {each.name for each in self._formats(bucket, path, context)} <= {WRITTEN[name]}:
                 raise AlreadyExists("a volume of another format has this name", "choose another name")
             write_documents(bucket, self._place.listing, prefix, documents, context)
-        with self._lock:
-            self._kept.pop(path, None)
+        self._kept.drop(path)
         return self.open(path, OpenOptions(context=context))
 
     def resolve(self, uri: str) -> ResolvedUri | None:
@@ -175,17 +183,12 @@ class ObjectsRemote:
     def _opened(self, path: tuple[str, ...], context: CallContext) -> _Kept:
         """The volume's opened store: the kept one, unless its documents changed since."""
         context.check()
-        with self._lock:
-            kept = self._kept.get(path)
+        kept = self._kept.get(path)
         if kept is None or not self._is_current(kept, context):
             kept = self._open(path, context)
         elif time.monotonic() >= kept.believed_until:
             kept = replace(kept, believed_until=time.monotonic() + self._believed_s)
-        with self._lock:
-            self._kept[path] = kept
-            self._kept.move_to_end(path)
-            while len(self._kept) > _KEPT_OPEN:
-                self._kept.popitem(last=False)
+        self._kept.put(path, kept)
         return kept
 
     def _is_current(self, kept: _Kept, context: CallContext) -> bool:
@@ -193,7 +196,7 @@ class ObjectsRemote:
         if time.monotonic() < kept.believed_until:
             return True
         source = self._place.source()
-        return source == kept.source and read_all(source, kept.documents, JSON_LIMIT_BYTES, context) == kept.documents
+        return source == kept.source and unchanged(source, kept.documents, context)
 
     def _open(self, path: tuple[str, ...], context: CallContext) -> _Kept:
         """Open and describe a volume."""
@@ -202,7 +205,8 @@ class ObjectsRemote:
         sight = Sight(source, context)
         sight.look_ahead(prefix)
         folder = KvFolder(sight, prefix)
-        tuning = replace(self._tuning, patience=context)
+        patience = self._place.patience
+        tuning = replace(self._tuning, patience=patience.of(context, "opening the volume", lambda: sight.count))
         with told("opening the volume"), sight.opening():
             found = folder_formats(folder)
             if not found:
@@ -212,8 +216,9 @@ class ObjectsRemote:
                 names = " and ".join(each.name for each in found)
                 raise UnsupportedFormat(f"the folder is {names} at once", "remove the metadata of all but one format")
             store = found[0].open(folder, tuning, self._config.overrides(path))
-        views = getattr(store, "views", None)
-        return _Kept(store, Presence(views) if views else None, source, sight.present, believed_until)
+        views, documents = getattr(store, "views", None), sight.present
+        presence = Presence(views, patience) if views else None
+        return _Kept(store, presence, source, documents, Witness.of(source, prefix, documents), believed_until)
 
     def _where_to_look(self) -> str:
         return "list the remote" if self._place.bucket else "give the path of a volume: a web server lists nothing"

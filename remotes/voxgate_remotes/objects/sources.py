@@ -6,30 +6,55 @@ apart; those of buckets by the same driver of tensorstore that reads the voxels,
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import tensorstore as ts
 
-from voxgate.model.errors import ChunkCorrupt, DeadlineExceeded, MetadataInvalid, StoreUnavailable
+from voxgate.model.errors import ChunkCorrupt, MetadataInvalid
 from voxgate.model.volumes import CallContext
-from voxgate_remotes.folders import checked_size
+from voxgate_remotes.folders import checked_size, too_large
 from voxgate_remotes.http.failures import failure, words_of
 from voxgate_remotes.http.session import StoreCall, StoreSession
-from voxgate_remotes.objects.failures import told
-from voxgate_remotes.tensorstores import wait
+from voxgate_remotes.objects.failures import ignores_ranges, is_shorter, told
+from voxgate_remotes.objects.patience import Patience
+from voxgate_remotes.tensorstores import STORE_ERRORS, wait
 
-_PATIENCE_S = 60.0
+T = TypeVar("T")
+
 _AT_ONCE = 8
 _GONE = (404, 410)
 
 
+@dataclass(frozen=True, slots=True)
+class Print:
+    """What a document is known by when it is looked at again.
+
+    Attributes:
+        size: in bytes.
+        digest: SHA-256.
+    """
+
+    size: int
+    digest: bytes
+
+    @staticmethod
+    def of(data: bytes) -> Print:
+        """Of a document."""
+        return Print(len(data), hashlib.sha256(data).digest())
+
+
 class Source(Protocol):
     """The objects of a store by their keys, below the remote's root: "em/info"."""
+
+    @property
+    def patience(self) -> Patience:
+        """With the store."""
+        ...
 
     def read(self, key: str, limit: int, context: CallContext) -> bytes | None:
         """An object whole; None where there is none.
@@ -37,6 +62,14 @@ class Source(Protocol):
         Raises:
             MetadataInvalid: when it has more than `limit` bytes.
             StoreAccessDenied, StoreBusy, StoreRefused, StoreUnavailable, PathRefused, Cancelled, DeadlineExceeded.
+        """
+        ...
+
+    def again(self, key: str, size: int, context: CallContext) -> bytes | None:
+        """An object that had `size` bytes; None where there is none. Of a larger one not all; one request.
+
+        Raises:
+            As `read`, but for MetadataInvalid.
         """
         ...
 
@@ -53,12 +86,14 @@ class WebSource:
         session: with the server.
         base_url: the server's scheme, host and port.
         root: decoded path of the remote's root: starts and ends with "/".
+        patience: with it, where tensorstore asks.
         headers: "Name: value" of what tensorstore sends; it may hold a token.
     """
 
     session: StoreSession
     base_url: str
     root: str
+    patience: Patience
     headers: tuple[str, ...] = field(default=(), repr=False)
 
     def read(self, key: str, limit: int, context: CallContext) -> bytes | None:
@@ -67,12 +102,19 @@ class WebSource:
         try:
             answer = self.session.request(call, context)
         except ChunkCorrupt:
-            raise MetadataInvalid(f"`{_name(key)}` is larger than any metadata", "look at the store") from None
+            raise too_large(_name(key)) from None
         if answer.status in _GONE:
             return None
         if answer.status != 200:
             raise failure(answer, words_of(answer.body.decode(errors="replace")))
         return None if answer.body.lstrip()[:1] == b"<" else answer.body
+
+    def again(self, key: str, size: int, context: CallContext) -> bytes | None:
+        """An object; see `Source.again`."""
+        try:
+            return self.read(key, size, context)
+        except MetadataInvalid:
+            return b""
 
     def kvstore(self, prefix: str) -> dict[str, Any]:
         """Tensorstore's spec; see `Source.kvstore`."""
@@ -96,17 +138,40 @@ class BucketSource:
     Attributes:
         spec: tensorstore's, without the path.
         root: the remote's root: empty, or ends with "/".
+        patience: with each request.
         context: the ts.Context whose credentials and connections all documents share.
     """
 
     spec: dict[str, Any]
     root: str
+    patience: Patience
     context: Any = field(default_factory=ts.Context, repr=False)
 
     def read(self, key: str, limit: int, context: CallContext) -> bytes | None:
-        """An object; see `Source.read`."""
-        found = self._asked(lambda store: store.read(self.root + key), context, f"reading `{_name(key)}`")
-        return checked_size(_name(key), found.value, limit) if found.state == "value" else None
+        """An object; see `Source.read`.
+
+        Tensorstore takes objects whole and tells no sizes: the first byte too many is asked for before. (A server that
+        knows no ranges answers that with everything.)
+        """
+
+        def ask(store: Any, answered: Answered) -> bytes | None:
+            excess = _part(store, self.root + key, slice(limit, limit + 1), answered)
+            if excess:
+                raise too_large(_name(key))
+            found = None if excess is None else answered(store.read(self.root + key))
+            return bytes(found.value) if found is not None and found.state == "value" else None
+
+        data: bytes | None = self._asked(ask, context, f"reading `{_name(key)}`")
+        return data if data is None else checked_size(_name(key), data, limit)
+
+    def again(self, key: str, size: int, context: CallContext) -> bytes | None:
+        """An object; see `Source.again`. A longer one that begins as the old one did counts as that one."""
+
+        def ask(store: Any, answered: Answered) -> bytes | None:
+            return _part(store, self.root + key, slice(0, max(1, size)), answered)
+
+        found: bytes | None = self._asked(ask, context, f"looking at `{_name(key)}` again")
+        return found
 
     def create(self, key: str, data: bytes, context: CallContext) -> bool:
         """Write an object that is not there; answers whether it was not.
@@ -117,8 +182,8 @@ class BucketSource:
             StoreAccessDenied, StoreBusy, StoreRefused, StoreUnavailable, Cancelled, DeadlineExceeded.
         """
 
-        def write(store: Any) -> Any:
-            return store.write(self.root + key, data, if_equal=_NO_VALUE)
+        def write(store: Any, answered: Answered) -> Any:
+            return answered(store.write(self.root + key, data, if_equal=_NO_VALUE))
 
         return bool(self._asked(write, context, f"writing `{_name(key)}`").generation)
 
@@ -126,17 +191,33 @@ class BucketSource:
         """Tensorstore's spec; see `Source.kvstore`."""
         return {**self.spec, "path": f"{self.root}{prefix}"}
 
-    def _asked(self, what: Any, context: CallContext, doing: str) -> Any:
-        """The result of what is asked of the bucket, within bounded time."""
-        latest = time.monotonic() + _PATIENCE_S
-        bounded = replace(context, deadline=latest if context.deadline is None else min(latest, context.deadline))
-        try:
-            with told(doing):
-                store = wait(ts.KvStore.open(self.spec, context=self.context), bounded)
-                return wait(what(store), bounded)
-        except DeadlineExceeded:
-            context.check()
-            raise StoreUnavailable(f"the store did not answer in {_PATIENCE_S:.0f} s ({doing})", "try later") from None
+    def _asked(self, ask: Callable[[Any, Answered], Any], context: CallContext, doing: str) -> Any:
+        """What `ask` finds in the bucket; each answer it waits for comes within bounded time."""
+
+        def answered(future: Any) -> Any:
+            return wait(future, self.patience.of(context, doing))
+
+        with told(doing):
+            return ask(answered(ts.KvStore.open(self.spec, context=self.context)), answered)
+
+
+Answered = Callable[[Any], Any]
+"""What waits for the result of a tensorstore future."""
+
+
+def _part(store: Any, key: str, byte_range: slice, answered: Answered) -> bytes | None:
+    """Part of an object; all of it where a server knows no ranges; empty where it has no such part; None without it."""
+    try:
+        found = answered(store.read(key, byte_range=byte_range))
+    except STORE_ERRORS as error:
+        if is_shorter(error):
+            return b""
+        if not ignores_ranges(error):
+            raise
+        if byte_range.start:  # nothing is known of its size
+            return b""
+        found = answered(store.read(key))
+    return bytes(found.value) if found.state == "value" else None
 
 
 _NO_VALUE = b"\x02"
@@ -145,11 +226,25 @@ _NO_VALUE = b"\x02"
 
 def read_all(source: Source, keys: Iterable[str], limit: int, context: CallContext) -> dict[str, bytes | None]:
     """Several documents, asked for at the same time; the first failure is raised. See `Source.read`."""
+    return _at_once(lambda key: source.read(key, limit, context), keys)
+
+
+def unchanged(source: Source, prints: Mapping[str, Print], context: CallContext) -> bool:
+    """Whether documents are as they were; all are asked for at the same time. See `Source.again`."""
+
+    def is_same(key: str) -> bool:
+        found = source.again(key, prints[key].size, context)
+        return found is not None and Print.of(found) == prints[key]
+
+    return all(_at_once(is_same, prints).values())
+
+
+def _at_once(ask: Callable[[str], T], keys: Iterable[str]) -> dict[str, T]:
     wanted = list(keys)
     if len(wanted) < 2:
-        return {key: source.read(key, limit, context) for key in wanted}
+        return {key: ask(key) for key in wanted}
     with ThreadPoolExecutor(min(_AT_ONCE, len(wanted)), "voxgate-documents") as pool:
-        return dict(zip(wanted, pool.map(lambda key: source.read(key, limit, context), wanted), strict=True))
+        return dict(zip(wanted, pool.map(ask, wanted), strict=True))
 
 
 def _name(key: str) -> str:

@@ -1,13 +1,12 @@
 """Reading the files of one folder, whole or in part, wherever it is; no more of them than is sane.
 
-Programs that write through cloud-files (cloud-volume, igneous) store compressed files of a local folder as `NAME.gz`
-and those of object stores under their own name, with a Content-Encoding that not every transport undoes: so what is
-no mesh and looks like gzip (RFC 1952) is looked at once more.
+Programs that write through cloud-files (cloud-volume, igneous) store compressed files of a local folder as `NAME.gz`,
+`NAME.br` … and those of object stores under their own name, with a Content-Encoding that not every transport undoes:
+so what is no mesh and looks compressed is looked at once more.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ import tensorstore as ts
 from voxgate.model.errors import ChunkCorrupt, InvalidSegmentId, MetadataInvalid, StoreAccessDenied
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.folders import Folder
+from voxgate_remotes.suffixes import GZIP, SUFFIXES, Suffix, undone
 from voxgate_remotes.tensorstores import STORE_ERRORS, store_error, wait
 
 T = TypeVar("T")
@@ -24,8 +24,6 @@ MOST_BYTES = 2**30
 """The most bytes that one mesh or skeleton may have, stored or decoded."""
 
 REMEDY = "make it anew"
-_GZIP_MAGIC = b"\x1f\x8b"
-_GZIP_WINDOW = 31  # zlib: the largest window, with gzip's header
 
 
 class KeptFiles:
@@ -54,7 +52,7 @@ class KeptFiles:
             return None
 
     def whole(self, name: str, parse: Callable[[bytes], T], limit: int = MOST_BYTES) -> T | None:
-        """A file, parsed, as it is or compressed with gzip; None where it is absent.
+        """A file, parsed, as it is or with a compression suffix; None where it is absent.
 
         Args:
             name: relative to the folder.
@@ -62,18 +60,46 @@ class KeptFiles:
             limit: the most bytes, compressed or not.
 
         Raises:
-            ChunkCorrupt: also for too many bytes; PathRefused, StoreUnavailable, Cancelled, DeadlineExceeded.
+            ChunkCorrupt: also for too many bytes, and for a file that is there with several suffixes, or in a folder
+                of this machine with and without one; PathRefused, StoreUnavailable, Cancelled, DeadlineExceeded.
         """
         plain = self._bytes(name, limit)
+        if plain is None or self._folder.path is not None:  # elsewhere, readers know of no suffixes
+            found = self._suffixed(name, limit)
+            if len(found) + (plain is not None) > 1:
+                raise ChunkCorrupt(f"`{name}` is there twice: readers differ in which one counts", "remove the older")
+            if found:
+                return self._parsed(*found[0], parse, limit)
         if plain is None:
-            compressed = self._bytes(f"{name}.gz", limit)
-            return None if compressed is None else parse(gunzipped(compressed, limit))
+            return None
         try:
             return parse(plain)
         except ChunkCorrupt:
-            if not plain.startswith(_GZIP_MAGIC):
+            suffix = next((each for each in SUFFIXES if each.magic and plain.startswith(each.magic)), None)
+            if suffix is None:
                 raise
-        return parse(gunzipped(plain, limit))
+        return parse(undone(plain, suffix, limit, f"`{name}`", REMEDY))
+
+    def _suffixed(self, name: str, limit: int) -> list[tuple[bytes, Suffix]]:
+        """What is there under a name with each suffix."""
+        names = [f"{name}{suffix.ending}" for suffix in SUFFIXES]
+        if self._folder.path is None:
+            stored = self._asked(names, None)
+            if any(data is not None and len(data) > limit for data in stored):
+                raise ChunkCorrupt(f"`{name}` has more than {limit} bytes", REMEDY)
+        else:
+            stored = [self._bytes(each, limit) for each in names]
+        return [(data, suffix) for data, suffix in zip(stored, SUFFIXES, strict=True) if data is not None]
+
+    def _parsed(self, data: bytes, suffix: Suffix, parse: Callable[[bytes], T], limit: int) -> T:
+        """What was stored with a suffix; a web server may have undone it: some take it for its own."""
+        try:
+            plain = undone(data, suffix, limit, "what is stored with a compression suffix", REMEDY)
+        except ChunkCorrupt:
+            if self._folder.path is not None or (suffix.magic and data.startswith(suffix.magic)):
+                raise
+            plain = data
+        return parse(plain)
 
     def part(self, name: str, start: int, stop: int) -> bytes | None:
         """The bytes [start, stop) of a file; None where it is absent.
@@ -83,14 +109,14 @@ class KeptFiles:
         """
         if not 0 <= start <= stop < 2**63 or stop - start > MOST_BYTES:
             raise ChunkCorrupt(f"what is stored of `{name}` states {stop - start} bytes at {start}", REMEDY)
-        data = self._asked(name, slice(start, stop))
+        (data,) = self._asked([name], slice(start, stop))
         if data is not None and len(data) != stop - start:
             raise ChunkCorrupt(f"`{name}` is shorter than is stated of it", REMEDY)
         return data
 
     def _bytes(self, name: str, limit: int) -> bytes | None:
         if self._folder.path is None:  # `Folder.read` is for documents: it may take a page in HTML for an absent one
-            data = self._asked(name, None)
+            (data,) = self._asked([name], None)
             if data is not None and len(data) > limit:
                 raise ChunkCorrupt(f"`{name}` has more than {limit} bytes", REMEDY)
             return data
@@ -101,18 +127,20 @@ class KeptFiles:
         except MetadataInvalid as error:
             raise ChunkCorrupt(f"`{name}` has more than {limit} bytes", REMEDY) from error
 
-    def _asked(self, name: str, byte_range: slice | None) -> bytes | None:
-        """What tensorstore reads of a file; None where it is absent."""
-        self._folder.within(name)  # the name was found in a file, or the file may be a link: both are looked at
+    def _asked(self, names: list[str], byte_range: slice | None) -> list[bytes | None]:
+        """What tensorstore reads of files, all of them at once; None where one is absent."""
+        for name in names:
+            self._folder.within(name)  # the name was found in a file, or the file may be a link: both are looked at
         self._context.check()
         try:
             store = wait(ts.KvStore.open(self._folder.kvstore()), self._context)
-            found = wait(store.read(name, byte_range=byte_range), self._context)
+            futures = [store.read(name, byte_range=byte_range) for name in names]
+            found = [wait(future, self._context) for future in futures]
         except STORE_ERRORS as error:
             if str(error).startswith("OUT_OF_RANGE"):
-                raise ChunkCorrupt(f"`{name}` is shorter than is stated of it", REMEDY) from error
-            raise store_error(error, f"reading `{name}`") from error
-        return None if found.state == "missing" else bytes(found.value)
+                raise ChunkCorrupt(f"`{names[0]}` is shorter than is stated of it", REMEDY) from error
+            raise store_error(error, f"reading `{names[0]}`") from error
+        return [None if one.state == "missing" else bytes(one.value) for one in found]
 
 
 def gunzipped(data: bytes, limit: int) -> bytes:
@@ -121,14 +149,7 @@ def gunzipped(data: bytes, limit: int) -> bytes:
     Raises:
         ChunkCorrupt: when it is cut short, is more than `limit` bytes, or was not.
     """
-    unzip = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        plain = unzip.decompress(data, limit + 1)
-    except zlib.error:
-        raise ChunkCorrupt("compressed bytes cannot be decompressed", REMEDY) from None
-    if len(plain) > limit or not unzip.eof:
-        raise ChunkCorrupt(f"compressed bytes are cut short, or become more than {limit}", REMEDY)
-    return plain
+    return undone(data, GZIP, limit, "what is compressed", REMEDY)
 
 
 def check_id(segment_id: int) -> None:
