@@ -8,6 +8,7 @@ and x-fastest; a sharded scale has its chunks in shard files instead.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,16 +32,16 @@ from voxgate.model.volumes import (
     Voxels,
 )
 from voxgate_remotes.checks import checked_box, checked_write
-from voxgate_remotes.chunk_files import ChunkFiles, looks_compressed
+from voxgate_remotes.chunk_files import ChunkFiles, passed_as, usual_suffix
+from voxgate_remotes.chunk_layout import ChunkLayout
 from voxgate_remotes.encoded import PassingVolume
 from voxgate_remotes.folders import Folder, required_json
 from voxgate_remotes.metadata import is_size
+from voxgate_remotes.precomputed_elsewhere import OpenedElsewhere, far_chunks
 from voxgate_remotes.precomputed_kept import Kept
 from voxgate_remotes.shards import ShardedChunks, open_shards
 from voxgate_remotes.tensorstores import (
     STORE_ERRORS,
-    WAITING,
-    TensorStoreVolume,
     Tuning,
     View,
     bounds_of,
@@ -60,6 +61,7 @@ _ENCODINGS = {
     "jpeg": ArrayCodec.JPEG,
     "png": ArrayCodec.PNG,
 }
+_ADDRESS = re.compile(r"(?:precomputed://)?[a-z0-9]+://[A-Za-z0-9._:/-]{1,300}")
 _REMEDY = "compare `info` with the precomputed format's description"
 
 
@@ -85,11 +87,12 @@ class _Stored:
 
     @property
     def encodings(self) -> tuple[Encoding, ...]:
-        """As they are, and behind a compression suffix; both may be there."""
+        """As they are, and behind a compression suffix, the usual one first; each may be there."""
         if isinstance(self.chunks, ShardedChunks):
             return (self.encoding,)
-        both = (self.encoding, replace(self.encoding, bytes=ByteCodec.GZIP))
-        return both[::-1] if self.chunks.looks_compressed else both
+        usual = passed_as(self.chunks.usual)
+        others = [codec for codec in (ByteCodec.NONE, ByteCodec.GZIP, ByteCodec.ZSTD) if codec is not usual]
+        return tuple(replace(self.encoding, bytes=codec) for codec in (usual, *others))
 
     def read_encoded(self, cells: Sequence[Box], time: int, context: CallContext) -> list[EncodedChunk | None]:  # noqa: ARG002
         """The chunks of grid cells in order; this format has no time."""
@@ -121,33 +124,8 @@ class OpenedPrecomputed:
         return PrecomputedVolume(info, self, options)
 
 
-@dataclass(frozen=True, slots=True)
-class _OpenedElsewhere:
-    """An opened volume that is not on this machine; satisfies OpenedStore."""
-
-    info: VolumeInfo
-    views: tuple[View, ...]
-    kept: Kept
-
-    def bind(self, info: VolumeInfo, options: OpenOptions) -> _VolumeElsewhere:
-        """A volume for one caller."""
-        return _VolumeElsewhere(info, self, options)
-
-
-class _VolumeElsewhere(TensorStoreVolume):
-    """A precomputed volume that is not on this machine: read through tensorstore alone."""
-
-    def __init__(self, info: VolumeInfo, opened: _OpenedElsewhere, options: OpenOptions) -> None:
-        super().__init__(info, opened.views, options, WAITING)
-        self._kept = opened.kept
-
-    def capability(self, kind: type[C]) -> C | None:
-        """What is kept beside the voxels, and what every volume of tensorstore has."""
-        return self._kept.capability(kind, self._context) or super().capability(kind)
-
-
 class PrecomputedVolume(PassingVolume):
-    """A precomputed volume. Chunks that cloud-volume stored as `NAME.gz` are read; over them nothing is written."""
+    """A precomputed volume. Chunks stored as `NAME.gz`, `NAME.br` … are read; over them nothing is written."""
 
     def __init__(self, info: VolumeInfo, opened: OpenedPrecomputed, options: OpenOptions) -> None:
         super().__init__(info, opened.views, options, opened.stored)
@@ -175,7 +153,9 @@ class PrecomputedVolume(PassingVolume):
         checked_write(self._info, box, voxels, scale)
         files = self._chunks[scale]
         if isinstance(files, ChunkFiles) and files.compressed_in(box):
-            raise ReadOnly("some chunks there are stored with a compression suffix (.gz)", "write to a new volume")
+            raise ReadOnly(
+                "some chunks there are stored with a compression suffix (.gz, .br …)", "write to a new volume"
+            )
         super().write(box, voxels, scale=scale)
 
     def is_absent(self, box: Box, *, scale: int = 0) -> bool:
@@ -193,7 +173,7 @@ def metadata_files(folder: Path) -> list[Path]:
     return [folder / "info"]
 
 
-def open_store(folder: Folder, tuning: Tuning) -> OpenedPrecomputed | _OpenedElsewhere:
+def open_store(folder: Folder, tuning: Tuning) -> OpenedPrecomputed | OpenedElsewhere:
     """Open and describe the volume in a folder. One that is not on this machine is read through tensorstore alone.
 
     Raises:
@@ -203,11 +183,7 @@ def open_store(folder: Folder, tuning: Tuning) -> OpenedPrecomputed | _OpenedEls
     _check(metadata)
     scales = metadata["scales"]
     folders = [folder.within(scale["key"]) for scale in scales]
-    specs = [
-        {"driver": "neuroglancer_precomputed", "kvstore": folder.kvstore(), "scale_index": index}
-        for index in range(len(scales))
-    ]
-    stores = open_arrays(specs, tuning)
+    stores = open_arrays([_spec(folder, *each) for each in enumerate(scales)], tuning)
     views = tuple(global_view(store, "xyzc", Vec3(*store.domain.inclusive_min[:3])) for store in stores)
     dtype = checked_dtype(np.dtype(stores[0].dtype.numpy_dtype))
     grids = [grids_of(view) for view in views]
@@ -229,13 +205,28 @@ def open_store(folder: Folder, tuning: Tuning) -> OpenedPrecomputed | _OpenedEls
     )
     kept = Kept(folder, metadata)
     if not chunks:
-        return _OpenedElsewhere(info, views, kept)
+        layouts = [
+            None if scale.get("sharding") else _layout(metadata, scale, bounds_of(view), grid)
+            for scale, view, grid in zip(scales, views, grids, strict=True)
+        ]
+        return OpenedElsewhere(info, views, far_chunks(layouts, views, folders), kept)
     stored = tuple(_Stored(of, _encoding(scale)) for of, scale in zip(chunks, scales, strict=True))
     return OpenedPrecomputed(info, views, tuple(chunks), stored, tuning.cache_bytes == 0, kept)
 
 
 Grid = tuple[Vec3, Vec3, Vec3]
 """Stored chunk shape, write granule shape, origin."""
+
+
+def _spec(folder: Folder, index: int, scale: dict[str, Any]) -> dict[str, Any]:
+    """Tensorstore's spec of a scale. Far away an absent chunk is an error, for it may be there with a suffix."""
+    spec = {"driver": "neuroglancer_precomputed", "kvstore": folder.kvstore(), "scale_index": index}
+    return spec if folder.path is not None or scale.get("sharding") else {**spec, "fill_missing_data_reads": False}
+
+
+def _layout(metadata: dict[str, Any], scale: dict[str, Any], bounds: Box, grid: Grid) -> ChunkLayout:
+    chunk, _, origin = grid
+    return ChunkLayout(metadata, scale, bounds, chunk, origin)
 
 
 def _chunks_of(
@@ -253,7 +244,7 @@ def _chunks_of(
         shards = open_shards(where, sharding, tuning.context())
         compressed = sharding.get("data_encoding") == "gzip"
         return ShardedChunks(shards, compressed, bounds, chunk, origin, voxel_bytes)
-    return ChunkFiles(where, metadata, scale, bounds, chunk, origin, looks_compressed(where))
+    return ChunkFiles(where, _layout(metadata, scale, bounds, grid), usual_suffix(where))
 
 
 def _scale_of(scale: dict[str, Any], view: View, grid: Grid, files: ChunkFiles | ShardedChunks | None) -> Scale:
@@ -266,10 +257,16 @@ def _scale_of(scale: dict[str, Any], view: View, grid: Grid, files: ChunkFiles |
         write_granule_shape=granule,
         grid_origin=origin,
         voxel_size_nm=VoxelSize(*map(float, scale["resolution"])),
-        stored_encodings=(_encoding(scale, ByteCodec.GZIP if is_compressed else ByteCodec.NONE),),
-        # A shard is only sanely written whole and once; gzip files would go on hiding what is written.
+        stored_encodings=(_encoding(scale, _usual_codec(files)),),
+        # A shard is only sanely written whole and once; compressed files would go on hiding what is written.
         writable="sharding" not in scale and not is_compressed,
     )
+
+
+def _usual_codec(files: ChunkFiles | ShardedChunks | None) -> ByteCodec:
+    if isinstance(files, ChunkFiles):
+        return passed_as(files.usual)
+    return ByteCodec.GZIP if files is not None and files.looks_compressed else ByteCodec.NONE
 
 
 def _check(info: dict[str, Any]) -> None:
@@ -278,8 +275,10 @@ def _check(info: dict[str, Any]) -> None:
     Raises:
         MetadataInvalid, UnsupportedFormat.
     """
-    if "redirect" in info:
-        raise UnsupportedFormat("`info` redirects to another place", "configure that place itself as a remote")
+    if info.get("redirect"):
+        raise UnsupportedFormat(
+            f"`info` redirects to another place{_shown(info['redirect'])}", "configure that place itself as a remote"
+        )
     if info.get("@type", TYPE) != TYPE:
         raise UnsupportedFormat(f"`info` describes a {json.dumps(info['@type'])}, not a volume", "open a volume")
     scales = info.get("scales")
@@ -294,6 +293,11 @@ def _check(info: dict[str, Any]) -> None:
             raise UnsupportedFormat(
                 f"the encoding {json.dumps(scale.get('encoding'))} is not supported", f"known: {', '.join(_ENCODINGS)}"
             )
+
+
+def _shown(place: object) -> str:
+    """An address in a file of the store, where it is one that holds no secret and can be shown; or nothing."""
+    return f" ({place})" if isinstance(place, str) and _ADDRESS.fullmatch(place) else ""
 
 
 def _encoding(scale: dict[str, Any], compression: ByteCodec = ByteCodec.NONE) -> Encoding:

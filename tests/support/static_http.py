@@ -25,6 +25,7 @@ class StaticFiles:
         has_ranges: False: a request for a range is answered with everything, as RFC 9110 allows.
         latency_s: a wait before each answer.
         gzip: files whose name has a `.gz` beside it are sent with `Content-Encoding: gzip`, as web servers do.
+        codings: ending of a file's name -> the Content-Encoding that it is sent with.
         statuses: pattern of a path -> the status that it is answered with.
         said: the body of such an answer.
         redirects: pattern of a path -> where it leads.
@@ -38,6 +39,7 @@ class StaticFiles:
     has_ranges: bool = True
     latency_s: float = 0.0
     gzip: bool = False
+    codings: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
     said: bytes = b"no such luck"
     redirects: dict[str, str] = field(default_factory=dict)
@@ -137,7 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
         packed = file.with_name(f"{file.name}.gz")
         if self.served.gzip and packed.is_file():
             return packed.read_bytes(), {"Content-Encoding": "gzip"}
-        return (file.read_bytes() if file.is_file() else None), {}
+        codings = self.served.codings
+        said = {"Content-Encoding": codings[file.suffix]} if file.suffix in codings else {}
+        return (file.read_bytes() if file.is_file() else None), said
 
     def _send(self, status: int, body: bytes, headers: dict[str, str], with_body: bool) -> None:
         self.send_response(status)

@@ -19,6 +19,7 @@ from voxgate.model.segment_properties import SegmentProperties, SegmentTable
 from voxgate.model.skeletons import Skeleton, StoredMeshes, StoredSkeletons
 from voxgate.model.volumes import C, CallContext, ChunkPresence, OpenOptions, Volume, VolumeInfo, Voxels, Writable
 from voxgate_remotes.checks import bound_time, checked_box, checked_channels, checked_out, checked_write, chosen_time
+from voxgate_remotes.far_chunks import SuffixedChunks
 from voxgate_remotes.objects.cells import Corners
 from voxgate_remotes.objects.failures import told
 from voxgate_remotes.objects.patience import Arrivals, Patience
@@ -131,7 +132,7 @@ class ObjectVolume:
         if presence is None:
             raise MissingCapability("this volume does not say which chunks are stored", "ask for its capability first")
         with told("looking for stored chunks"):
-            is_absent = presence.is_absent(info, box, scale, time, context)
+            is_absent = presence.is_absent(info, box, scale, time, context) and not self._has_suffixed(box, scale)
             if is_absent:
                 self._opened.check_there(context)
         return is_absent
@@ -144,6 +145,12 @@ class ObjectVolume:
         if found is not None and kind in (StoredMeshes, StoredSkeletons, SegmentProperties):
             return cast("C", _Kept(found, lambda: self._opened.check_there(self._options.context)))
         return cast("C", self) if found is not None and kind is Writable else found
+
+    def _has_suffixed(self, box: Box, scale: int) -> bool:
+        """Whether chunks are there under names that tensorstore does not look for."""
+        patience = self._opened.patience.of(self._options.context, "looking for stored chunks")
+        suffixed = self._bound(patience).capability(SuffixedChunks)
+        return suffixed is not None and suffixed.has_suffixed(box, scale=scale)
 
     def _patience(self, doing: str, progress: Callable[[], object]) -> CallContext:
         return self._opened.patience.of(self._options.context, doing, progress)

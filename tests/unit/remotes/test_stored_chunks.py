@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
 from support import passing_volumes, zarr_volumes
+from support.decoders import decompressed
 from support.stores import BOX, OFFSET, SHARDING, labels, open_at, voxels, write_precomputed
 from voxgate.model.errors import (
     Cancelled,
@@ -16,7 +18,6 @@ from voxgate.model.errors import (
     InvalidArgument,
     MissingCapability,
     StoreUnavailable,
-    UnsupportedFormat,
 )
 from voxgate.model.geometry import Box, Vec3, grid_cells
 from voxgate.model.volumes import (
@@ -86,11 +87,15 @@ def test_a_chunk_that_is_there_twice_is_an_error(tmp_path, chunk):
         read_cell(tmp_path)
 
 
-def test_a_chunk_under_a_suffix_nobody_here_reads_is_an_error_and_not_absent(tmp_path, chunk):
+def test_a_chunk_that_appears_under_another_suffix_is_handed_out_under_that(tmp_path, chunk):
     volume = open_at(tmp_path)
-    chunk.rename(f"{chunk}.zstd")
-    with pytest.raises(UnsupportedFormat, match=r"\.zstd"):
-        volume.capability(EncodedChunks).read_encoded([CELL])
+    voxels = chunk.read_bytes()
+    chunk.with_name(f"{chunk.name}.zstd").write_bytes(zstandard.compress(voxels))
+    chunk.unlink()
+    (found,) = volume.capability(EncodedChunks).read_encoded([CELL])
+    assert found.encoding.bytes is ByteCodec.ZSTD
+    assert found.encoding in volume.capability(EncodedChunks).encodings_of(0)
+    assert decompressed(found.data, ByteCodec.ZSTD) == voxels
 
 
 def test_shards_hand_out_chunks_without_the_shards_own_compression(tmp_path):
