@@ -7,10 +7,13 @@ i + 1 crosses at 2 * i + 1. Integers make seams between blocks exact.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from dataclasses import dataclass
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any
 
+import fastremap
 import numpy as np
 import numpy.typing as npt
 import zmesh
@@ -27,8 +30,48 @@ Mesher = Callable[[npt.NDArray[Any]], dict[int, Surface]]
 centres of the array's voxels. Nothing is closed at the array's border: the caller pads. Labels without a surface are
 left out."""
 
-DEFAULT_MESHER = "zmesh"
+DEFAULT_MESHER = "cubes"
 _GROUP = "voxgate.meshers"
+_FEW_FOR_VOXELS = 4  # labels up to this many times the voxels are few enough for a table of them
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """A mesher that frees Python's lock while it works: it is run in threads, others in processes.
+
+    Attributes:
+        mesher: the function.
+    """
+
+    mesher: Mesher
+
+    def __call__(self, labels: npt.NDArray[Any]) -> dict[int, Surface]:
+        """See Mesher."""
+        return self.mesher(labels)
+
+
+def frees_gil(mesher: Mesher) -> bool:
+    """Whether a mesher is run in threads."""
+    return isinstance(mesher, Unlocked)
+
+
+def _cubes(labels: npt.NDArray[Any]) -> dict[int, Surface]:
+    from voxgate_mesh.cubes.kernel import surfaces_of  # noqa: PLC0415  (numba takes a second; others need none of it)
+
+    if int(labels.max(initial=0)) > _FEW_FOR_VOXELS * labels.size:
+        small, names = fastremap.renumber(labels, preserve_zero=True)
+        back = {number: label for label, number in names.items()}
+        return {int(back[label]): surface for label, surface in _cubes(small).items()}
+    vertices, faces, keys, corners = surfaces_of(np.ascontiguousarray(labels))
+    return {
+        int(label): (keys[vertices[label] : vertices[label + 1]], corners[faces[label] : faces[label + 1]])
+        for label in np.flatnonzero(np.diff(faces))
+    }
+
+
+cubes_surfaces = Unlocked(_cubes)
+"""Mesh all labels in two passes of our own compiled code: every edge between exactly two triangles (see
+`voxgate_mesh.cubes.tables`)."""
 
 
 def zmesh_surfaces(labels: npt.NDArray[Any]) -> dict[int, Surface]:
@@ -78,8 +121,19 @@ def find_mesher(name: str) -> tuple[str, Mesher]:
         InvalidArgument: for an unknown name; the remedy lists the known ones.
     """
     name = name or DEFAULT_MESHER
-    known = entry_points(group=_GROUP)
+    known = _installed()
     if name not in known.names:
         raise InvalidArgument(f"there is no mesher {name!r}", f"known are: {', '.join(sorted(known.names))}")
     mesher: Mesher = known[name].load()
     return name, mesher
+
+
+def mesher_names() -> tuple[str, ...]:
+    """The meshers that are installed, the default first."""
+    return tuple(sorted(_installed().names, key=lambda name: (name != DEFAULT_MESHER, name)))
+
+
+@functools.cache
+def _installed() -> EntryPoints:
+    """Looked up once: it reads the metadata of every distribution."""
+    return entry_points(group=_GROUP)

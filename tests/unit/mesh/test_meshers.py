@@ -3,9 +3,9 @@ import pytest
 
 from support.mesh_volumes import blobs
 from voxgate.model.errors import InvalidArgument
-from voxgate_mesh.meshers import find_mesher, skimage_surfaces, zmesh_surfaces
+from voxgate_mesh.meshers import cubes_surfaces, find_mesher, frees_gil, mesher_names, skimage_surfaces, zmesh_surfaces
 
-MESHERS = [zmesh_surfaces, skimage_surfaces]
+MESHERS = [cubes_surfaces, zmesh_surfaces, skimage_surfaces]
 
 
 def signed_volume(keys, faces):
@@ -61,9 +61,10 @@ def test_every_edge_of_noise_has_exactly_two_faces_of_opposite_turn(mesher, dens
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_zmesh_and_skimage_put_the_same_vertices(seed):
+@pytest.mark.parametrize("mesher", [zmesh_surfaces, skimage_surfaces])
+def test_other_meshers_put_the_same_vertices(seed, mesher):
     labels, count = small(blobs(seed))
-    ours, theirs = zmesh_surfaces(closed(labels)), skimage_surfaces(closed(labels))
+    ours, theirs = cubes_surfaces(closed(labels)), mesher(closed(labels))
     assert set(ours) == set(theirs) == set(range(1, count))
     for label, (keys, faces) in ours.items():
         assert {tuple(k) for k in keys.tolist()} == {tuple(k) for k in theirs[label][0].tolist()}
@@ -71,7 +72,9 @@ def test_zmesh_and_skimage_put_the_same_vertices(seed):
 
 
 def test_meshers_are_found_by_name_and_unknown_ones_refused_with_the_known():
-    assert find_mesher("") == ("zmesh", zmesh_surfaces)
+    assert find_mesher("") == ("cubes", cubes_surfaces)
     assert find_mesher("skimage") == ("skimage", skimage_surfaces)
+    assert mesher_names() == ("cubes", "skimage", "zmesh")
+    assert [frees_gil(find_mesher(name)[1]) for name in mesher_names()] == [True, False, False]
     with pytest.raises(InvalidArgument, match="skimage, zmesh"):
         find_mesher("marching-squares")

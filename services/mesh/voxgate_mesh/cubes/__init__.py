@@ -1,0 +1,1 @@
+"""Marching cubes of many labels in one pass, without Python's lock."""
