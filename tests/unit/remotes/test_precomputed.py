@@ -231,6 +231,23 @@ def test_what_the_format_allows_but_nobody_here_reads_is_refused_by_name(tmp_pat
     assert says in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("precomputed://gs://lab-bucket/em/v2", "gs://lab-bucket/em/v2"),
+        ("https://user:secret@host.example/em", None),
+        ("https://host.example/em?token=secret", None),
+        (["gs://a", "secret"], None),
+    ],
+)
+def test_a_redirect_is_refused_and_says_where_to_unless_that_holds_a_secret(tmp_path, place, said):
+    (tmp_path / "info").write_text(json.dumps({"redirect": place}))
+    with pytest.raises(UnsupportedFormat, match="configure") as caught:
+        open_at(tmp_path)
+    assert "secret" not in str(caught.value)
+    assert said is None or said in caught.value.message
+
+
 def test_bad_boxes_and_versions_are_refused(tmp_path):
     write_precomputed(tmp_path, labels())
     volume = open_at(tmp_path)
