@@ -218,6 +218,13 @@ def test_both_services_are_named_and_reflected(client, server):
         assert name in reflected
 
 
+def test_services_say_what_they_require_and_volumes_whether_they_have_it(client):
+    info = client.server_info()
+    assert "a store that keeps versions" in info.requirements["voxgate.v1.VersionService"]
+    # No mesh service runs here: nobody knows which meshers it would have.
+    assert info.plugins == {}
+
+
 # Metadata
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 
 import numpy as np
 
@@ -25,6 +25,26 @@ SERVICES = (
     ("voxgate.v1.JobService", "transfer_address"),
 )
 """Each service of the contract, and the setting that says where it is."""
+
+_SEGMENTATION = "a segmentation: voxels that are unsigned integers, one channel"
+REQUIREMENTS: dict[str, tuple[str, ...]] = {
+    "voxgate.v1.SegmentService": (_SEGMENTATION,),
+    "voxgate.v1.VersionService": ("a store that keeps versions",),
+    "voxgate.v1.MetadataService": ("a store that keeps metadata beside its volumes",),
+    "voxgate.v1.MeshService": (
+        f"{_SEGMENTATION}, of a known voxel size; or a store that keeps meshes",
+        "no time axis, or a time point",
+    ),
+    "voxgate.v1.SkeletonService": (
+        "a store that keeps skeletons; or a skeletonizer among the plugins",
+        f"to compute them {_SEGMENTATION}, of a known voxel size",
+    ),
+    "voxgate.v1.TransferService": ("a source that can be read", "a remote that takes writes", "no time axis"),
+}
+"""What services ask of a volume, for people; `Volume.services` says of each volume whether they are met."""
+
+PLUGINS = {"voxgate.v1.MeshService": "voxgate.meshers", "voxgate.v1.SkeletonService": "voxgate.skeletonizers"}
+"""The entry points that a service's requests may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +68,12 @@ class ServerFacts:
             server_id=self.server_id,
             server_version=version("voxgate"),
             services=[
-                pb.ServiceEndpoint(service=name, address="" if name in self.here else address)
+                pb.ServiceEndpoint(
+                    service=name,
+                    address="" if name in self.here else address,
+                    requirements=REQUIREMENTS.get(name, ()),
+                    plugins=_installed(PLUGINS[name]) if name in self.here and name in PLUGINS else (),
+                )
                 for name, address in addresses.items()
                 if name in self.here or address
             ],
@@ -62,3 +87,7 @@ class ServerFacts:
             encodings=[encoding_to_proto(encoding) for encoding in encodings.encodable(_IDS)],
             writes_enabled=self.settings.writes_enabled,
         )
+
+
+def _installed(group: str) -> list[str]:
+    return sorted(entry_points(group=group).names)

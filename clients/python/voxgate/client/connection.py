@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
@@ -45,6 +45,8 @@ class ServerInfo:
         services: full service name -> address; empty means the address that was connected to.
         limits: what the server refuses, by name; 0 means no limit.
         writes_enabled: whether it takes writes at all.
+        requirements: full service name -> what it asks of a volume, for people.
+        plugins: full service name -> what its requests may name, such as meshers.
     """
 
     server_id: str
@@ -52,6 +54,8 @@ class ServerInfo:
     services: dict[str, str]
     limits: dict[str, int]
     writes_enabled: bool
+    requirements: dict[str, list[str]] = field(default_factory=dict)
+    plugins: dict[str, list[str]] = field(default_factory=dict)
 
 
 def connect(
@@ -108,6 +112,8 @@ def _server_info(stubs: Stubs, address: str) -> ServerInfo:
         {endpoint.service: endpoint.address for endpoint in answer.services},
         {field.name: int(getattr(answer.limits, field.name)) for field in answer.limits.DESCRIPTOR.fields},
         answer.writes_enabled,
+        {endpoint.service: list(endpoint.requirements) for endpoint in answer.services if endpoint.requirements},
+        {endpoint.service: list(endpoint.plugins) for endpoint in answer.services if endpoint.plugins},
     )
 
 
