@@ -189,15 +189,17 @@ def checked_remotes(table: object, base: Path) -> tuple[dict[str, RemoteConfig],
 
 
 def remote_for_path(path_or_uri: str) -> tuple[str, RemoteConfig]:
-    """A read-only remote for a folder or URI of the command line, named after its last part.
+    """A read-only remote for a folder, file or URI of the command line, named after its last part.
 
     Raises:
-        ConfigInvalid: when a local folder does not exist.
+        ConfigInvalid: when a local folder or file does not exist.
     """
     config = RemoteConfig(uri=canonical_uri(path_or_uri, Path.cwd()))
     parts = urlsplit(config.uri)
-    if parts.scheme == "file" and not Path(unquote(parts.path)).is_dir():
-        raise ConfigInvalid(f"{path_or_uri} is not a folder", "name an existing folder, or a URI")
+    if parts.scheme == "file":
+        path = Path(unquote(parts.path))
+        if not (path.is_dir() or path.is_file()):
+            raise ConfigInvalid(f"{path_or_uri} is not a folder or file", "name an existing one, or a URI")
     return remote_name(unquote(parts.path) or parts.netloc or parts.scheme, parts.scheme), config
 
 

@@ -11,7 +11,6 @@ little-endian, and then the two.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
@@ -32,12 +31,14 @@ from voxgate.model.errors import InternalError, StoreUnavailable, VoxgateError
 HEADER = struct.Struct("<QQ")
 _LARGEST_TEXT = 1 << 28
 _LARGEST_BYTES = 1 << 30
-_CHILDREN = 2
+_CHILDREN = 4
 _MOST_ANSWERS = 256
 """After so many a child is replaced: what a library lost or broke in it by then is gone with it."""
 _START_S = 120.0
 _LOOK_S = 0.05
 _MOST_FAILURES = 1024
+_FAILURE_S = 600.0
+"""For so long nothing is tried again: a disk that was slow may have been the cause, not the file."""
 _REMEMBERED_BYTES = 1 << 29
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """What a child sees of this process's environment, which may hold credentials."""
@@ -65,6 +66,10 @@ class ProbeFailed(Exception):
     """A child ended, or was ended, while it looked at what it was asked about; the text says how: "crashed" or so."""
 
 
+class _TookTooLong(ProbeFailed):
+    """It was ended."""
+
+
 @dataclass(slots=True)
 class _Call:
     """A request under way; whoever asks the same meanwhile waits with the first."""
@@ -83,7 +88,7 @@ class _State:
         self.slots = threading.Semaphore(_CHILDREN)
         self.idle: list[_Child] = []
         self.calls: dict[Hashable, _Call] = {}
-        self.failed: OrderedDict[Hashable, str] = OrderedDict()
+        self.failed: OrderedDict[Hashable, tuple[str, float]] = OrderedDict()
         self.known: OrderedDict[Hashable, Answer] = OrderedDict()
         self.known_bytes = 0
 
@@ -96,10 +101,15 @@ class _State:
                 _, old = self.known.popitem(last=False)
                 self.known_bytes -= old.size
 
+    def failure(self, key: Hashable) -> ProbeFailed | None:
+        """How it failed a short while ago; call it with the lock."""
+        how, until = self.failed.get(key, ("", 0.0))
+        return ProbeFailed(how) if time.monotonic() < until else None
+
     def remember_failure(self, key: Hashable, how: str) -> None:
-        """Do not try this again."""
+        """Do not try this again for a while."""
         with self.lock:
-            self.failed[key] = how
+            self.failed[key] = (how, time.monotonic() + _FAILURE_S)
             while len(self.failed) > _MOST_FAILURES:
                 self.failed.popitem(last=False)
 
@@ -147,8 +157,9 @@ class Prober:
         key: Hashable = object() if identity is None else (identity, text)
         state = self._of_this_process()
         with state.lock:
-            if key in state.failed:
-                raise ProbeFailed(state.failed[key])
+            failure = state.failure(key)
+            if failure is not None:
+                raise failure
             if key in state.known:
                 state.known.move_to_end(key)
                 return state.known[key]
@@ -197,10 +208,13 @@ class Prober:
         with state.lock:
             child = state.idle.pop() if state.idle else None
         if child is not None:
-            # It may have left for want of requests, or have been harmed by an earlier file: that is no news of this
-            # one.
-            with contextlib.suppress(ProbeFailed):
+            # It may have left for want of requests, or have been harmed by an earlier file: no news of this one.
+            try:
                 return self._asked(state, child, text, seconds)
+            except _TookTooLong:
+                raise
+            except ProbeFailed:
+                pass
         return self._asked(state, _Child(self._module), text, seconds)
 
     def _asked(self, state: _State, child: _Child, text: bytes, seconds: float) -> Answer:
@@ -292,7 +306,7 @@ class _Child:
         while len(found) < count:
             left = deadline - time.monotonic()
             if left <= 0 or not poll.poll(left * 1000):
-                raise ProbeFailed(f"did not come to an end in {seconds:g} s")
+                raise _TookTooLong(f"did not come to an end in {seconds:g} s")
             part = os.read(pipe, min(count - len(found), 1 << 20))
             if not part:
                 raise ProbeFailed(self._how())

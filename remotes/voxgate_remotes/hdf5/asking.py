@@ -18,8 +18,8 @@ from voxgate_remotes.hdf5.index import ChunkIndex
 from voxgate_remotes.probing import Answer, ProbeFailed, Prober
 
 _MODULE = "voxgate_remotes.hdf5.examining"
-_LOOK_S = 20.0
-_INDEX_S = 120.0
+_SECONDS = {"is_volume": 10.0, "describe": 10.0, "list": 30.0, "index": 120.0}
+"""How long a look may take, on a disk that is far away."""
 _SETTLED_NS = 2 * 10**9
 """A file that was written to less long ago may be written to again without its time of modification changing."""
 
@@ -27,11 +27,10 @@ _SETTLED_NS = 2 * 10**9
 class Examiner:
     """What is in HDF5 files. Nothing is opened with the HDF5 library in this process. Thread-safe."""
 
-    def __init__(self, prober: Prober | None = None, *, look_s: float = _LOOK_S, index_s: float = _INDEX_S) -> None:
-        """Take who looks into files and how many seconds a look, or a list of all chunks, may take."""
+    def __init__(self, prober: Prober | None = None, seconds: Mapping[str, float] = _SECONDS) -> None:
+        """Take who looks into files and how many seconds each kind of look may take."""
         self._prober = prober or Prober(_MODULE)
-        self._look_s = look_s
-        self._index_s = index_s
+        self._seconds = seconds
 
     def is_volume(self, file: Path, inner: tuple[str, ...]) -> bool:
         """Whether there is a volume at a path inside of a file; errors as of `list`."""
@@ -89,10 +88,9 @@ class Examiner:
         overrides: Mapping[str, Any] | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> Answer:
-        request = {"ask": ask, "file": str(file), "inner": list(inner), "overrides": overrides}
-        seconds = self._index_s if ask == "index" else self._look_s
+        request = {"ask": ask, "file": os.path.abspath(file), "inner": list(inner), "overrides": overrides}
         try:
-            return self._prober.ask(request, _settled(file), seconds=seconds, check=check)
+            return self._prober.ask(request, _settled(file), seconds=self._seconds[ask], check=check)
         except ProbeFailed as failure:
             where = f"looking at {'/'.join(inner)!r}" if inner else "looking at its first group"
             raise MetadataInvalid(
