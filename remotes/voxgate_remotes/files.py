@@ -235,7 +235,7 @@ class FilesRemote:
 
     def _inside(self, path: tuple[str, ...]) -> _Inside | None:
         """The file that a name leads into, if it does."""
-        for depth in range(1, len(path) + 1):
+        for depth in range(len(path) + 1):  # 0: the root may be a file itself
             file = self._guard.resolve(path[:depth])
             if is_file(file):
                 found = file_format(file)
@@ -250,6 +250,8 @@ class FilesRemote:
         """
         formats = self._formats(folder)
         if not formats:
+            if is_file(self._guard.root):
+                raise UnsupportedFormat("the file is in no format that holds volumes", "name an HDF5 or TIFF file")
             if not self._guard.root.is_dir():
                 raise _no_root()
             raise UnknownVolume(f"there is no volume {'/'.join(path)!r} in this remote", "list the remote")
