@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 
 from voxgate.model.errors import ConfigInvalid, InvalidArgument, InvalidSegmentId, LimitExceeded, MissingCapability
-from voxgate.model.geometry import Vec3, VoxelSize
+from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.requests import check_box, scale_of
 from voxgate.model.volumes import Scale, VolumeInfo, VolumeKind
 from voxgate_mesh.blocks import BlockPlan, block_shape_for
+from voxgate_mesh.projecting import coarser_images, is_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +22,22 @@ class MeshLimits:
         max_segment_count: segment ids.
         max_scan_voxel_count: voxels searched.
         max_file_bytes: vertices and faces of a file, which is made whole in memory.
+        look_voxel_count: voxels of a coarse scale that are looked at to find where segments are, where there is a
+            choice: the finest scale with no more is taken, since it shows more, and if all have more the coarsest.
     """
 
     max_segment_count: int = 10_000
     max_scan_voxel_count: int = 4 * 1024**3
     max_file_bytes: int = 1 << 30
+    look_voxel_count: int = 1 << 24
 
 
 def plan_request(
     info: VolumeInfo, request: MeshRequest, limits: MeshLimits, block_shape: Vec3 | None = None
 ) -> tuple[BlockPlan, VoxelSize]:
     """Check a request against a volume; the plan of its blocks and the voxel size in nanometres.
+
+    Whether the region may be searched depends on how that is done: see `voxgate_mesh.locating`.
 
     Args:
         info: the volume.
@@ -43,6 +49,7 @@ def plan_request(
         InvalidArgument, InvalidSegmentId, LimitExceeded, UnknownScale, EmptyBox, OutOfBounds: for the caller to mend.
         MissingCapability, ConfigInvalid: for the operator to mend.
     """
+    request.check()
     check_segment_ids(request.segment_ids, limits)
     check_segmentation(info)
     level = request.scale or 0
@@ -51,13 +58,6 @@ def plan_request(
     if not request.closed and min(region.shape) < 2:
         raise InvalidArgument(
             f"bounds {region} hold no surface with an open border", "make them two voxels thick or more, or close them"
-        )
-    if region.voxel_count > limits.max_scan_voxel_count:
-        raise LimitExceeded(
-            f"meshing {region} would search {region.voxel_count:,} voxels; this server's limit is "
-            f"{limits.max_scan_voxel_count:,}",
-            "pass bounds around the segment, or a coarser scale",
-            details={"limit": str(limits.max_scan_voxel_count), "asked": str(region.voxel_count)},
         )
     shape = block_shape or block_shape_for(scale.stored_chunk_shape, region.shape)
     return BlockPlan(region, shape, scale.grid_origin, request.closed), known_voxel_size(info, scale)
@@ -116,14 +116,42 @@ def known_voxel_size(info: VolumeInfo, scale: Scale) -> VoxelSize:
     """The scale's voxel size.
 
     Raises:
-        ConfigInvalid: when it is unknown; a mesh in nanometres cannot be made from a guess.
+        ConfigInvalid: when it is unknown or 0; a mesh in nanometres cannot be made from a guess.
     """
+    if scale.voxel_size_nm is not None and not is_size(scale.voxel_size_nm):
+        raise ConfigInvalid(
+            f"the voxels of scale {scale.key!r} have no extent: {tuple(scale.voxel_size_nm)} nm",
+            f"the operator states voxel_size_nm = [x, y, z] under {_table(info)}",
+        )
     if scale.voxel_size_nm is None:
         raise ConfigInvalid(
             f"the voxel size of scale {scale.key!r} is unknown, so there is no mesh in nanometres",
             f"the operator adds voxel_size_nm = [x, y, z] under {_table(info)}",
         )
     return scale.voxel_size_nm
+
+
+def over_budget(info: VolumeInfo, region: Box, scale: int, asked: int, limit: int) -> LimitExceeded:
+    """The error for a search of too many voxels; names the finest scale at which the region can be searched whole.
+
+    Args:
+        info: the volume.
+        region: where to mesh, voxels of `scale`.
+        scale: index of the scale to mesh.
+        asked: the voxels to search, or those known by now.
+        limit: the most there may be.
+    """
+    fits = next((other for other, image in coarser_images(info, region, scale) if image.voxel_count <= limit), None)
+    details = {"limit": str(limit), "asked": str(asked)}
+    remedy = "pass bounds around the segment: there is no coarser scale that fits"
+    if fits is not None:
+        details |= {"scale": str(fits), "scale_key": info.scales[fits].key}
+        remedy = f"pass bounds around the segment, or mesh a coarser scale: {fits} ({info.scales[fits].key!r}) fits"
+    return LimitExceeded(
+        f"meshing {region} of scale {scale} would search {asked:,} voxels; this server's limit is {limit:,}",
+        remedy,
+        details=details,
+    )
 
 
 def _table(info: VolumeInfo) -> str:

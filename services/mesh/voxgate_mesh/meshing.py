@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import ParamSpec, Protocol, TypeVar
 
-from voxgate.model.errors import SegmentNotFound
 from voxgate.model.geometry import Vec3, VoxelSize
 from voxgate.model.mesh_stream import MeshEnding, MeshPiece
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.volumes import CallContext, Volume
-from voxgate_blocks.readahead import ReadAhead, Selection, awaited, read_blocks
+from voxgate_blocks.readahead import ReadAhead, awaited
 from voxgate_mesh.assembling import SegmentAssembler
-from voxgate_mesh.blocks import Block, BlockPlan, HaloAssembler, HaloBlock
+from voxgate_mesh.blocks import Block, HaloAssembler, HaloBlock
 from voxgate_mesh.checks import MeshLimits, plan_request
-from voxgate_mesh.labels import LabelTable
-from voxgate_mesh.meshers import Mesher, Surface, find_mesher
+from voxgate_mesh.locating import Locator
+from voxgate_mesh.meshers import Mesher, Surface, find_mesher, frees_gil
+from voxgate_mesh.progress import ScanProgress as ScanProgress  # noqa: PLC0414  (an event of this module)
+from voxgate_mesh.reading import AFTER, Walk
+from voxgate_mesh.targets import Located, Target
+from voxgate_mesh.threads import ThreadWorkers
 
 HEARTBEAT_S = 0.5
 """While waiting, how often a sign of life is given."""
@@ -41,15 +43,6 @@ class Workers(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ScanProgress:
-    """How many voxel bytes have been searched and meshed."""
-
-    phase: str
-    done_bytes: int
-    total_bytes: int
-
-
 MeshEvent = MeshPiece | MeshEnding | ScanProgress
 
 
@@ -60,12 +53,15 @@ class MeshingSettings:
     Attributes:
         limits: what a request may ask for.
         ahead: how far to read ahead.
-        block_shape: the blocks; None fits them to the store's chunks. Never changes a surface.
+        block_shape: the blocks; None fits them to the store's chunks. Never changes the surface of what is found.
+        keep_bytes: how much one call remembers of blocks that it looks at before it is known which are needed; what
+            is beyond is read twice.
     """
 
     limits: MeshLimits = field(default_factory=MeshLimits)
     ahead: ReadAhead = field(default_factory=lambda: ReadAhead(tick_s=HEARTBEAT_S))
     block_shape: Vec3 | None = None
+    keep_bytes: int = 64 << 20
 
 
 def mesh_segments(
@@ -89,8 +85,10 @@ def mesh_segments(
         ConfigInvalid: for what can never work. Iterating raises what the volume raises.
     """
     _, mesher = find_mesher(request.mesher)
-    plan, voxel_size_nm = plan_request(volume.info, request, settings.limits, settings.block_shape)
-    return _Run(volume, request, plan, voxel_size_nm, mesher).events(workers, context, settings.ahead)
+    limits, scale = settings.limits, request.scale or 0
+    plan, voxel_size_nm = plan_request(volume.info, request, limits, settings.block_shape)
+    target = Target(volume, scale, plan, request.segment_ids, limits, settings.ahead, context, settings.keep_bytes)
+    return _Run(target, Locator(target, request.search), voxel_size_nm, mesher).events(workers)
 
 
 _Task = tuple[Block, HaloBlock, "Future[dict[int, Surface]]"]
@@ -99,72 +97,89 @@ _Task = tuple[Block, HaloBlock, "Future[dict[int, Surface]]"]
 class _Run:
     """One request under way."""
 
-    def __init__(
-        self, volume: Volume, request: MeshRequest, plan: BlockPlan, voxel_size_nm: VoxelSize, mesher: Mesher
-    ) -> None:
-        self._volume = volume
-        self._scale = request.scale or 0
-        self._plan = plan
+    def __init__(self, target: Target, locator: Locator, voxel_size_nm: VoxelSize, mesher: Mesher) -> None:
+        self._target = target
+        self._plan = target.plan
+        self._locator = locator
         self._mesher = mesher
-        self._table = LabelTable(request.segment_ids, volume.info.dtype)
-        self._assemblers = {i: SegmentAssembler(i, plan.region, voxel_size_nm) for i in request.segment_ids}
-        self._found: set[int] = set()
-        self._item_bytes = volume.info.dtype.itemsize
-        self._done_bytes = 0
-        self._layer = plan.region.start.z
+        self._assemblers = {i: SegmentAssembler(i, target.plan.region, voxel_size_nm) for i in target.segment_ids}
+        self._voxels: Counter[int] = Counter()
+        self._done = 0
+        self._total = 0
+        self._layer = target.plan.region.start.z
 
-    def events(self, workers: Workers, context: CallContext, ahead: ReadAhead) -> Generator[MeshEvent]:
+    def events(self, workers: Workers) -> Generator[MeshEvent]:
+        """Locate, read, mesh, join."""
+        located = yield from self._locator.steps()
+        threads = ThreadWorkers() if frees_gil(self._mesher) else None
+        try:
+            yield from self._meshed(located, threads or workers)
+        finally:
+            if threads is not None:
+                threads.close()
+        for segment_id in self._target.segment_ids:
+            yield self._ending(segment_id, located)
+
+    def _meshed(self, located: Located, workers: Workers) -> Generator[MeshEvent]:
         """Read, mesh, join."""
         tasks: deque[_Task] = deque()
         halos = HaloAssembler(self._plan)
-        to_read, to_mesh = itertools.tee(self._plan.blocks())
-        boxes = (block.box for block in to_read)
-        reads = read_blocks(self._volume, boxes, Selection(self._scale), ahead=ahead, context=context)
+        table, context = located.reader.table, self._target.context
+        self._total = self._voxels_of(located)
+        walk = Walk(self._plan, located.codes, located.labels, located.reader.size_of)
+        blocks = walk.blocks(self._target.ahead, context)
         try:
             yield self._progress()
-            for _, voxels in reads:
-                if voxels is not None:
-                    block = next(to_mesh)
-                    labels, found = self._table.compact(voxels)
-                    self._found |= found
-                    halo = halos.add(block, labels, self._table.dtype)
+            for block, found in blocks:
+                if found is not None:
+                    halo = halos.add(block, found.labels, table.dtype)
                     if halo is not None:
+                        context.check()
                         tasks.append((block, halo, workers.submit(self._mesher, halo.labels)))
-                    self._done_bytes += block.box.voxel_count * self._item_bytes
+                    self._voxels.update({table.segment_id(label): count for label, count in found.counts.items()})
+                    self._done += 0 if found is AFTER else block.box.voxel_count
                 yield self._progress()
                 while tasks and (len(tasks) > workers.parallelism + 1 or tasks[0][2].done()):
-                    yield from self._joined(tasks.popleft(), context)
+                    yield from self._joined(tasks.popleft(), located)
             while tasks:
-                yield from self._joined(tasks.popleft(), context)
+                yield from self._joined(tasks.popleft(), located)
         finally:
-            reads.close()
-        yield from map(self._ending, self._assemblers)
+            blocks.close()
 
-    def _joined(self, task: _Task, context: CallContext) -> Iterator[MeshEvent]:
+    def _joined(self, task: _Task, located: Located) -> Iterator[MeshEvent]:
         """Append a block's surfaces, in the order of the plan."""
         block, halo, future = task
-        for _ in awaited(future, context, HEARTBEAT_S):
+        for _ in awaited(future, self._target.context, HEARTBEAT_S):
             yield self._progress()
         if block.box.start.z > self._layer:
             self._layer = block.box.start.z
             for assembler in self._assemblers.values():
                 assembler.forget_below(self._layer - 1)
         for label, surface in sorted(future.result().items()):
-            assembler = self._assemblers[self._table.segment_id(label)]
+            assembler = self._assemblers[located.reader.table.segment_id(label)]
             yield assembler.add(surface, halo.origin, halo.cells)
 
-    def _progress(self) -> ScanProgress:
-        return ScanProgress("meshing", self._done_bytes, self._plan.region.voxel_count * self._item_bytes)
+    def _voxels_of(self, located: Located) -> int:
+        """The voxels to mesh."""
+        if located.codes is None:
+            return self._plan.region.voxel_count
+        return int(self._plan.voxel_counts(located.codes).sum())
 
-    def _ending(self, segment_id: int) -> MeshEnding:
-        if segment_id not in self._found:
-            error = SegmentNotFound(
-                f"segment {segment_id} does not occur in {self._plan.region} of scale {self._scale}",
-                "check the id, the bounds and the label view",
-                details={"segment_id": str(segment_id)},
-            )
-            return MeshEnding(segment_id, error=error, scale=self._scale)
+    def _progress(self) -> ScanProgress:
+        voxel_bytes = self._target.volume.info.dtype.itemsize
+        return ScanProgress("meshing", self._done * voxel_bytes, self._total * voxel_bytes)
+
+    def _ending(self, segment_id: int, located: Located) -> MeshEnding:
+        scale, voxels = self._target.scale, self._voxels[segment_id]
+        if not voxels:
+            error = located.errors.get(segment_id) or self._target.absent(segment_id)
+            return MeshEnding(segment_id, error=error, scale=scale, search=located.search)
         assembler = self._assemblers[segment_id]
         return MeshEnding(
-            segment_id, assembler.vertex_count, assembler.face_count, scale=self._scale, search="everywhere"
+            segment_id,
+            assembler.vertex_count,
+            assembler.face_count,
+            scale=scale,
+            search=located.search,
+            statistics=assembler.statistics(voxels),
         )

@@ -1,0 +1,160 @@
+"""Blocks as small labels, with what is counted of them: read from the volume, or remembered."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voxgate.model.geometry import Box
+from voxgate.model.requests import raw_size
+from voxgate.model.volumes import CallContext, Volume
+from voxgate_blocks.readahead import ReadAhead, work_ahead
+from voxgate_mesh.blocks import Block, BlockPlan, Codes, Labels
+from voxgate_mesh.labels import LabelTable
+
+_FEW = 4  # counting that many labels one by one is cheaper than all at once
+_LEVEL = 1  # labels are long runs: more effort makes them hardly smaller
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockLabels:
+    """What a block holds of the segments asked for.
+
+    Attributes:
+        labels: array of shape (z, y, x), a small unsigned dtype; None where all are background.
+        counts: the voxels of each label that occurs.
+    """
+
+    labels: Labels | None = None
+    counts: dict[int, int] = field(default_factory=dict)
+
+
+NOTHING = BlockLabels()
+AFTER = BlockLabels()
+"""Of a block that is not looked at, right after one that is: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelReader:
+    """Reads blocks of one scale as labels. Thread-safe.
+
+    Attributes:
+        volume: a segmentation.
+        scale: index of the scale.
+        table: the labels.
+    """
+
+    volume: Volume
+    scale: int
+    table: LabelTable
+
+    def read(self, box: Box) -> BlockLabels:
+        """The labels of a box.
+
+        Raises:
+            Whatever the volume raises.
+        """
+        labels, _ = self.table.compact(self.volume.read(box, scale=self.scale))
+        return NOTHING if labels is None else BlockLabels(labels, counted(labels))
+
+    def size_of(self, box: Box) -> int:
+        """The bytes that are held while a box is read."""
+        return raw_size(self.volume.info, box)
+
+
+def counted(labels: Labels) -> dict[int, int]:
+    """The voxels of each label but 0."""
+    top = int(labels.max(initial=0))
+    if top <= _FEW:
+        counts = [(label, int(np.count_nonzero(labels == label))) for label in range(1, top + 1)]
+    else:
+        counts = list(enumerate(np.bincount(labels.ravel()).tolist()))[1:]
+    return {label: count for label, count in counts if count}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """A block's labels, cut to where they are and compressed.
+
+    Attributes:
+        shape: of the block, z, y, x.
+        place: where the labels are in it.
+        data: zlib.
+        dtype: of the labels.
+    """
+
+    shape: tuple[int, ...]
+    place: tuple[slice, ...]
+    data: bytes
+    dtype: np.dtype[Any]
+
+    def unpacked(self) -> Labels:
+        """The labels, of the block's whole shape."""
+        labels: Labels = np.zeros(self.shape, self.dtype)
+        part = labels[self.place]
+        part[...] = np.frombuffer(zlib.decompress(self.data), self.dtype).reshape(part.shape)
+        return labels
+
+
+def packed(labels: Labels) -> Packed:
+    """Compress labels, of which one at least is not 0."""
+    place = occupied(labels)
+    return Packed(labels.shape, place, zlib.compress(np.ascontiguousarray(labels[place]).data, _LEVEL), labels.dtype)
+
+
+def occupied(labels: npt.NDArray[Any]) -> tuple[slice, ...]:
+    """The smallest box of an array that holds all that is not 0, of which there must be something."""
+    found = []
+    for axis in range(labels.ndim):
+        others = tuple(other for other in range(labels.ndim) if other != axis)
+        where = np.flatnonzero(labels.any(axis=others))
+        found.append(slice(int(where[0]), int(where[-1]) + 1))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The blocks of a plan, in order, with what they hold; reads some of them ahead.
+
+    Attributes:
+        plan: the plan.
+        codes: the blocks that may hold something, all others being background; None: any may.
+        labels: what a block holds; runs in other threads.
+        size_of: the bytes that are held meanwhile.
+    """
+
+    plan: BlockPlan
+    codes: Codes | None
+    labels: Callable[[Box], BlockLabels]
+    size_of: Callable[[Box], int]
+
+    def blocks(self, ahead: ReadAhead, context: CallContext) -> Generator[tuple[Block, BlockLabels | None]]:
+        """Go through the blocks that own cells of the segments.
+
+        Yields:
+            A block with what it holds; with `ahead.tick_s` also (block, None): still waiting for it.
+
+        Raises:
+            Whatever the volume raises; Cancelled or DeadlineExceeded from the context.
+        """
+        reads = work_ahead(self._boxes(), self.labels, self.size_of, ahead=ahead, context=context)
+        try:
+            for block, is_read in self.plan.walked(self.codes):
+                if not is_read:
+                    yield block, AFTER
+                    continue
+                for _, found in reads:
+                    yield block, found
+                    if found is not None:
+                        break
+        finally:
+            reads.close()
+
+    def _boxes(self) -> Iterator[Box]:
+        blocks = self.plan.blocks() if self.codes is None else map(self.plan.block, self.codes.tolist())
+        return (block.box for block in blocks)
