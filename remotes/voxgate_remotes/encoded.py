@@ -17,7 +17,7 @@ from voxgate.model.volumes import (
     VolumeInfo,
 )
 from voxgate_remotes.grid import cell_index
-from voxgate_remotes.tensorstores import TensorStoreVolume, View
+from voxgate_remotes.tensorstores import Bounds, TensorStoreVolume, View
 
 C = TypeVar("C")
 
@@ -41,10 +41,15 @@ class PassingVolume(TensorStoreVolume):
     """A volume over tensorstore views that also hands out stored chunks as they are. Thread-safe."""
 
     def __init__(
-        self, info: VolumeInfo, views: Sequence[View], options: OpenOptions, stored: Sequence[StoredChunks]
+        self,
+        info: VolumeInfo,
+        views: Sequence[View],
+        options: OpenOptions,
+        stored: Sequence[StoredChunks],
+        bounds: Sequence[Bounds] = (),
     ) -> None:
-        """Bind views, and the stored chunks of each, to a caller; errors as of a TensorStoreVolume."""
-        super().__init__(info, views, options)
+        """Bind views, and the stored chunks of each, to a caller; the rest as of a TensorStoreVolume."""
+        super().__init__(info, views, options, bounds=bounds)
         self._stored = stored
 
     def encodings_of(self, scale: int) -> tuple[Encoding, ...]:

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from voxgate.model.errors import MetadataInvalid, UnsupportedFormat, VoxgateError
-from voxgate.model.geometry import VoxelSize
+from voxgate.model.geometry import Vec3, VoxelSize
 from voxgate.model.volumes import SUPPORTED_DTYPES, Channel, OpenOptions, Scale, VolumeInfo, VolumeKind
+from voxgate_remotes.chunk_bounds import ChunkBounds, Coded
 from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.folders import Folder, LocalFolder
 from voxgate_remotes.guard import PathGuard
@@ -66,10 +67,11 @@ class OpenedN5:
 
     info: VolumeInfo
     views: tuple[View, ...]
+    bounds: tuple[ChunkBounds, ...]
 
     def bind(self, info: VolumeInfo, options: OpenOptions) -> TensorStoreVolume:
         """A volume for one caller."""
-        return TensorStoreVolume(info, self.views, options)
+        return TensorStoreVolume(info, self.views, options, bounds=self.bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,9 @@ class N5Format:
             time_count=_common_extent(views, 0),
             inferred=geometry.inferred,
         )
-        return OpenedN5(info, views)
+        starts = (scale.bounds.start for scale in info.scales)
+        here = [each for each in zip(levels, checked, starts, strict=True) if each[0].folder.path]
+        return OpenedN5(info, views, tuple(_bounds(*each, geometry.axes, info.channel_count) for each in here))
 
 
 def _is_dataset(attributes: Attributes) -> bool:
@@ -276,6 +280,21 @@ def _opened(levels: Sequence[_Level], checked: Sequence[dict[str, Any]], tuning:
         raise MetadataInvalid(
             f"`{_NAME}` does not describe a dataset of N5", "look at it with its own tools; the server's log says more"
         ) from error
+
+
+def _bounds(level: _Level, metadata: dict[str, Any], start: Vec3, axes: str, channel_count: int) -> ChunkBounds:
+    """What the files of a level on this machine may be."""
+    extents = dict(zip(axes, metadata["blockSize"], strict=True))
+    raw_bytes = math.prod(extents.values()) * np.dtype(metadata["dataType"]).itemsize
+    return ChunkBounds(
+        folder=level.folder.path or Path(),
+        axes=axes,
+        prefix="",
+        separator="/",
+        content=Coded(extents, raw_bytes, blosc=metadata["compression"]["type"] == "blosc", n5=True),
+        start=start,
+        channel_count=channel_count,
+    )
 
 
 def _kind(group: Attributes, finest: Attributes) -> VolumeKind:

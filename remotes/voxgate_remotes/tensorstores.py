@@ -27,7 +27,7 @@ from voxgate.model.errors import (
     UnsupportedFormat,
     VoxgateError,
 )
-from voxgate.model.geometry import Box, Vec3, grid_cells
+from voxgate.model.geometry import Box, Vec3, aligned_outward, grid_cells
 from voxgate.model.volumes import (
     SUPPORTED_DTYPES,
     CallContext,
@@ -96,6 +96,19 @@ WAITING = ReadTuning(parallel_reads=4, request_bytes=16 << 20)
 """A store far away is waited for: tensorstore asks for all chunks of a read at once, and a few reads overlap."""
 
 
+class Bounds(Protocol):
+    """What keeps the stored chunks of one scale from costing more memory than its metadata declares."""
+
+    def check(self, box: Box, time: int, context: CallContext) -> None:
+        """Look at every stored chunk that a read of `box` would decode.
+
+        Raises:
+            ChunkCorrupt: for one that is, or would become, larger than its voxels.
+            StoreUnavailable, Cancelled, DeadlineExceeded.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedViews:
     """A volume that is read and written through tensorstore alone; satisfies OpenedStore.
@@ -119,9 +132,14 @@ class TensorStoreVolume:
     """A volume over tensorstore views, one a scale. Thread-safe."""
 
     def __init__(
-        self, info: VolumeInfo, views: Sequence[View], options: OpenOptions, tuning: ReadTuning = LOCAL
+        self,
+        info: VolumeInfo,
+        views: Sequence[View],
+        options: OpenOptions,
+        tuning: ReadTuning = LOCAL,
+        bounds: Sequence[Bounds] = (),
     ) -> None:
-        """Bind views to a caller.
+        """Bind views to a caller; `bounds` of each scale are asked before chunks are decoded, where there are any.
 
         Raises:
             UnknownVersion, OutOfBounds: for a version, or a time that does not exist.
@@ -131,6 +149,7 @@ class TensorStoreVolume:
         self._context = options.context
         self._time = bound_time(info, options)
         self._views = views
+        self._bounds = bounds
 
     @property
     def info(self) -> VolumeInfo:
@@ -154,6 +173,8 @@ class TensorStoreVolume:
     def _fill(self, box: Box, scale: int, channels: list[int] | None, out: Voxels) -> None:
         """Read `box` into `out`; `channels` is None for all of them in order."""
         view = self._cut(scale, box)
+        if self._bounds:
+            self._bounds[scale].check(box, self._chosen_time(), self._context)
         try:
             fill(view, channels, out, self._context)
         except STORE_ERRORS as error:
@@ -176,8 +197,10 @@ class TensorStoreVolume:
 
         Chunks that equal the fill value are stored like any other: what was written is present.
         """
-        checked_write(self._info, box, voxels, scale)
+        level = checked_write(self._info, box, voxels, scale)
         self._context.check()
+        if self._bounds and aligned_outward(box, level.write_granule_shape, level.grid_origin) != box:
+            self._bounds[scale].check(box, self._chosen_time(), self._context)  # cut granules are decoded to be merged
         try:
             wait(self._cut(scale, box).write(voxels), self._context)
         except STORE_ERRORS as error:

@@ -45,7 +45,7 @@ from voxgate_remotes.tensorstores import (
     grids_of,
     open_arrays,
 )
-from voxgate_remotes.zarr_chunks import Layout, ZarrChunks, layout_of
+from voxgate_remotes.zarr_chunks import Layout, ZarrChunks, bounds_of_files, layout_of
 
 ATTRIBUTE = "voxgate"
 """An array's attribute: {"kind", "voxel_offset": [x, y, z], "voxel_size_nm": [x, y, z]}: what Zarr has no place for."""
@@ -98,7 +98,7 @@ class OpenedZarr:
 
     def bind(self, info: VolumeInfo, options: OpenOptions) -> PassingVolume:
         """A volume for one caller."""
-        return PassingVolume(info, self.views, options, self.stored)
+        return PassingVolume(info, self.views, options, self.stored, [stored.bounds for stored in self.stored])
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,7 @@ def open_store(folder: Folder, tuning: Tuning, overrides: VolumeOverrides) -> Op
             voxel_bytes=dtype.itemsize * info.channel_count,
             encodings=(layout.encoding,) if layout.encoding and layout.can_be_passed(info.channel_count) else (),
             context=context,
+            bounds=bounds_of_files(path, layout, scale, info.channel_count),
         )
         for path, layout, scale in zip(paths, layouts, scales, strict=True)
         if path is not None

@@ -7,6 +7,7 @@ one time; inner chunks of shards come through tensorstore's kvstore, which reads
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from collections import defaultdict
@@ -26,6 +27,7 @@ from voxgate.model.volumes import (
     Encoding,
     Scale,
 )
+from voxgate_remotes.chunk_bounds import ChunkBounds, Coded, Sharded, content_of_codecs
 from voxgate_remotes.encoded import size_limit
 from voxgate_remotes.file_access import REMEDY, open_chunk, opened_folder, read_whole, unreadable
 from voxgate_remotes.grid import cell_index, whole_cell
@@ -50,6 +52,7 @@ class Layout:
         separator: between the numbers of a name.
         encoding: how chunks are kept; None where our words cannot say it.
         sharding: the configuration of the sharding codec; None without shards.
+        content: of a file, as far as its size goes.
     """
 
     axes: str
@@ -60,6 +63,7 @@ class Layout:
     separator: str
     encoding: Encoding | None
     sharding: dict[str, Any] | None
+    content: Coded | Sharded
 
     @property
     def in_our_order(self) -> bool:
@@ -84,14 +88,18 @@ def layout_of(document: dict[str, Any], version: int, axes: str, voxel_bytes: in
         version: 2 or 3.
         axes: its axes in its own order.
         voxel_bytes: of one voxel of one channel.
+
+    Raises:
+        UnsupportedFormat: for codecs whose chunks could become of any size.
     """
-    return _of_v2(document, axes) if version == 2 else _of_v3(document, axes, voxel_bytes)
+    return _of_v2(document, axes, voxel_bytes) if version == 2 else _of_v3(document, axes, voxel_bytes)
 
 
-def _of_v2(document: dict[str, Any], axes: str) -> Layout:
+def _of_v2(document: dict[str, Any], axes: str, voxel_bytes: int) -> Layout:
     compressor = document.get("compressor")
     plain = not document.get("filters") and document["dtype"][0] in "<|"
     extents = dict(zip(axes, document["chunks"], strict=True))
+    raw_bytes = math.prod(extents.values()) * voxel_bytes
     return Layout(
         axes=axes,
         fastest_last=axes if document.get("order") == "C" else axes[::-1],
@@ -101,6 +109,7 @@ def _of_v2(document: dict[str, Any], axes: str) -> Layout:
         separator=document.get("dimension_separator", "."),
         encoding=_encoding([compressor["id"]] if compressor else []) if plain else None,
         sharding=None,
+        content=Coded(extents, raw_bytes, blosc=(compressor or {}).get("id") == "blosc"),
     )
 
 
@@ -125,12 +134,26 @@ def _of_v3(document: dict[str, Any], axes: str, voxel_bytes: int) -> Layout:
         separator=separator,
         encoding=_encoding([codec["name"] for codec in rest]) if plain else None,
         sharding=sharding,
+        content=content_of_codecs(codecs, axes, files, voxel_bytes),
     )
 
 
 def _named(extension: str | dict[str, Any]) -> dict[str, Any]:
     """A codec or the like, which v3 lets be its bare name."""
     return {"name": extension} if isinstance(extension, str) else extension
+
+
+def bounds_of_files(folder: Path, layout: Layout, level: Scale, channel_count: int) -> ChunkBounds:
+    """What an array's files may be, by its layout."""
+    return ChunkBounds(
+        folder=folder,
+        axes=layout.axes,
+        prefix=layout.prefix,
+        separator=layout.separator,
+        content=layout.content,
+        start=level.bounds.start,
+        channel_count=channel_count,
+    )
 
 
 def _encoding(names: list[str]) -> Encoding | None:
@@ -151,6 +174,7 @@ class ZarrChunks:
         voxel_bytes: of one voxel, all channels.
         encodings: what chunks come in; empty where they cannot be passed on.
         context: a ts.Context, for shards.
+        bounds: of the array's files.
     """
 
     folder: Path
@@ -159,6 +183,7 @@ class ZarrChunks:
     voxel_bytes: int
     encodings: tuple[Encoding, ...]
     context: Any
+    bounds: ChunkBounds
 
     def read_encoded(self, cells: Sequence[Box], time: int, context: CallContext) -> list[EncodedChunk | None]:
         """The chunks of grid cells in order, at a time; see `voxgate.model.volumes.EncodedChunks.read_encoded`."""
@@ -188,7 +213,8 @@ class ZarrChunks:
             shard = {axis: index[axis] // ratio[axis] for axis in index}
             inside = [index[axis] % ratio[axis] for axis in self.layout.axes]
             by_shard[self.layout.name(shard)].append((position, struct.pack(f">{len(inside)}I", *inside)))
-        context.check()
+        for cell in cells:
+            self.bounds.check(cell, time, context)
         together = ts.Batch()  # each index is read once for all chunks that it lists
         futures: dict[int, Any] = {}
         try:
