@@ -213,7 +213,7 @@ class FilesRemote:
 
     def _gone(self) -> VoxgateError:
         """What is told of a volume whose metadata went away."""
-        return gone() if self._guard.root.is_dir() else _no_root()
+        return gone() if self._guard.root.exists() else _no_root()
 
     def _life_of(self, folder: Path) -> Life:
         """The life of the volume in a folder, the same for every name that leads there."""

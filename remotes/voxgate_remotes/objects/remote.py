@@ -221,4 +221,5 @@ class ObjectsRemote:
         return _Kept(store, presence, source, documents, Witness.of(source, prefix, documents), believed_until)
 
     def _where_to_look(self) -> str:
-        return "list the remote" if self._place.bucket else "give the path of a volume: a web server lists nothing"
+        where = "list the remote" if self._place.bucket else "give the path of a volume: a web server lists nothing"
+        return f"{where}; slices, TIFF and HDF5 files are opened from folders of the server's own machine alone"

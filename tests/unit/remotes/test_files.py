@@ -223,3 +223,19 @@ def test_a_uri_under_a_root_that_is_a_link_resolves_by_either_of_its_names(lab):
     assert remote.resolve(f"file://{lab.parent}/elsewhere") is None
     assert remote.resolve(f"file://{lab}/../elsewhere") is None
     assert remote.resolve(f"file://{lab}-twin") is None
+
+
+def test_a_root_that_goes_away_while_its_volume_is_open_is_unavailable_and_not_background(lab):
+    remote = remote_at(lab)
+    em, seg = (remote.open(path, OpenOptions()) for path in (("em",), ("deep", "er", "seg")))
+    assert em.read(BOX).any()
+    shutil.rmtree(lab / "em")
+    with pytest.raises(UnknownVolume, match="deleted"):
+        em.read(BOX)
+    lab.rename(lab.with_name("unmounted"))
+    for volume in (em, seg):
+        with pytest.raises(StoreUnavailable, match="the remote's folder is not there"):
+            volume.read(BOX)
+    lab.mkdir()  # the bare mount point
+    with pytest.raises(UnknownVolume):
+        seg.read(BOX)
