@@ -20,7 +20,7 @@ from voxgate_remotes.hdf5.datasets import Layer
 from voxgate_remotes.hdf5.filters import Undecodable, decoded, measured, needs_library
 from voxgate_remotes.hdf5.foreign import Container
 from voxgate_remotes.hdf5.index import Cell, ChunkIndex, Place
-from voxgate_remotes.hdf5.layout import Request, cells_of, place, span
+from voxgate_remotes.hdf5.layout import Request, cells_of, place, span, window
 from voxgate_remotes.hdf5.pieces import Piece
 from voxgate_remotes.parallel import share
 
@@ -132,5 +132,10 @@ class DatasetReader:
                 (low, high) if axis == "c" else span(self._layer, box, axis, request.time) for axis in self._layer.axes
             ]
             start = [a for a, _ in spans]
-            voxels = piece.read(start, [b - a for a, b in spans])
+            into = window(self._layer, request, box)
+            if into is not None:
+                piece.read(start, into)
+                continue
+            voxels: Voxels = np.empty([b - a for a, b in spans], self._stored.dtype)
+            piece.read(start, voxels)
             place(self._layer, request, voxels, start)

@@ -76,6 +76,19 @@ def place(layer: Layer, request: Request, voxels: Voxels, first: Sequence[int]) 
         request.out[number][where] = ordered[channel]
 
 
+def window(layer: Layer, request: Request, box: Box) -> Voxels | None:
+    """Where part of a request's box goes in `out`, as a view with the dataset's axes; None if channels are picked."""
+    wanted = list(request.channels)
+    if wanted != list(range(wanted[0], wanted[0] + len(wanted))):
+        return None
+    part = request.out[:, *box.slices_zyx(request.box.start)]
+    there = "t" + "".join(axis for axis in "czyx" if axis in layer.axes)
+    part = part[tuple(slice(None) if axis in layer.axes else 0 for axis in "czyx")][np.newaxis]
+    if "t" not in layer.axes:
+        part, there = part[0], there[1:]
+    return part.transpose([there.index(axis) for axis in layer.axes])
+
+
 def _in_order(voxels: Voxels, axes: str) -> Voxels:
     """Voxels as a view with the axes c, z, y, x."""
     ordered = voxels.transpose([axes.index(axis) for axis in "czyx" if axis in axes])

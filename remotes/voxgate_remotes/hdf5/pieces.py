@@ -28,29 +28,28 @@ class Piece:
         sizes = [math.prod(stored.shape[axis + 1 :]) for axis in range(len(stored.shape))]
         self._strides = [size * stored.dtype.itemsize for size in sizes]
 
-    def read(self, start: Sequence[int], counts: Sequence[int]) -> Voxels:
-        """The voxels of a box in the dataset's own order and number type.
+    def read(self, start: Sequence[int], into: Voxels) -> None:
+        """Read a box into an array of its shape, in the dataset's own order; byte order is converted.
 
         Raises:
             ChunkCorrupt, StoreUnavailable.
         """
-        out: Voxels = np.empty(tuple(counts), self._dtype)
+        counts = into.shape
         offset = self._offset + sum(a * stride for a, stride in zip(start, self._strides, strict=True))
         axis = self._axis_of(counts)
-        rest = tuple(counts[axis:])
+        rest = counts[axis:]
         length = self._length(rest, axis)
-        if length == math.prod(rest) * self._dtype.itemsize:
-            flat = out.reshape(-1).view(np.uint8)
-            for number, index in enumerate(np.ndindex(*counts[:axis])):
-                part = flat[number * length : (number + 1) * length]
-                self._file.read_into(part.data, self._at(offset, index))
-            return out
+        outer = list(np.ndindex(*counts[:axis]))
+        in_a_row = into.dtype == self._dtype and length == math.prod(rest) * self._dtype.itemsize
+        if in_a_row and all(into[index].flags.c_contiguous for index in outer[:1]):
+            for index in outer:
+                self._file.read_into(into[index].reshape(-1).view(np.uint8).data, self._at(offset, index))
+            return
         buffer = np.empty(length, np.uint8)
         view: np.ndarray[Any, Any] = np.ndarray(rest, self._dtype, buffer, strides=self._strides[axis:])
-        for index in np.ndindex(*counts[:axis]):
+        for index in outer:
             self._file.read_into(buffer.data, self._at(offset, index))
-            out[index] = view
-        return out
+            into[index] = view
 
     def _at(self, offset: int, index: Sequence[int]) -> int:
         return offset + sum(i * stride for i, stride in zip(index, self._strides, strict=False))
