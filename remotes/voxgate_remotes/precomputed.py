@@ -142,6 +142,8 @@ class PrecomputedVolume(PassingVolume):
         if isinstance(files, ChunkFiles) and ((files.is_raw and self._reads_files) or files.compressed_in(box)):
             files.fill(box, channels, out, self._context)
         else:
+            if isinstance(files, ShardedChunks):
+                files.check(box, 0, self._context)
             super()._fill(box, scale, channels, out)
 
     def write(self, box: Box, voxels: Voxels, *, scale: int = 0) -> None:

@@ -1,7 +1,11 @@
 """The chunks of a sharded precomputed scale.
 
 Format: github.com/google/neuroglancer, src/datasource/precomputed/sharded.md. A chunk's key is the compressed Morton
-code of its cell; tensorstore's kvstore finds it in its shard and undoes the shard's own compression.
+code of its cell; `voxgate_remotes.shard_files` finds it in its shard.
+
+Tensorstore decompresses what shards hold whole, however large it becomes (measured with release 0.1.86: 1 MB of gzip,
+a chunk or an index, cost 1 GiB). So chunks that are passed on are decompressed here, and before tensorstore decodes
+chunks their sizes are looked at.
 """
 
 from __future__ import annotations
@@ -11,14 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tensorstore as ts
-
-from voxgate.model.errors import ChunkCorrupt
 from voxgate.model.geometry import Box, Vec3, grid_cells
 from voxgate.model.volumes import CallContext, EncodedChunk, Encoding
 from voxgate_remotes.encoded import size_limit
-from voxgate_remotes.file_access import REMEDY
-from voxgate_remotes.tensorstores import STORE_ERRORS, file_store, store_error, wait
+from voxgate_remotes.precomputed_kept.shards import parsed_sharding
+from voxgate_remotes.shard_files import ShardFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class ShardedChunks:
     """The chunks of one sharded scale.
 
     Attributes:
-        shards: a ts.KvStore of the chunks, by key.
+        shards: their files.
         looks_compressed: whether chunks are compressed inside of their shards.
         bounds: the scale's voxels.
         chunk_shape: the grid's cell.
@@ -34,7 +35,7 @@ class ShardedChunks:
         voxel_bytes: of one voxel, all channels.
     """
 
-    shards: Any
+    shards: ShardFiles
     looks_compressed: bool
     bounds: Box
     chunk_shape: Vec3
@@ -45,13 +46,24 @@ class ShardedChunks:
         """Whether a stored chunk overlaps `box`: each is looked up in its shard's index.
 
         Raises:
-            one of STORE_ERRORS.
+            ChunkCorrupt, StoreUnavailable.
         """
-        cells = grid_cells(box, self.chunk_shape, self.grid_origin)
-        return any(self.shards.read(self._key(cell)).result().state != "missing" for cell in cells)
+        return bool(self.shards.find(self._by_key(self._cells(box)), self._most_chunks, CallContext()))
+
+    def check(self, box: Box, time: int, context: CallContext) -> None:  # noqa: ARG002
+        """Look at every stored chunk that a read of `box` would decode; satisfies tensorstores.Bounds.
+
+        Raises:
+            ChunkCorrupt: for one that is, or would become, larger than its voxels.
+            StoreUnavailable, Cancelled, DeadlineExceeded.
+        """
+        cells = self._by_key(self._cells(box))
+        for key, place in self.shards.find(cells, self._most_chunks, context).items():
+            context.check()
+            self.shards.check(place, self._limit(cells[key]), cells[key])
 
     def read_encoded(self, cells: Sequence[Box], encoding: Encoding, context: CallContext) -> list[EncodedChunk | None]:
-        """The stored chunks of grid cells as they are in their shards, in order; None where one is absent.
+        """The stored chunks of grid cells in order, the shard's own compression undone; None where one is absent.
 
         Args:
             cells: whole cells, clipped to the bounds.
@@ -62,29 +74,42 @@ class ShardedChunks:
             ChunkCorrupt, StoreUnavailable, Cancelled, DeadlineExceeded.
         """
         context.check()
-        together = ts.Batch()  # each index is read once for all chunks that it lists
-        futures = [self.shards.read(self._key(cell), batch=together) for cell in cells]
-        together.submit()
+        found = self.shards.find(self._by_key(cells), self._most_chunks, context)
         chunks: list[EncodedChunk | None] = []
-        for cell, future in zip(cells, futures, strict=True):
-            try:
-                found = wait(future, context)
-            except STORE_ERRORS as error:
-                raise store_error(error, f"reading the stored chunk with the voxels {cell}") from error
-            if found.state == "missing":
-                chunks.append(None)
-                continue
-            data: bytes = found.value
-            if len(data) > size_limit(cell.voxel_count * self.voxel_bytes):
-                raise ChunkCorrupt(f"the stored chunk with the voxels {cell} is larger than its voxels", REMEDY)
-            chunks.append(EncodedChunk(data, encoding, cell))
+        for cell in cells:
+            context.check()
+            place = found.get(self._key(cell))
+            data = None if place is None else self.shards.read(place, self._limit(cell), cell)
+            chunks.append(None if data is None else EncodedChunk(data, encoding, cell))
         return chunks
 
-    def _key(self, cell: Box) -> bytes:
+    @property
+    def _most_chunks(self) -> int:
+        """How many there are in the scale."""
+        triples = zip(self.bounds.shape, self.chunk_shape, strict=True)
+        return Vec3(*(-(-extent // size) for extent, size in triples)).product
+
+    def _limit(self, cell: Box) -> int:
+        return size_limit(cell.voxel_count * self.voxel_bytes)
+
+    def _cells(self, box: Box) -> list[Box]:
+        """The cells that overlap a box, clipped to the bounds."""
+        cells = grid_cells(box, self.chunk_shape, self.grid_origin)
+        return [self._whole(cell) for cell in cells]
+
+    def _whole(self, cell: Box) -> Box:
+        triples = zip(cell.start, self.grid_origin, self.chunk_shape, strict=True)
+        start = Vec3(*((at - origin) // size * size + origin for at, origin, size in triples))
+        return Box.at(start, self.chunk_shape).intersection(self.bounds)
+
+    def _by_key(self, cells: Sequence[Box]) -> dict[int, Box]:
+        return {self._key(cell): cell for cell in cells}
+
+    def _key(self, cell: Box) -> int:
         """The key of the chunk in which a cell lies."""
         triples = zip(cell.start, self.grid_origin, self.chunk_shape, strict=True)
         index = [(start - origin) // size for start, origin, size in triples]
-        return self._morton(index).to_bytes(8, "big")
+        return self._morton(index)
 
     def _morton(self, cell: Sequence[int]) -> int:
         """The compressed Morton code of a grid cell: bits of x, y, z in turn, each only as far as its axis needs."""
@@ -99,14 +124,10 @@ class ShardedChunks:
         return code
 
 
-def open_shards(folder: Path, sharding: dict[str, Any], context: Any) -> Any:
-    """A ts.KvStore of the chunks in the shards of a folder, by key; nothing is read yet.
+def open_shards(folder: Path, sharding: dict[str, Any], context: Any) -> ShardFiles:  # noqa: ARG001
+    """The shards of a folder; nothing is read yet.
 
     Raises:
-        StoreUnavailable, UnsupportedFormat, ChunkCorrupt.
+        MetadataInvalid.
     """
-    spec = {"driver": "neuroglancer_uint64_sharded", "metadata": sharding, "base": file_store(folder)}
-    try:
-        return ts.KvStore.open(spec, context=context).result()
-    except STORE_ERRORS as error:
-        raise store_error(error, "opening the shards") from error
+    return ShardFiles(folder, parsed_sharding(sharding))

@@ -199,8 +199,9 @@ class TensorStoreVolume:
         """
         level = checked_write(self._info, box, voxels, scale)
         self._context.check()
-        if self._bounds and aligned_outward(box, level.write_granule_shape, level.grid_origin) != box:
-            self._bounds[scale].check(box, self._chosen_time(), self._context)  # cut granules are decoded to be merged
+        whole = aligned_outward(box, level.write_granule_shape, level.grid_origin).intersection(level.bounds)
+        if self._bounds and (whole != box or self._info.time_count > 1):  # cut granules are decoded to be merged
+            self._bounds[scale].check(box, self._chosen_time(), self._context)
         try:
             wait(self._cut(scale, box).write(voxels), self._context)
         except STORE_ERRORS as error:

@@ -8,12 +8,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 import pytest
 from numcodecs import Blosc
 
 from support import bombs
-from support.bombs import CELL, CHUNK, STATED, codecs3, shard_of, sharding, write_n5, write_zarr2, write_zarr3
+from support.bombs import (
+    CELL,
+    CHUNK,
+    STATED,
+    codecs3,
+    shard_of,
+    sharding,
+    write_n5,
+    write_sharded,
+    write_zarr2,
+    write_zarr3,
+)
 from support.stores import open_at
 from voxgate.model.errors import ChunkCorrupt, StoreUnavailable, UnsupportedFormat
 from voxgate.model.geometry import Box, Vec3
@@ -37,11 +49,15 @@ CASES = [
     "shard that is mostly a hole, raw",
     *(f"n5, {name}" for name in N5),
     "n5 of mode 1, blosc",
+    "sharded precomputed, gzip",
+    "sharded precomputed, raw",
+    "index of sharded precomputed, gzip",
+    "index of sharded precomputed, raw",
 ]
 ZEROS = np.zeros(CHUNK.zyx, np.uint8)
 
 
-def write(folder: Path, case: str, encoded: dict[str, bytes]) -> None:
+def write(folder: Path, case: str, encoded: dict[str, bytes]) -> None:  # noqa: C901 (one line a case)
     form, codec = case.split(", ")
     data, name = encoded[codec], codec.split()[0]
     match form:
@@ -56,13 +72,19 @@ def write(folder: Path, case: str, encoded: dict[str, bytes]) -> None:
         case "transposed shard":
             write_zarr3(folder, shard_of(data), sharding(codecs3(name), [2, 0, 1]))
         case "blosc and a checksum":
-            write_zarr3(folder, data, [*codecs3(name), {"name": "crc32c"}])
+            checked = data + struct.pack("<I", google_crc32c.value(data))
+            write_zarr3(folder, checked, [*codecs3(name), {"name": "crc32c"}])
         case "shard that is mostly a hole":
             write_zarr3(folder, shard_of(data, length=CELL.voxel_count), sharding([{"name": "bytes"}]))
         case "n5":
             write_n5(folder, data, COMPRESSIONS.get(codec, {"type": codec}))
         case "n5 of mode 1":
             write_n5(folder, data, COMPRESSIONS[codec], mode=1)
+        case "sharded precomputed":
+            index = struct.pack("<QQQ", 0, 0, len(data))
+            write_sharded(folder, data, index, gzipped="data" if codec == "gzip" else "none")
+        case "index of sharded precomputed":
+            write_sharded(folder, b"", data, gzipped="index" if codec == "gzip" else "none")
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +197,22 @@ def test_a_folder_where_a_chunk_should_be_is_no_chunk(tmp_path):
     (tmp_path / "0.0.0").mkdir()
     with pytest.raises(StoreUnavailable):
         opened(tmp_path).read(CELL)
+
+
+def test_chunks_of_shards_that_are_passed_on_are_bounded_too(tmp_path):
+    """Here to the voxels' own size, however small the file."""
+    data = gzip.compress(bytes(2 * CELL.voxel_count + 65537))
+    write_sharded(tmp_path, data, struct.pack("<QQQ", 0, 0, len(data)), gzipped="data")
+    volume = open_at(tmp_path)
+    with pytest.raises(ChunkCorrupt) as raised:
+        volume.capability(EncodedChunks).read_encoded([CELL])
+    assert str(CELL) in str(raised.value)
+
+
+def test_a_shard_that_is_shorter_than_its_index_states_is_corrupt(tmp_path):
+    write_sharded(tmp_path, b"", struct.pack("<QQQ", 0, 100, 2**15), gzipped="none")
+    with pytest.raises(ChunkCorrupt):
+        open_at(tmp_path).capability(EncodedChunks).read_encoded([CELL])
+    write_sharded(tmp_path, b"", struct.pack("<QQQ", 0, 2**64 - 1, 2**14), gzipped="none")
+    with pytest.raises(ChunkCorrupt):
+        open_at(tmp_path).read(CELL)
