@@ -42,6 +42,9 @@ class ServerSettings(BaseSettings):
     max_cutout_bytes: int = Field(0, ge=0, description="largest cutout, raw bytes; 0 means no limit")
     max_segment_count: int = Field(10_000, ge=1, description="most segment ids or points in one request")
     max_scan_voxel_count: int = Field(4 * 1024**3, ge=1, description="most voxels one call may search")
+    max_skeleton_voxel_count: int = Field(
+        512**3, ge=1, description="most voxels around a segment whose skeleton is computed"
+    )
     mesh_address: str = Field("", description='where the Mesh service is; empty means "here"')
     transfer_address: str = Field("", description='where the Transfer and Job services are; empty means "here"')
     volume_address: str = Field("", description='where the Volume service is; empty means "here"')

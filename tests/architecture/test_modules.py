@@ -12,7 +12,7 @@ from support.house import ROOT, modules, room_packages
 
 MAX_LINES = 400
 MAX_ROOM_README_LINES = 40
-WORKERS = ROOT / "serving/voxgate_serving/workers.py"
+PROCESS_MAKERS = [ROOT / "serving/voxgate_serving" / name for name in ("workers.py", "killable.py")]
 PROCESS_NAMES = {"ProcessPoolExecutor", "fork", "forkpty", "set_start_method"}
 
 
@@ -75,9 +75,9 @@ def test_a_bare_import_is_noticed(line: str) -> None:
     assert not imports_bare_sdk("from voxgate.model.geometry import Box\nimport voxgate.model.errors")
 
 
-def test_only_the_worker_pool_makes_processes() -> None:
-    assert makes_processes(WORKERS.read_text())
-    others = [path for path in modules(*room_packages()) if path != WORKERS]
+def test_only_workers_are_made_as_processes() -> None:
+    assert all(makes_processes(path.read_text()) for path in PROCESS_MAKERS)
+    others = [path for path in modules(*room_packages()) if path not in PROCESS_MAKERS]
     assert [relative(path) for path in others if makes_processes(path.read_text())] == []
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from voxgate.v1 import mesh_pb2_grpc, skeleton_pb2_grpc
+from voxgate.v1 import mesh_pb2, skeleton_pb2_grpc
 from voxgate_blocks.readahead import ReadAhead
 from voxgate_mesh.checks import MeshLimits
 from voxgate_mesh.meshing import HEARTBEAT_S, MeshingSettings
 from voxgate_mesh.servicer import MeshServicer
 from voxgate_mesh.skeleton_servicer import SkeletonServicer
+from voxgate_mesh.skeletonizing import SkeletonSettings
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
+from voxgate_serving.handlers import add_servicer
+from voxgate_serving.killable import KillableWorkers
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import ServerSettings
 from voxgate_serving.workers import WorkerPool
 
 MESH = "voxgate.v1.MeshService"
 SKELETON = "voxgate.v1.SkeletonService"
+_MESH_SERVICE = mesh_pb2.DESCRIPTOR.services_by_name["MeshService"]
 
 
 def meshing_settings(settings: ServerSettings) -> MeshingSettings:
@@ -31,15 +35,21 @@ def meshing_settings(settings: ServerSettings) -> MeshingSettings:
 def registrations(registry: Registry, settings: ServerSettings, *, workers: WorkerPool) -> list[ServiceRegistration]:
     """The services. `workers` must have been started before any server; they are closed with the service."""
     chosen = meshing_settings(settings)
-    servicer = MeshServicer(registry, workers, chosen, ByteBudget(settings.memory_budget_bytes))
-    skeletons = SkeletonServicer(registry, chosen.limits)
+    budget = ByteBudget(settings.memory_budget_bytes)
+    servicer = MeshServicer(registry, workers, chosen, budget)
+    skeletonizing = SkeletonSettings(chosen.limits, settings.max_skeleton_voxel_count, chosen.ahead)
+    # Started when the first skeleton is computed: most servers compute none.
+    killable = KillableWorkers(settings.worker_processes)
+    skeletons = SkeletonServicer(registry, killable, skeletonizing, budget)
     return [
         ServiceRegistration(
             MESH,
-            lambda server: mesh_pb2_grpc.add_MeshServiceServicer_to_server(servicer, server),
+            lambda server: add_servicer(server, servicer, _MESH_SERVICE),
             close=workers.close,
         ),
         ServiceRegistration(
-            SKELETON, lambda server: skeleton_pb2_grpc.add_SkeletonServiceServicer_to_server(skeletons, server)
+            SKELETON,
+            lambda server: skeleton_pb2_grpc.add_SkeletonServiceServicer_to_server(skeletons, server),
+            close=killable.close,
         ),
     ]

@@ -1,77 +1,87 @@
-"""The SkeletonService on the wire: only translates. Skeletons are those that the store keeps."""
+"""The SkeletonService on the wire: only translates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import grpc
 
-from voxgate.model.errors import MissingCapability, SegmentNotFound, Unimplemented, VoxgateError
+from voxgate.model.errors import InvalidArgument
 from voxgate.model.requests import check_opened
-from voxgate.model.skeletons import StoredSkeletons
+from voxgate.model.volumes import CallContext
 from voxgate.v1 import skeleton_pb2 as pb
-from voxgate.v1 import skeleton_pb2_grpc, types_pb2
-from voxgate.wire.requests import open_options
-from voxgate.wire.skeletons import skeleton_end, skeleton_failure, skeleton_parts
-from voxgate_mesh.checks import MeshLimits, check_segment_ids
-from voxgate_mesh.messages import Pace
+from voxgate.v1 import skeleton_pb2_grpc
+from voxgate.wire.requests import open_options, scale_index
+from voxgate.wire.skeleton_requests import skeleton_format_from_proto, skeleton_request_from_proto
+from voxgate_mesh.skeleton_messages import skeleton_file_messages, skeleton_messages
+from voxgate_mesh.skeleton_sources import Skeletons
+from voxgate_mesh.skeletonizing import Killable, SkeletonEvent, SkeletonSettings
 from voxgate_remotes.registry import Registry
+from voxgate_serving.budget import ByteBudget
 from voxgate_serving.calls import call_context
-from voxgate_serving.settings import MAX_MESSAGE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A request, opened and under way."""
+
+    resolved_version: str
+    events: Generator[SkeletonEvent]
 
 
 class SkeletonServicer(skeleton_pb2_grpc.SkeletonServiceServicer):
     """Answers skeletons of segments of the volumes of a registry."""
 
-    def __init__(self, registry: Registry, limits: MeshLimits) -> None:
+    def __init__(self, registry: Registry, workers: Killable, settings: SkeletonSettings, budget: ByteBudget) -> None:
+        """Serve a registry.
+
+        Args:
+            registry: the volumes.
+            workers: where skeletons are computed.
+            settings: limits of the server.
+            budget: the bytes that all calls hold together.
+        """
         self._registry = registry
-        self._limits = limits
+        self._workers = workers
+        self._settings = settings
+        self._budget = budget
 
     def GetSkeletons(
         self, request: pb.GetSkeletonsRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.GetSkeletonsResponse]:
-        """Stream the stored skeletons of segments."""
-        call = call_context(context)
-        ids = tuple(request.segment_ids)
-        options = open_options(request, call)
-        volume = self._registry.open(request.volume, options)
-        check_opened(volume.info, options)
-        check_segment_ids(ids, self._limits)
-        kept = volume.capability(StoredSkeletons)
-        if kept is None:
-            raise MissingCapability(
-                "the store keeps no skeletons of this volume",
-                "this release computes none: ask a volume whose services offer skeletons",
-                details={"capability": "stored_skeletons"},
-            )
-        version = volume.info.resolved_version
-        pace = Pace()
-        for segment_id in ids:
-            call.check()
-            if pace.is_due():
-                progress = types_pb2.Progress(phase="fetching")
-                yield pb.GetSkeletonsResponse(progress=progress)
-                pace.told()
-            try:
-                yield from _messages(kept, segment_id, version)
-            except VoxgateError as error:
-                yield pb.GetSkeletonsResponse(ends=[skeleton_failure(segment_id, error, version)])
+        """Stream the skeletons of segments, stored or computed."""
+        with self._started(request, call_context(context)) as work:
+            yield from skeleton_messages(work.events, work.resolved_version)
 
     def ExportSkeleton(
         self, request: pb.ExportSkeletonRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.ExportSkeletonResponse]:
-        """Refused for now: skeletons are saved by whoever streams them."""
-        raise Unimplemented("this release writes no files of skeletons", "stream the skeleton and save it")
+        """Stream the skeleton of one segment as a file."""
+        fmt = skeleton_format_from_proto(request.format)
+        if len(request.spec.segment_ids) != 1:
+            raise InvalidArgument(
+                f"a file has one skeleton, and {len(request.spec.segment_ids)} segments were named",
+                "name exactly one",
+                details={"field": "spec.segment_ids"},
+            )
+        with self._started(request.spec, call_context(context)) as work:
+            yield from skeleton_file_messages(work.events, fmt, work.resolved_version)
 
-
-def _messages(kept: StoredSkeletons, segment_id: int, version: str) -> Iterator[pb.GetSkeletonsResponse]:
-    skeleton = kept.stored_skeleton(segment_id)
-    if skeleton is None:
-        raise SegmentNotFound(
-            f"the store keeps no skeleton of segment {segment_id}",
-            "check the id and the label view",
-            details={"segment_id": str(segment_id)},
-        )
-    for part in skeleton_parts(skeleton, MAX_MESSAGE_BYTES):
-        yield pb.GetSkeletonsResponse(parts=[part])
-    yield pb.GetSkeletonsResponse(ends=[skeleton_end(skeleton, version)])
+    @contextmanager
+    def _started(self, spec: pb.GetSkeletonsRequest, call: CallContext) -> Iterator[_Work]:
+        """Open the volume, and end the work when nobody takes its events any more."""
+        if not spec.volume:
+            raise InvalidArgument("the request names no volume", "set volume", details={"field": "volume"})
+        options = open_options(spec, call)
+        volume = self._registry.open(spec.volume, options)
+        check_opened(volume.info, options)
+        named = spec.WhichOneof("scale") is not None
+        request = skeleton_request_from_proto(spec, scale_index(volume.info, spec) if named else None)
+        skeletons = Skeletons(volume, self._workers, call, self._settings, self._budget.share)
+        events = skeletons.events(request)
+        try:
+            yield _Work(volume.info.resolved_version, events)
+        finally:
+            events.close()

@@ -158,15 +158,17 @@ def _describe(volume: Volume) -> VolumeFacts:
 
 
 _SEGMENT_POWERS = frozenset({"segment_ids", "segment_counts", "segment_lookup", "segment_bounds", "segment_voxels"})
+_NO_VOXELS = "the resource has no voxels"
+_UNKNOWN_SIZE = "its voxel size is unknown: the operator can state voxel_size_nm"
 
 
 def _offers(info: VolumeInfo, powers: frozenset[str]) -> tuple[ServiceOffer, ...]:
-    skeletons = ServiceOffer("skeletons", "unavailable", "its store keeps no skeletons")
-    if "stored_skeletons" in powers:
-        skeletons = ServiceOffer("skeletons", "native")
+    skeletons = _skeletons_offer(info, powers)
     if not info.scales:
-        why = "the resource has no voxels"
-        return (*(ServiceOffer(name, "unavailable", why) for name in ("segments", "mesh", "transfer")), skeletons)
+        return (
+            *(ServiceOffer(name, "unavailable", _NO_VOXELS) for name in ("segments", "mesh", "transfer")),
+            skeletons,
+        )
     label_problem = _label_problem(info)
     if label_problem:
         segments = mesh = ServiceOffer("", "unavailable", label_problem)
@@ -174,12 +176,22 @@ def _offers(info: VolumeInfo, powers: frozenset[str]) -> tuple[ServiceOffer, ...
         segments = ServiceOffer("", "native" if powers & _SEGMENT_POWERS else "surrogate")
         mesh = ServiceOffer("", "native" if "stored_meshes" in powers else "surrogate")
         if info.scales[0].voxel_size_nm is None and mesh.support == "surrogate":
-            mesh = ServiceOffer("", "unavailable", "its voxel size is unknown: the operator can state voxel_size_nm")
+            mesh = ServiceOffer("", "unavailable", _UNKNOWN_SIZE)
     transfer = ServiceOffer("", "surrogate")
     if info.time_count > 1:
         transfer = ServiceOffer("", "unavailable", "it has several time points")
     named = (("segments", segments), ("mesh", mesh), ("transfer", transfer))
     return (*(replace(offer, name=name) for name, offer in named), skeletons)
+
+
+def _skeletons_offer(info: VolumeInfo, powers: frozenset[str]) -> ServiceOffer:
+    """Kept, or computed; whether the Mesh service has the extra that computes them, only that service can say."""
+    if "stored_skeletons" in powers:
+        return ServiceOffer("skeletons", "native")
+    problem = _label_problem(info) if info.scales else _NO_VOXELS
+    if not problem and info.scales[0].voxel_size_nm is None:
+        problem = _UNKNOWN_SIZE
+    return ServiceOffer("skeletons", "unavailable" if problem else "surrogate", problem)
 
 
 def _label_problem(info: VolumeInfo) -> str:

@@ -17,6 +17,12 @@ VERTEX_BYTES = 16
 """Bytes of one vertex: x, y, z and a radius as float32."""
 EDGE_BYTES = 8
 """Bytes of one edge: two uint32."""
+_ORIGINS = {
+    pb.SKELETON_ORIGIN_UNSPECIFIED: "stored",
+    pb.SKELETON_ORIGIN_STORED: "stored",
+    pb.SKELETON_ORIGIN_COMPUTED: "computed",
+}
+_ORIGIN_NUMBERS = {"stored": pb.SKELETON_ORIGIN_STORED, "computed": pb.SKELETON_ORIGIN_COMPUTED}
 _RETRY = "ask again; if it persists, the server is of another version or a proxy cuts streams"
 
 
@@ -47,13 +53,16 @@ def _part(skeleton: Skeleton, vertices: slice, edges: slice) -> pb.SkeletonPart:
 
 
 def skeleton_end(skeleton: Skeleton, version: str) -> pb.SkeletonEnd:
-    """The end of a stored skeleton."""
+    """The end of a skeleton."""
     return pb.SkeletonEnd(
         segment_id=skeleton.segment_id,
         vertex_count=len(skeleton.vertices),
         edge_count=len(skeleton.edges),
-        origin=pb.SKELETON_ORIGIN_STORED,
+        origin=_ORIGIN_NUMBERS[skeleton.origin],
         resolved_version=version,
+        scale_index=skeleton.scale,
+        tree_count=skeleton.tree_count,
+        length_nm=skeleton.length_nm,
     )
 
 
@@ -126,7 +135,8 @@ class SkeletonAssembler:
         if (end.vertex_count, end.edge_count) != (growing.vertex_count, len(edges)) or not has_all_radii:
             raise IncompleteAnswer(f"the skeleton of segment {end.segment_id} came incomplete", _RETRY)
         vertices = np.concatenate([np.zeros((0, 3), np.float32), *growing.vertices]).astype(np.float32, copy=False)
-        return Skeleton(end.segment_id, vertices, edges, radii, end.resolved_version)
+        origin = _ORIGINS.get(end.origin, "stored")
+        return Skeleton(end.segment_id, vertices, edges, radii, end.resolved_version, origin, end.scale_index)
 
     def _expected(self, segment_id: int) -> _Growing:
         if segment_id not in self._open:
