@@ -63,6 +63,7 @@ class CountingVolume:
         self._error = error
         self.info = volume.info
         self.boxes: list[Box] = []
+        self.reads: list[tuple[int, Box]] = []
         self.started = threading.Event()
         self.go = threading.Event()
         if not blocked:
@@ -70,6 +71,7 @@ class CountingVolume:
 
     def read(self, box, *, scale=0, channels=None, out=None):
         self.boxes.append(box)
+        self.reads.append((scale, box))
         self.started.set()
         assert self.go.wait(30)
         if self._error:
