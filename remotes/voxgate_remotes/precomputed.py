@@ -139,12 +139,18 @@ class PrecomputedVolume(PassingVolume):
 
     def _fill(self, box: Box, scale: int, channels: list[int] | None, out: Voxels) -> None:
         files = self._chunks[scale]
-        if isinstance(files, ChunkFiles) and ((files.is_raw and self._reads_files) or files.compressed_in(box)):
+        if isinstance(files, ShardedChunks):
+            if self._reads_files and self._is_raw(scale):
+                files.fill(box, channels, out, self._context)
+                return
+            files.check(box, 0, self._context)
+        elif (files.is_raw and self._reads_files) or files.compressed_in(box):
             files.fill(box, channels, out, self._context)
-        else:
-            if isinstance(files, ShardedChunks):
-                files.check(box, 0, self._context)
-            super()._fill(box, scale, channels, out)
+            return
+        super()._fill(box, scale, channels, out)
+
+    def _is_raw(self, scale: int) -> bool:
+        return self._stored[scale].encodings[0].array is ArrayCodec.RAW
 
     def write(self, box: Box, voxels: Voxels, *, scale: int = 0) -> None:
         """Write a box; see `voxgate.model.volumes.Writable.write`.

@@ -4,8 +4,8 @@ Format: github.com/google/neuroglancer, src/datasource/precomputed/sharded.md. A
 code of its cell; `voxgate_remotes.shard_files` finds it in its shard.
 
 Tensorstore decompresses what shards hold whole, however large it becomes (measured with release 0.1.86: 1 MB of gzip,
-a chunk or an index, cost 1 GiB). So chunks that are passed on are decompressed here, and before tensorstore decodes
-chunks their sizes are looked at.
+a chunk or an index, cost 1 GiB). So raw chunks, and those that are passed on, are decompressed here, and before
+tensorstore decodes others their sizes are looked at.
 """
 
 from __future__ import annotations
@@ -15,11 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from voxgate.model.errors import ChunkCorrupt
 from voxgate.model.geometry import Box, Vec3, grid_cells
-from voxgate.model.volumes import CallContext, EncodedChunk, Encoding
+from voxgate.model.volumes import CallContext, EncodedChunk, Encoding, Voxels
 from voxgate_remotes.encoded import size_limit
+from voxgate_remotes.file_access import REMEDY
+from voxgate_remotes.parallel import share
 from voxgate_remotes.precomputed_kept.shards import parsed_sharding
 from voxgate_remotes.shard_files import ShardFiles
+
+_DECODERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,37 @@ class ShardedChunks:
         for key, place in self.shards.find(cells, self._most_chunks, context).items():
             context.check()
             self.shards.check(place, self._limit(cells[key]), cells[key])
+
+    def fill(self, box: Box, channels: Sequence[int] | None, out: Voxels, context: CallContext) -> None:
+        """Read `box` of raw voxels into `out`, shape (c, z, y, x); `channels` None means all in order.
+
+        Tensorstore is not needed for them, and so nothing is decompressed twice.
+
+        Raises:
+            ChunkCorrupt, StoreUnavailable, Cancelled, DeadlineExceeded.
+        """
+        cells = self._by_key(self._cells(box))
+        found = self.shards.find(cells, self._most_chunks, context)
+        count = self.voxel_bytes // out.dtype.itemsize
+        wanted = list(range(count)) if channels is None else channels
+
+        def work(key: int) -> None:
+            context.check()
+            cell = cells[key]
+            inside = cell.intersection(box)
+            target = out[:, *inside.slices_zyx(box.start)]
+            place = found.get(key)
+            data = None if place is None else self.shards.read(place, self._limit(cell), cell)
+            if data is None:
+                target[...] = 0
+                return
+            if len(data) != cell.voxel_count * self.voxel_bytes:
+                raise ChunkCorrupt(f"the stored chunk with the voxels {cell} has a wrong size", REMEDY)
+            voxels: Voxels = np.frombuffer(data, out.dtype).reshape(count, *cell.shape.zyx)
+            for index, channel in enumerate(wanted):
+                target[index] = voxels[channel, *inside.slices_zyx(cell.start)]
+
+        share(list(cells), lambda: work, min(len(cells), _DECODERS if self.looks_compressed else 1))
 
     def read_encoded(self, cells: Sequence[Box], encoding: Encoding, context: CallContext) -> list[EncodedChunk | None]:
         """The stored chunks of grid cells in order, the shard's own compression undone; None where one is absent.
