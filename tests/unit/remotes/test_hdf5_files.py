@@ -247,7 +247,7 @@ def test_a_forked_process_reads_as_its_parent_does(tmp_path):
 import os, sys
 from pathlib import Path
 from voxgate.model.volumes import OpenOptions
-from voxgate_remotes.hdf5.examining import examined
+from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.hdf5 import Hdf5Format
 store = Hdf5Format().open(Path({str(file)!r}), ("group", "volume"), VolumeOverrides())
 volume = store.bind(store.info, OpenOptions())
