@@ -31,6 +31,7 @@ from voxgate_mesh.service import MESH, meshing_settings, registrations
 from voxgate_mesh.servicer import MeshServicer
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
+from voxgate_serving.handlers import add_servicer
 from voxgate_serving.server import ServiceRegistration, start_server
 from voxgate_serving.workers import WorkerPool
 
@@ -87,7 +88,7 @@ def test_a_client_gets_the_meshes_that_the_mesher_makes(stub, labels):
     for segment_id, mesh in answers.items():
         assert mesh.vertices.tobytes() == expected[segment_id].vertices.tobytes()
         assert mesh.faces.tobytes() == expected[segment_id].faces.tobytes()
-        assert (mesh.origin, mesh.mesher, mesh.scale) == ("computed", "zmesh", 0)
+        assert (mesh.origin, mesh.mesher, mesh.scale) == ("computed", "cubes", 0)
         assert as_trimesh(mesh).is_watertight
 
 
@@ -250,7 +251,7 @@ def slow_server(slow):
     chosen = settings()
     meshing = replace(meshing_settings(chosen), block_shape=Vec3(8, 5, 4), ahead=ReadAhead(1, 1, 0.5))
     servicer = MeshServicer(Registry({"lab": OneVolume(slow)}), WorkerPool(0), meshing, ByteBudget(1 << 20))
-    add = partial(mesh_pb2_grpc.add_MeshServiceServicer_to_server, servicer)
+    add = partial(add_servicer, servicer=servicer, service=pb.DESCRIPTOR.services_by_name["MeshService"])
     with serving([ServiceRegistration(MESH, add)], chosen) as stub:
         yield stub
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from voxgate.model.mesh_stream import MeshEnding, MeshPiece
-from voxgate.v1 import mesh_pb2 as pb
 from voxgate.v1 import types_pb2
-from voxgate.wire.meshes import ROW_BYTES, MeshFacts, mesh_end_to_proto, mesh_part_to_proto
+from voxgate.wire.mesh_framing import MeshFrame
+from voxgate.wire.meshes import ROW_BYTES, MeshFacts, mesh_end_to_proto
 from voxgate_mesh.meshing import MeshEvent, ScanProgress
 from voxgate_serving.settings import MAX_MESSAGE_BYTES
 
 _MAX_ITEMS = 1024  # small parts and ends: their own framing must not outgrow the payload
+_MOST_WAIT_S = 0.05  # how long a small part waits for others to share its message
 PROGRESS_S = 1.0
 """How often progress is told; a stream is never silent for much longer."""
 
@@ -63,33 +64,53 @@ class MeshMessages:
     """Turns the events of a request into messages."""
 
     def __init__(self, facts: MeshFacts, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin a stream; what its meshes have in common goes out with the first message."""
         self._facts = facts
+        self._clock = clock
         self._pace = Pace(clock)
-        self._message = pb.GetMeshesResponse(provenance=facts.provenance)
-        self._payload = 0
+        self._frame = MeshFrame()
+        self._frame.provenance(facts.provenance)
+        self._held_since: float | None = None
+        self._is_first_piece = True
 
-    def stream(self, events: Iterable[MeshEvent]) -> Iterator[pb.GetMeshesResponse]:
-        """Yield messages of at most MAX_MESSAGE_BYTES of vertices and faces."""
+    def stream(self, events: Iterable[MeshEvent]) -> Iterator[bytes]:
+        """Yield messages, each a serialized GetMeshesResponse, of at most MAX_MESSAGE_BYTES of tables."""
         for event in events:
             if isinstance(event, MeshPiece):
-                for part in cut_piece(event):
-                    size = part.byte_count
-                    if self._payload + size > MAX_MESSAGE_BYTES or len(self._message.parts) >= _MAX_ITEMS:
-                        yield self._sent()
-                    self._message.parts.append(mesh_part_to_proto(part))
-                    self._payload += size
+                yield from self._piece(event)
             elif isinstance(event, MeshEnding):
-                if len(self._message.ends) >= _MAX_ITEMS:
+                if self._frame.count >= _MAX_ITEMS:
                     yield self._sent()
-                self._message.ends.append(mesh_end_to_proto(event, self._facts))
+                self._frame.end(mesh_end_to_proto(event, self._facts))
             elif self._pace.is_due():
                 # What is ready goes out with it: a viewer draws while the rest is searched.
-                self._message.progress.CopyFrom(progress_to_proto(event))
+                self._frame.progress(progress_to_proto(event))
+                self._pace.told()
                 yield self._sent()
-        if self._message.ByteSize():
+            if self._is_late():
+                yield self._sent()
+        if self._frame:
             yield self._sent()
 
-    def _sent(self) -> pb.GetMeshesResponse:
-        message, self._message, self._payload = self._message, pb.GetMeshesResponse(), 0
-        self._pace.told()
+    def _piece(self, piece: MeshPiece) -> Iterator[bytes]:
+        """Add a piece, making room for it; the first of a stream leaves at once."""
+        for part in cut_piece(piece):
+            if self._frame.payload + part.byte_count > MAX_MESSAGE_BYTES or self._frame.count >= _MAX_ITEMS:
+                yield self._sent()
+            self._frame.part(part)
+        if self._is_first_piece and piece.byte_count:
+            self._is_first_piece = False
+            yield self._sent()
+
+    def _is_late(self) -> bool:
+        """Whether something has been waiting for company for long enough."""
+        if not self._frame.count:
+            return False
+        now = self._clock()
+        if self._held_since is None:
+            self._held_since = now
+        return now - self._held_since >= _MOST_WAIT_S
+
+    def _sent(self) -> bytes:
+        message, self._frame, self._held_since = self._frame.data(), MeshFrame(), None
         return message

@@ -57,7 +57,9 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         self._settings = settings
         self._budget = budget
 
-    def GetMeshes(self, request: pb.GetMeshesRequest, context: grpc.ServicerContext) -> Iterator[pb.GetMeshesResponse]:
+    def GetMeshes(  # type: ignore[override]  # framed already: see voxgate_serving.handlers
+        self, request: pb.GetMeshesRequest, context: grpc.ServicerContext
+    ) -> Iterator[bytes]:
         """Stream the surfaces of segments."""
         with self._started(request.spec, call_context(context)) as work:
             yield from MeshMessages(work.facts).stream(work.events)

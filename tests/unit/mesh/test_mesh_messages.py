@@ -11,15 +11,15 @@ from voxgate.model.mesh_stream import MeshEnding, MeshPiece
 from voxgate.model.meshes import MESH_FORMATS, MeshFailure, MeshRequest
 from voxgate.model.volumes import CallContext, LabelView, OpenOptions
 from voxgate.v1 import mesh_pb2 as pb
+from voxgate.wire.mesh_framing import MeshFrame, parse_meshes
 from voxgate.wire.mesh_requests import (
     mesh_format_from_proto,
     mesh_format_to_proto,
     mesh_request_from_proto,
     mesh_spec_to_proto,
-    provenance_from_proto,
     provenance_to_proto,
 )
-from voxgate.wire.meshes import MeshAssembler, MeshFacts, mesh_part_to_proto
+from voxgate.wire.meshes import MeshAssembler, MeshFacts
 from voxgate_mesh.meshing import MeshingSettings, ScanProgress, mesh_segments
 from voxgate_mesh.messages import MeshMessages, cut_piece
 from voxgate_serving.workers import WorkerPool
@@ -43,6 +43,19 @@ def piece(count, segment_id=HUGE, first=0):
     vertices = np.arange(3 * count, dtype=np.float32).reshape(-1, 3)
     faces = np.arange(first, first + 3 * (count // 3), dtype=np.uint32).reshape(-1, 3)
     return MeshPiece(segment_id, first, vertices, faces)
+
+
+def part(cut):
+    """A piece on the wire."""
+    frame = MeshFrame()
+    frame.part(cut)
+    (made,) = pb.GetMeshesResponse.FromString(frame.data()).parts
+    return made
+
+
+def streamed(events, clock=None):
+    """The messages of a stream, each of the generated class."""
+    return [pb.GetMeshesResponse.FromString(data) for data in MeshMessages(FACTS, clock or Clock()).stream(events)]
 
 
 def test_what_is_asked_for_survives_the_wire():
@@ -103,7 +116,7 @@ def test_messages_carry_at_most_two_mebibytes_and_join_to_what_was_sent():
         MeshEnding(5, 9, 3, scale=2, search="index", statistics=MEASURED),
         MeshEnding(6, error=SegmentNotFound("6?")),
     ]
-    messages = list(MeshMessages(FACTS, Clock()).stream([small, big, *endings]))
+    messages = streamed([small, big, *endings])
     assert len(messages) > 3
     assembler, answers = MeshAssembler([5, 6, HUGE]), {}
     for message in messages:
@@ -122,14 +135,14 @@ def test_messages_carry_at_most_two_mebibytes_and_join_to_what_was_sent():
 
 def test_small_parts_share_a_message():
     pieces = [piece(3, segment_id=i + 1) for i in range(500)]
-    messages = list(MeshMessages(FACTS, Clock()).stream(pieces))
-    assert len(messages) == 1
-    assert len(messages[0].parts) == 500
+    messages = streamed(pieces)
+    assert [len(message.parts) for message in messages] == [1, 499]
+    assert [message.HasField("provenance") for message in messages] == [True, False]
 
 
 def test_many_ends_with_errors_stay_under_the_limit_of_a_message():
     endings = [MeshEnding(i + 1, error=SegmentNotFound("x" * 500)) for i in range(10_000)]
-    messages = list(MeshMessages(FACTS, Clock()).stream(endings))
+    messages = streamed(endings)
     assert max(message.ByteSize() for message in messages) < 4_000_000
     assert [end.segment_id for message in messages for end in message.ends] == list(range(1, 10_001))
 
@@ -140,14 +153,29 @@ def test_progress_is_told_each_second_and_brings_along_what_is_ready():
     def work():
         for step in range(40):
             clock.now += 0.25
-            if step == 20:
+            if step in (20, 23):
                 yield piece(3)
             yield ScanProgress("meshing", step, 40)
 
-    messages = list(MeshMessages(FACTS, clock).stream(work()))
-    assert len(messages) == 10
-    assert all(message.progress.total_bytes == 40 for message in messages)
-    assert [i for i, message in enumerate(messages) if message.parts] == [5]
+    messages = streamed(work(), clock)
+    assert [message.progress.total_bytes for message in messages] == [40, 40, 40, 40, 40, 0, 40, 40, 40, 40, 40]
+    assert [len(message.parts) for message in messages] == [0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0]
+
+
+def test_what_is_ready_waits_for_company_but_not_for_long():
+    """Whether it then goes with the next piece, the next end or the next word of progress."""
+    clock = Clock()
+
+    def work():
+        yield ScanProgress("meshing", 1, 2)
+        yield piece(3)
+        for step in range(9):
+            clock.now += 0.02
+            yield [piece(3, 5, 3 * step), MeshEnding(step + 9), ScanProgress("meshing", 1, 2)][step % 3]
+
+    messages = streamed(work(), clock)
+    assert [len(message.parts) for message in messages] == [0, 1, 2, 1]
+    assert [len(message.ends) for message in messages] == [0, 0, 1, 2]
 
 
 def response(*parts, ends=()):
@@ -157,10 +185,10 @@ def response(*parts, ends=()):
 @pytest.mark.parametrize(
     ("message", "match"),
     [
-        (response(mesh_part_to_proto(MeshPiece(4, 1, *TRIANGLE))), "starts at vertex 1"),
-        (response(mesh_part_to_proto(MeshPiece(5, 0, *TRIANGLE))), "not asked for"),
+        (response(part(MeshPiece(4, 1, *TRIANGLE))), "starts at vertex 1"),
+        (response(part(MeshPiece(5, 0, *TRIANGLE))), "not asked for"),
         (response(pb.MeshPart(segment_id=4, vertex_count=3, face_count=1, data=b"\0" * 47)), "47 bytes"),
-        (response(mesh_part_to_proto(MeshPiece(4, 0, TRIANGLE[0][:2], TRIANGLE[1]))), "not sent"),
+        (response(part(MeshPiece(4, 0, TRIANGLE[0][:2], TRIANGLE[1]))), "not sent"),
         (response(ends=[pb.MeshEnd(segment_id=4, vertex_count=3, face_count=1)]), "instead of 3"),
         (response(ends=[pb.MeshEnd(segment_id=4), pb.MeshEnd(segment_id=4)]), "after its end"),
     ],
@@ -172,7 +200,7 @@ def test_a_stream_that_breaks_the_contract_is_no_answer(message, match):
 
 def test_a_stream_without_all_ends_is_no_answer():
     assembler = MeshAssembler([4, HUGE])
-    assert list(assembler.add(response(mesh_part_to_proto(MeshPiece(4, 0, *TRIANGLE))))) == []
+    assert list(assembler.add(response(part(MeshPiece(4, 0, *TRIANGLE))))) == []
     (done,) = assembler.add(response(ends=[pb.MeshEnd(segment_id=4, vertex_count=3, face_count=1)]))
     assert done.faces.tolist() == [[0, 1, 2]]
     with pytest.raises(IncompleteAnswer, match=str(HUGE)):
@@ -187,7 +215,7 @@ def test_a_volume_streamed_and_joined_is_the_volume_meshed():
     events = mesh_segments(volume, request, workers=WorkerPool(0), context=CallContext(), settings=settings)
     assembler, joined = MeshAssembler(ids), {}
     for message in MeshMessages(FACTS).stream(events):
-        joined |= {answer.segment_id: answer for answer in assembler.add(message)}
+        joined |= {answer.segment_id: answer for answer in assembler.add(parse_meshes(message))}
     assembler.finish()
     for segment_id, mesh in meshed(volume, ids, block=Vec3(5, 6, 7)).items():
         if isinstance(mesh, MeshFailure):

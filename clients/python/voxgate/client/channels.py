@@ -18,6 +18,7 @@ from voxgate.client.profile import stored_token
 from voxgate.model.errors import ConfigInvalid, FailedPrecondition, InvalidArgument, Unauthenticated
 from voxgate.v1 import (
     job_pb2_grpc,
+    mesh_pb2,
     mesh_pb2_grpc,
     metadata_pb2_grpc,
     segment_pb2_grpc,
@@ -206,6 +207,11 @@ class OpenedChannels:
             request_serializer=volume_pb2.ReadCutoutRequest.SerializeToString,
             response_deserializer=None,
         )
+        self.get_meshes: Any = channel("mesh").unary_stream(
+            "/voxgate.v1.MeshService/GetMeshes",
+            request_serializer=mesh_pb2.GetMeshesRequest.SerializeToString,
+            response_deserializer=None,
+        )
         self._lanes = [connect(server.address, True) for _ in range(1, server.streams)]
         self.read_cutout: tuple[Any, ...] = tuple(
             each.unary_stream(
@@ -349,6 +355,11 @@ class Stubs:
     def read_chunk(self) -> Any:
         """The same call as volume.ReadChunk, taking a ReadCutoutRequest and answering bytes."""
         return self._opened().read_chunk
+
+    @property
+    def get_meshes(self) -> Any:
+        """The same call as mesh.GetMeshes, answering bytes: see voxgate.wire.mesh_framing."""
+        return self._opened().get_meshes
 
     @property
     def read_cutout_lanes(self) -> tuple[Any, ...]:

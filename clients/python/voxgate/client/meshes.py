@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 
@@ -12,6 +13,7 @@ from voxgate.model.meshes import Mesh, MeshFailure, MeshProgress, MeshRequest
 from voxgate.model.volumes import OpenOptions
 from voxgate.v1 import mesh_pb2, mesh_pb2_grpc
 from voxgate.wire.errors import from_rpc_error
+from voxgate.wire.mesh_framing import meshes_of, parse_meshes
 from voxgate.wire.mesh_requests import mesh_spec_to_proto
 from voxgate.wire.meshes import MeshAssembler
 
@@ -25,12 +27,14 @@ class GrpcMeshSource:
         volume: the volume's name, "remote/path".
         options: the (resolved) version, time and label view that the volume is bound to; and how long to wait.
         address: of the server, for messages to people.
+        ask: the stub's GetMeshes, answering bytes: see voxgate.wire.mesh_framing; None for the stub's own.
     """
 
     stub: mesh_pb2_grpc.MeshServiceStub
     volume: str
     options: OpenOptions = field(default_factory=OpenOptions)
     address: str = "the server"
+    ask: Any = None
 
     def meshes(self, request: MeshRequest, *, progress: MeshProgress | None = None) -> Iterator[Mesh | MeshFailure]:
         """Yield exactly one Mesh or MeshFailure for each requested id, as they get ready.
@@ -44,12 +48,13 @@ class GrpcMeshSource:
         timeout = None if context.deadline is None else max(0.0, context.deadline - time.monotonic())
         message = mesh_pb2.GetMeshesRequest(spec=mesh_spec_to_proto(self.volume, self.options, request))
         assembler = MeshAssembler(request.segment_ids)
-        call = self.stub.GetMeshes(message, timeout=timeout)
+        call = (self.ask or self.stub.GetMeshes)(message, timeout=timeout)
         try:
-            for response in call:
+            for answer in call:
                 context.check()
-                if progress is not None and response.HasField("progress"):
-                    told = response.progress
+                response = parse_meshes(answer) if isinstance(answer, bytes) else meshes_of(answer)
+                told = response.progress
+                if progress is not None and told is not None:
                     progress(told.phase, told.done_bytes, told.total_bytes)
                 yield from assembler.add(response)
             assembler.finish()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from voxgate.model.errors import IncompleteAnswer
 from voxgate.model.mesh_facts import MeshProvenance, MeshStatistics, PointNm
-from voxgate.model.mesh_stream import MeshEnding, MeshPiece
+from voxgate.model.mesh_stream import MeshEnding
 from voxgate.model.meshes import Mesh, MeshFailure
 from voxgate.v1 import mesh_pb2 as pb
 from voxgate.v1 import types_pb2
+from voxgate.wire.byte_codecs import Data
 from voxgate.wire.errors import error_from_item, item_from_error
+from voxgate.wire.mesh_framing import FramedPart, ParsedMeshes, meshes_of
 from voxgate.wire.mesh_requests import SEARCH_NUMBERS, SEARCHES, provenance_from_proto
 
 ROW_BYTES = 12
@@ -23,7 +25,6 @@ ROW_BYTES = 12
 
 _ORIGINS = {pb.MESH_ORIGIN_STORED: "stored", pb.MESH_ORIGIN_COMPUTED: "computed"}
 _ORIGIN_NUMBERS = {name: number for number, name in _ORIGINS.items()}
-T = TypeVar("T", bound=np.generic)
 
 _RETRY = "ask again; if it persists, the server is of another version or a proxy cuts streams"
 
@@ -92,32 +93,39 @@ def _point_from_proto(message: types_pb2.PointNm) -> PointNm:
     return (message.x, message.y, message.z)
 
 
-def mesh_part_to_proto(piece: MeshPiece) -> pb.MeshPart:
-    """A piece of a mesh."""
-    tables = (piece.vertices, piece.normals, piece.faces)
-    return pb.MeshPart(
-        segment_id=piece.segment_id,
-        first_vertex=piece.first_vertex,
-        vertex_count=len(piece.vertices),
-        face_count=len(piece.faces),
-        has_normals=piece.normals is not None,
-        data=b"".join(_little_endian(table).tobytes() for table in tables if table is not None),
-    )
+class _Table:
+    """Rows of three that arrive piece by piece, each copied once: room is made ahead, and given back at the end."""
 
+    def __init__(self, dtype: str) -> None:
+        self._dtype = np.dtype(dtype)
+        self._rows = np.empty((0, 3), self._dtype)
+        self.count = 0
 
-def _little_endian(table: npt.NDArray[np.float32] | npt.NDArray[np.uint32]) -> npt.NDArray[np.generic]:
-    return table.astype(table.dtype.newbyteorder("<"), copy=False)
+    def append(self, data: Data, at: int, count: int) -> npt.NDArray[Any]:
+        """Copy rows out of a message; answers a view of them, to be dropped before the next call."""
+        stop = self.count + count
+        if stop > len(self._rows):
+            # In place: realloc moves large tables without copying them. Nobody else sees this array.
+            self._rows.resize((max(stop, len(self._rows) * 3 // 2), 3), refcheck=False)
+        rows = self._rows[self.count : stop]
+        rows[...] = np.frombuffer(data, self._dtype, 3 * count, offset=at).reshape(-1, 3)
+        self.count = stop
+        return rows
+
+    def whole(self) -> npt.NDArray[Any]:
+        """All rows, in this machine's byte order; the table is not used after that."""
+        self._rows.resize((self.count, 3), refcheck=False)
+        return self._rows.astype(self._dtype.newbyteorder("="), copy=False)
 
 
 @dataclass(slots=True)
 class _Growing:
     """The parts of one segment so far."""
 
-    vertices: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    normals: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    faces: list[npt.NDArray[np.uint32]] = field(default_factory=list)
-    vertex_count: int = 0
-    face_count: int = 0
+    vertices: _Table = field(default_factory=lambda: _Table("<f4"))
+    normals: _Table = field(default_factory=lambda: _Table("<f4"))
+    faces: _Table = field(default_factory=lambda: _Table("<u4"))
+    has_normals: bool = False
 
 
 class MeshAssembler:
@@ -128,13 +136,15 @@ class MeshAssembler:
         self._open = {segment_id: _Growing() for segment_id in segment_ids}
         self._provenance: MeshProvenance | None = None
 
-    def add(self, response: pb.GetMeshesResponse) -> Iterator[Mesh | MeshFailure]:
-        """Take a message; yields what has become whole with it.
+    def add(self, response: ParsedMeshes | pb.GetMeshesResponse) -> Iterator[Mesh | MeshFailure]:
+        """Take a message; yields what has become whole with it. Views of the message are not kept.
 
         Raises:
             IncompleteAnswer: for parts that do not continue what came before, or counts that differ.
         """
-        if response.HasField("provenance"):
+        if isinstance(response, pb.GetMeshesResponse):
+            response = meshes_of(response)
+        if response.provenance is not None:
             self._provenance = provenance_from_proto(response.provenance)
         for part in response.parts:
             self._append(part)
@@ -151,52 +161,51 @@ class MeshAssembler:
             some = ", ".join(str(segment_id) for segment_id in list(self._open)[:5])
             raise IncompleteAnswer(f"the stream ended without {len(self._open)} of the segments: {some}", _RETRY)
 
-    def _append(self, part: pb.MeshPart) -> None:
+    def _append(self, framed: FramedPart) -> None:
+        part, data = framed.fields, framed.data
         mesh = self._expected(part.segment_id)
-        if part.first_vertex != mesh.vertex_count:
+        if part.first_vertex != mesh.vertices.count:
             raise IncompleteAnswer(
-                f"a part of segment {part.segment_id} starts at vertex {part.first_vertex}, not {mesh.vertex_count}",
+                f"a part of segment {part.segment_id} starts at vertex {part.first_vertex}, not {mesh.vertices.count}",
                 _RETRY,
             )
-        per_vertex = ROW_BYTES * (2 if part.has_normals else 1)
-        split = part.vertex_count * per_vertex
-        if len(part.data) != split + part.face_count * ROW_BYTES:
-            raise IncompleteAnswer(f"a part of segment {part.segment_id} has {len(part.data)} bytes", _RETRY)
-        vertices = np.frombuffer(part.data, "<f4", part.vertex_count * 3).reshape(-1, 3)
-        faces = np.frombuffer(part.data, "<u4", part.face_count * 3, offset=split).reshape(-1, 3)
-        mesh.vertices.append(vertices)
+        after_vertices = part.vertex_count * ROW_BYTES
+        split = after_vertices * (2 if part.has_normals else 1)
+        if len(data) != split + part.face_count * ROW_BYTES:
+            raise IncompleteAnswer(f"a part of segment {part.segment_id} has {len(data)} bytes", _RETRY)
+        mesh.vertices.append(data, 0, part.vertex_count)
         if part.has_normals:
-            at = part.vertex_count * ROW_BYTES
-            mesh.normals.append(np.frombuffer(part.data, "<f4", part.vertex_count * 3, offset=at).reshape(-1, 3))
-        mesh.faces.append(faces)
-        mesh.vertex_count += len(vertices)
-        mesh.face_count += len(faces)
-        if len(faces) and int(faces.max()) >= mesh.vertex_count:
-            raise IncompleteAnswer(f"a face of segment {part.segment_id} points to a vertex that was not sent", _RETRY)
+            mesh.normals.append(data, after_vertices, part.vertex_count)
+            mesh.has_normals = True
+        if part.face_count:
+            faces = mesh.faces.append(data, split, part.face_count)
+            if int(faces.max()) >= mesh.vertices.count:
+                raise IncompleteAnswer(
+                    f"a face of segment {part.segment_id} points to a vertex that was not sent", _RETRY
+                )
 
     def _end(self, end: pb.MeshEnd) -> Mesh | MeshFailure:
         mesh = self._expected(end.segment_id)
         del self._open[end.segment_id]
         if end.HasField("error"):
             return MeshFailure(end.segment_id, error_from_item(end.error))
-        if (end.vertex_count, end.face_count) != (mesh.vertex_count, mesh.face_count):
+        if (end.vertex_count, end.face_count) != (mesh.vertices.count, mesh.faces.count):
             raise IncompleteAnswer(
-                f"segment {end.segment_id} came with {mesh.vertex_count} vertices and {mesh.face_count} faces "
+                f"segment {end.segment_id} came with {mesh.vertices.count} vertices and {mesh.faces.count} faces "
                 f"instead of {end.vertex_count} and {end.face_count}",
                 _RETRY,
             )
-        vertices, normals = _joined(mesh.vertices, np.float32), _joined(mesh.normals, np.float32)
-        if len(mesh.normals) and len(normals) != len(vertices):
+        if mesh.has_normals and mesh.normals.count != mesh.vertices.count:
             raise IncompleteAnswer(f"segment {end.segment_id} came with normals for some vertices only", _RETRY)
         return Mesh(
             end.segment_id,
-            vertices,
-            _joined(mesh.faces, np.uint32),
+            mesh.vertices.whole(),
+            mesh.faces.whole(),
             _ORIGINS.get(end.origin, "computed"),
             end.scale_index,
             end.resolved_version,
             end.mesher,
-            normals if len(mesh.normals) else None,
+            mesh.normals.whole() if mesh.has_normals else None,
             SEARCHES.get(end.search, "") if end.search else "",
             _statistics_from_proto(end.statistics) if end.HasField("statistics") else None,
             self._provenance,
@@ -206,8 +215,3 @@ class MeshAssembler:
         if segment_id not in self._open:
             raise IncompleteAnswer(f"segment {segment_id} was not asked for, or came after its end", _RETRY)
         return self._open[segment_id]
-
-
-def _joined(tables: list[npt.NDArray[T]], dtype: type[T]) -> npt.NDArray[T]:
-    """Tables of shape (n, 3) as one, in this machine's byte order."""
-    return np.concatenate([np.zeros((0, 3), dtype), *tables]).astype(dtype, copy=False)
