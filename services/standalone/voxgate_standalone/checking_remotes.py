@@ -19,6 +19,7 @@ from voxgate.model.errors import (
 )
 from voxgate.model.volumes import CallContext, OpenOptions
 from voxgate_remotes.config import RemoteConfig, RemotesConfig, VolumeOverrides, dotted, nearest
+from voxgate_remotes.formats import file_format
 from voxgate_remotes.http.tokens import token_of
 from voxgate_remotes.registry import ENTRY_POINT_GROUP, Registry
 
@@ -138,6 +139,15 @@ def look_at(subject: Subject, problems: list[Problem]) -> bool:
     return True
 
 
+def _no_store(key: str, path: Path) -> Iterator[Problem]:
+    """What keeps a path from being a folder of volumes, or a file with some."""
+    if path.is_file():
+        if file_format(path) is None:
+            yield Problem(key, f"{path} is in no format that holds volumes", "name a folder, or an HDF5 or TIFF file")
+    elif not path.is_dir():
+        yield Problem(key, f"there is no folder {path}", _nearest_folder(path))
+
+
 def _reaching(subject: Subject) -> Iterator[Problem]:
     """Why a store cannot be used at all: no token, no folder, no answer."""
     name, config = subject.name, subject.config
@@ -148,9 +158,8 @@ def _reaching(subject: Subject) -> Iterator[Problem]:
         yield _of_error(dotted("remotes", name, "credentials", stated), error)
     key = dotted("remotes", name, "uri")
     parts = urlsplit(config.uri)
-    if parts.scheme == "file" and not Path(unquote(parts.path)).is_dir():
-        folder = Path(unquote(parts.path))
-        yield Problem(key, f"there is no folder {folder}", _nearest_folder(folder))
+    if parts.scheme == "file":
+        yield from _no_store(key, Path(unquote(parts.path)))
     try:
         subject.list(name)
     except (UnknownVolume, MalformedName, MissingCapability):

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from support.hdf5_volumes import cremi_labels
 from support.house import ROOT
 from support.zarr_files import bare, ids
 from voxgate.model.errors import ConfigInvalid
@@ -106,6 +107,17 @@ def test_a_scheme_without_an_adapter_and_one_whose_module_is_missing_say_what_to
     assert "labstore" in problems["remotes.a.uri"]
     assert "pip install 'lab-remotes[lab]'" in problems["remotes.a.uri"]
     assert "dvid" in problems["remotes.b.uri"]
+
+
+def test_a_file_may_be_a_remote_if_its_format_holds_volumes(check, tmp_path):
+    cremi_labels(tmp_path / "cremi.h5")
+    (tmp_path / "notes.txt").write_text("no voxels")
+    text = '[remotes.a]\nuri = "cremi.h5"\n[remotes.a.volumes."volumes/{}"]\n[remotes.b]\nuri = "notes.txt"\n'
+    problems, report = check(text.format("raw"))
+    assert [(each.name, each.state) for each in report.remotes] == [("a", "reachable"), ("b", "unreachable")]
+    assert "in no format" in problems.pop("remotes.b.uri")
+    assert problems == {}
+    assert 'remotes.a.volumes."volumes/row"' in check(text.format("row"))[0]
 
 
 def test_a_folder_that_is_not_there_is_answered_with_the_nearest(check, tmp_path):
