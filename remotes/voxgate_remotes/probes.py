@@ -1,4 +1,4 @@
-"""The side of the child process of `probing`: answers requests, one after another, until nobody asks."""
+"""The side of the child processes of `probing`: answers requests, one after another, until nobody asks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import os
 import resource
 import select
+import signal
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 from voxgate.model.errors import VoxgateError
-from voxgate_remotes.probing import HEADER
+from voxgate_remotes.probe_processes import HEADER
 
 _IDLE_S = 60
 _MEMORY_BYTES = 6 << 30
@@ -30,6 +31,7 @@ def serve(handle: Handler) -> None:
     _limit(resource.RLIMIT_NOFILE, _FILES)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_CORE, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     # Libraries may print; what they print is no answer.
     with os.fdopen(os.dup(1), "wb") as answers, os.fdopen(os.dup(0), "rb") as requests:
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -40,7 +42,12 @@ def serve(handle: Handler) -> None:
             line = requests.readline()
             if not line:
                 return
-            _send(answers, *_handled(handle, json.loads(line)))
+            request = json.loads(line)
+            # The signal ends the process, whatever a library does meanwhile: who asked may not be there to do it.
+            signal.setitimer(signal.ITIMER_REAL, request["seconds"])
+            said, data = _handled(handle, request["ask"])
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            _send(answers, said, data)
 
 
 def _limit(what: int, most: int) -> None:

@@ -3,20 +3,14 @@
 A `Prober` keeps a few child processes of one module, each of which answers one request after another through pipes, so
 that a hundred files do not cost a hundred starts of an interpreter. A child that dies, or does not answer in time, is
 ended and replaced, and the file that it was looking at is told of. Children are started, never forked, with a bare
-environment, and end when this process does, or when nobody asked for a while. `probes` is their side.
-
-A request is one line of JSON. An answer is the length of its JSON, the length of its bytes, both as 8 bytes,
-little-endian, and then the two.
+environment, and end when this process does, or when nobody asked for a while. `probes` is their side,
+`probe_processes` what they and this one say to one another.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import select
-import struct
-import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -26,48 +20,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voxgate.model import errors
-from voxgate.model.errors import InternalError, StoreUnavailable, VoxgateError
+from voxgate.model.errors import InternalError, VoxgateError
+from voxgate_remotes.probe_processes import Answer, Child, ProbeFailed, TookTooLong
 
-HEADER = struct.Struct("<QQ")
-_LARGEST_TEXT = 1 << 28
-_LARGEST_BYTES = 1 << 30
+__all__ = ["Answer", "ProbeFailed", "Prober"]
+
 _CHILDREN = 4
 _MOST_ANSWERS = 256
 """After so many a child is replaced: what a library lost or broke in it by then is gone with it."""
-_START_S = 120.0
 _LOOK_S = 0.05
 _MOST_FAILURES = 1024
 _FAILURE_S = 600.0
 """For so long nothing is tried again: a disk that was slow may have been the cause, not the file."""
 _REMEMBERED_BYTES = 1 << 29
-_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
-"""What a child sees of this process's environment, which may hold credentials."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a child said.
-
-    Attributes:
-        said: JSON.
-        data: bytes beside it.
-    """
-
-    said: dict[str, Any]
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes to remember."""
-        return len(self.data) + 4096
-
-
-class ProbeFailed(Exception):
-    """A child ended, or was ended, while it looked at what it was asked about; the text says how: "crashed" or so."""
-
-
-class _TookTooLong(ProbeFailed):
-    """It was ended."""
 
 
 @dataclass(slots=True)
@@ -86,7 +51,9 @@ class _State:
         self.pid = os.getpid()
         self.lock = threading.Lock()
         self.slots = threading.Semaphore(_CHILDREN)
-        self.idle: list[_Child] = []
+        self.idle: list[Child] = []
+        self.busy: set[Child] = set()
+        self.is_over = False
         self.calls: dict[Hashable, _Call] = {}
         self.failed: OrderedDict[Hashable, tuple[str, float]] = OrderedDict()
         self.known: OrderedDict[Hashable, Answer] = OrderedDict()
@@ -114,11 +81,15 @@ class _State:
                 self.failed.popitem(last=False)
 
     def end(self) -> None:
-        """End the children that nobody uses."""
+        """End all children; one that goes round in circles would not notice that nobody is left."""
         if self.pid != os.getpid():
             return
-        while self.idle:
-            self.idle.pop().end()
+        with self.lock:
+            self.is_over = True
+            children = [*self.idle, *self.busy]
+            self.idle.clear()
+        for child in children:
+            child.end()
 
 
 class Prober:
@@ -153,7 +124,7 @@ class Prober:
             InternalError: when the child's own code failed.
             VoxgateError: what the child raised.
         """
-        text = json.dumps(request, sort_keys=True).encode() + b"\n"
+        text = json.dumps(request, sort_keys=True)
         key: Hashable = object() if identity is None else (identity, text)
         state = self._of_this_process()
         with state.lock:
@@ -166,7 +137,7 @@ class Prober:
             call = state.calls.get(key)
             if call is None:
                 call = state.calls[key] = _Call()
-                work = (state, None if identity is None else key, call, text, seconds)
+                work = (state, None if identity is None else key, call, request, seconds)
                 threading.Thread(target=self._run, args=(*work, key), name="probe", daemon=True).start()
         while not call.done.wait(_LOOK_S):
             check()
@@ -181,11 +152,17 @@ class Prober:
         return self._state
 
     def _run(
-        self, state: _State, remembered: Hashable | None, call: _Call, text: bytes, seconds: float, key: Hashable
+        self,
+        state: _State,
+        remembered: Hashable | None,
+        call: _Call,
+        request: Mapping[str, Any],
+        seconds: float,
+        key: Hashable,
     ) -> None:
         try:
             with state.slots:
-                answer = self._answered(state, text, seconds)
+                answer = self._answered(state, request, seconds)
             error = answer.said.get("error")
             if error is not None:
                 call.error = _error_of(error)
@@ -204,25 +181,31 @@ class Prober:
                 state.calls.pop(key, None)
             call.done.set()
 
-    def _answered(self, state: _State, text: bytes, seconds: float) -> Answer:
+    def _answered(self, state: _State, request: Mapping[str, Any], seconds: float) -> Answer:
         with state.lock:
             child = state.idle.pop() if state.idle else None
         if child is not None:
             # It may have left for want of requests, or have been harmed by an earlier file: no news of this one.
             try:
-                return self._asked(state, child, text, seconds)
-            except _TookTooLong:
+                return self._asked(state, child, request, seconds)
+            except TookTooLong:
                 raise
             except ProbeFailed:
-                pass
-        return self._asked(state, _Child(self._module), text, seconds)
+                if state.is_over:
+                    raise
+        return self._asked(state, Child(self._module), request, seconds)
 
-    def _asked(self, state: _State, child: _Child, text: bytes, seconds: float) -> Answer:
+    def _asked(self, state: _State, child: Child, request: Mapping[str, Any], seconds: float) -> Answer:
+        with state.lock:
+            state.busy.add(child)
         try:
-            answer = child.ask(text, seconds)
+            answer = child.ask(request, seconds)
         except BaseException:
             child.end()
             raise
+        finally:
+            with state.lock:
+                state.busy.discard(child)
         if child.answers < _MOST_ANSWERS:
             with state.lock:
                 state.idle.append(child)
@@ -231,112 +214,9 @@ class Prober:
         return answer
 
 
-class _Child:
-    """One process; used by one thread at a time."""
-
-    def __init__(self, module: str) -> None:
-        """Start it and wait until it is ready.
-
-        Raises:
-            StoreUnavailable: when it does not get ready.
-        """
-        self.answers = 0
-        try:
-            self._process = subprocess.Popen(  # noqa: S603  (this interpreter, our own module)
-                [sys.executable, "-m", module],
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd=os.sep,
-                env=_environment(),
-                start_new_session=True,  # Ctrl-C in a terminal is for this process, which ends it
-            )
-        except OSError as error:
-            raise StoreUnavailable(f"{_NO_START}: {error.strerror}", _START_REMEDY) from None
-        try:
-            self._receive(time.monotonic() + _START_S)
-        except ProbeFailed as failure:
-            self.end()
-            raise StoreUnavailable(f"{_NO_START}: it {failure}", _START_REMEDY) from None
-        except BaseException:
-            self.end()
-            raise
-
-    def ask(self, text: bytes, seconds: float) -> Answer:
-        """What it answers.
-
-        Raises:
-            ProbeFailed.
-        """
-        deadline = time.monotonic() + seconds
-        assert self._process.stdin is not None  # noqa: S101  (a pipe, as it was started)
-        try:
-            self._process.stdin.write(text)
-        except OSError:  # it is gone
-            raise ProbeFailed(self._how()) from None
-        answer = self._receive(deadline, seconds)
-        self.answers += 1
-        return answer
-
-    def end(self) -> None:
-        """Kill it and wait for that: it keeps nothing that could be lost."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-    def _receive(self, deadline: float, seconds: float = _START_S) -> Answer:
-        said, data = HEADER.unpack(self._bytes(HEADER.size, deadline, seconds))
-        if said > _LARGEST_TEXT or data > _LARGEST_BYTES:
-            raise ProbeFailed("answered with more than was asked for")
-        text = self._bytes(said, deadline, seconds)
-        try:
-            return Answer(dict(json.loads(text)), bytes(self._bytes(data, deadline, seconds)))
-        except (ValueError, TypeError, RecursionError):
-            raise ProbeFailed("answered nonsense") from None
-
-    def _bytes(self, count: int, deadline: float, seconds: float) -> bytearray:
-        assert self._process.stdout is not None  # noqa: S101  (a pipe, as it was started)
-        pipe = self._process.stdout.fileno()
-        poll = select.poll()  # `select` takes no descriptors above 1023
-        poll.register(pipe, select.POLLIN)
-        found = bytearray()
-        while len(found) < count:
-            left = deadline - time.monotonic()
-            if left <= 0 or not poll.poll(left * 1000):
-                raise _TookTooLong(f"did not come to an end in {seconds:g} s")
-            part = os.read(pipe, min(count - len(found), 1 << 20))
-            if not part:
-                raise ProbeFailed(self._how())
-            found += part
-        return found
-
-    def _how(self) -> str:
-        """How it ended, once its pipe is closed."""
-        try:
-            code = self._process.wait(1)
-        except subprocess.TimeoutExpired:
-            code = 0
-        return f"crashed (signal {-code})" if code < 0 else "crashed"
-
-
-_NO_START = "the process that looks into files cannot be started"
-_START_REMEDY = "the server's operator looks at its limits of processes and memory"
-
-
 def _end(states: list[_State]) -> None:
     for state in states:
         state.end()
-
-
-def _environment() -> dict[str, str]:
-    """What a child needs: where modules are, and how to stay small."""
-    path = os.pathsep.join(each or os.getcwd() for each in sys.path)
-    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return {**passed, **threads, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "HDF5_PLUGIN_PRELOAD": "::"}
 
 
 def _error_of(said: Mapping[str, Any]) -> VoxgateError:

@@ -157,14 +157,31 @@ def test_a_module_that_cannot_be_started_is_no_fault_of_a_file():
         ask(Prober("support.no_such_module"), "nothing")
 
 
-@pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)", "sys.exit(0)", "forked()"])
+ENDS = [
+    "os._exit(0)",
+    "os.kill(os.getpid(), 9)",
+    "sys.exit(0)",
+    "forked()",
+    "hang(); os.kill(os.getpid(), 9)",
+    "hang()",
+]
+
+
+@pytest.mark.parametrize("end", ENDS)
 def test_it_ends_with_the_process_that_asked(end):
     code = f"""
-import os, sys
+import os, sys, threading
+from voxgate_remotes import probe_processes
 from voxgate_remotes.probing import Prober
 prober = Prober("support.probed")
 pid = prober.ask({{"does": "nothing"}}, None, seconds=60).said["pid"]
 print(pid, flush=True)
+def hang():
+    probe_processes._GRACE_S = 0
+    request = {{"does": "hang", "then": "nothing"}}
+    threading.Thread(target=prober.ask, args=(request, None), kwargs={{"seconds": 1.0}}, daemon=True).start()
+    while not prober._state.busy:
+        pass
 def forked():
     child = os.fork()
     other = prober.ask({{"does": "nothing"}}, None, seconds=60).said["pid"]
