@@ -15,9 +15,9 @@ from voxgate.model.requests import raw_size
 from voxgate.model.volumes import CallContext, Volume
 from voxgate_blocks.readahead import ReadAhead, work_ahead
 from voxgate_mesh.blocks import Block, BlockPlan, Codes, Labels
+from voxgate_mesh.compiled import compiled
 from voxgate_mesh.labels import LabelTable
 
-_FEW = 4  # counting that many labels one by one is cheaper than all at once
 _LEVEL = 1  # labels are long runs: more effort makes them hardly smaller
 
 
@@ -69,12 +69,21 @@ class LabelReader:
 
 def counted(labels: Labels) -> dict[int, int]:
     """The voxels of each label but 0."""
-    top = int(labels.max(initial=0))
-    if top <= _FEW:
-        counts = [(label, int(np.count_nonzero(labels == label))) for label in range(1, top + 1)]
-    else:
-        counts = list(enumerate(np.bincount(labels.ravel()).tolist()))[1:]
-    return {label: count for label, count in counts if count}
+    counts = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    _tally(np.ascontiguousarray(labels).reshape(-1), counts)
+    return {label: count for label, count in enumerate(counts.tolist()) if label and count}
+
+
+@compiled
+def _tally(labels: Labels, counts: npt.NDArray[np.int64]) -> None:
+    """Add the voxels of each label: many times as fast as numpy, which would copy them as 64-bit integers first."""
+    run, last = 0, 0
+    for label in labels:
+        if label != last:
+            counts[last] += run
+            run, last = 0, label
+        run += 1
+    counts[last] += run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
