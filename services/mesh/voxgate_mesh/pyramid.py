@@ -23,7 +23,7 @@ from voxgate_blocks.readahead import work_ahead
 from voxgate_mesh.blocks import BlockPlan, Labels, block_shape_for
 from voxgate_mesh.progress import ScanProgress
 from voxgate_mesh.projecting import touched
-from voxgate_mesh.reading import BlockLabels, LabelReader, Packed, Walk, counted, occupied, packed
+from voxgate_mesh.reading import BlockLabels, LabelReader, Packed, Walk, occupied, packed
 from voxgate_mesh.targets import Located, Locating, Target
 
 _AROUND = [(z, y, x) for z, y, x in itertools.product((-1, 0, 1), repeat=3) if z or y or x]
@@ -198,28 +198,27 @@ class _Follower:
             LimitExceeded: when it leads to too many blocks; and whatever the store raises.
         """
 
-        def look(box: Box) -> tuple[Packed, list[Index]] | None:
-            labels = reader.read(box).labels
-            return None if labels is None else (packed(labels), _led_to(labels))
+        def look(box: Box) -> tuple[Packed | None, list[Index]]:
+            found = reader.read(box)
+            return packed(found), [] if found.labels is None else _led_to(found.labels)
 
         ahead, context = self._target.ahead, self._target.context
         while self._waiting:
             # Boxes are taken as there is room to read ahead; by then, more may be waiting.
-            looks = work_ahead(self._next(), lambda box: (look(box),), reader.size_of, ahead=ahead, context=context)
+            looks = work_ahead(self._next(), look, reader.size_of, ahead=ahead, context=context)
             for box, found in looks:
                 if found is not None:
                     self.done += box.voxel_count
-                    self._take(box, found[0])
+                    self._take(box, *found)
                 yield
 
     def _next(self) -> Iterator[Box]:
         while self._waiting:
             yield self._target.plan.block_at(self._waiting.popleft()).box
 
-    def _take(self, box: Box, found: tuple[Packed, list[Index]] | None) -> None:
-        if found is None:
+    def _take(self, box: Box, pack: Packed | None, offsets: list[Index]) -> None:
+        if pack is None:
             return
-        pack, offsets = found
         plan = self._target.plan
         z, y, x = (part.start for part in plan.ranges_of(box))
         self.holding.add((z, y, x))
@@ -235,10 +234,7 @@ class _Follower:
 
         def labels_of(box: Box) -> BlockLabels:
             pack = self._kept.get(box.start)
-            if pack is None:
-                return reader.read(box)
-            labels = pack.unpacked()
-            return BlockLabels(labels, counted(labels))
+            return reader.read(box) if pack is None else pack.unpacked()
 
         return labels_of
 

@@ -15,7 +15,6 @@ from voxgate.model.requests import raw_size
 from voxgate.model.volumes import CallContext, Volume
 from voxgate_blocks.readahead import ReadAhead, work_ahead
 from voxgate_mesh.blocks import Block, BlockPlan, Codes, Labels
-from voxgate_mesh.compiled import compiled
 from voxgate_mesh.labels import LabelTable
 
 _LEVEL = 1  # labels are long runs: more effort makes them hardly smaller
@@ -59,31 +58,12 @@ class LabelReader:
         Raises:
             Whatever the volume raises.
         """
-        labels, _ = self.table.compact(self.volume.read(box, scale=self.scale))
-        return NOTHING if labels is None else BlockLabels(labels, counted(labels))
+        labels, counts = self.table.compact(self.volume.read(box, scale=self.scale))
+        return NOTHING if labels is None else BlockLabels(labels, counts)
 
     def size_of(self, box: Box) -> int:
         """The bytes that are held while a box is read."""
         return raw_size(self.volume.info, box)
-
-
-def counted(labels: Labels) -> dict[int, int]:
-    """The voxels of each label but 0."""
-    counts = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
-    _tally(np.ascontiguousarray(labels).reshape(-1), counts)
-    return {label: count for label, count in enumerate(counts.tolist()) if label and count}
-
-
-@compiled
-def _tally(labels: Labels, counts: npt.NDArray[np.int64]) -> None:
-    """Add the voxels of each label: many times as fast as numpy, which would copy them as 64-bit integers first."""
-    run, last = 0, 0
-    for label in labels:
-        if label != last:
-            counts[last] += run
-            run, last = 0, label
-        run += 1
-    counts[last] += run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,25 +75,31 @@ class Packed:
         place: where the labels are in it.
         data: zlib.
         dtype: of the labels.
+        counts: the voxels of each label.
     """
 
     shape: tuple[int, ...]
     place: tuple[slice, ...]
     data: bytes
     dtype: np.dtype[Any]
+    counts: dict[int, int]
 
-    def unpacked(self) -> Labels:
-        """The labels, of the block's whole shape."""
+    def unpacked(self) -> BlockLabels:
+        """What the block holds."""
         labels: Labels = np.zeros(self.shape, self.dtype)
         part = labels[self.place]
         part[...] = np.frombuffer(zlib.decompress(self.data), self.dtype).reshape(part.shape)
-        return labels
+        return BlockLabels(labels, self.counts)
 
 
-def packed(labels: Labels) -> Packed:
-    """Compress labels, of which one at least is not 0."""
+def packed(found: BlockLabels) -> Packed | None:
+    """Compress what a block holds; None where that is nothing."""
+    labels = found.labels
+    if labels is None:
+        return None
     place = occupied(labels)
-    return Packed(labels.shape, place, zlib.compress(np.ascontiguousarray(labels[place]).data, _LEVEL), labels.dtype)
+    data = zlib.compress(np.ascontiguousarray(labels[place]).data, _LEVEL)
+    return Packed(labels.shape, place, data, labels.dtype, found.counts)
 
 
 def occupied(labels: npt.NDArray[Any]) -> tuple[slice, ...]:
