@@ -128,7 +128,7 @@ def test_bounds_border_and_mesher_travel(stub, labels):
 @pytest.mark.parametrize(
     ("fields", "error", "code"),
     [
-        ({"segment_ids": [0]}, errors.InvalidSegmentId, "INVALID_ARGUMENT"),
+        ({"segment_ids": [0, 5, 0]}, errors.InvalidSegmentId, "INVALID_ARGUMENT"),
         ({"segment_ids": []}, errors.InvalidArgument, "INVALID_ARGUMENT"),
         ({"segment_ids": [5, 5]}, errors.InvalidArgument, "INVALID_ARGUMENT"),
         ({"segment_ids": range(1, 52)}, errors.LimitExceeded, "INVALID_ARGUMENT"),

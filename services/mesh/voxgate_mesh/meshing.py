@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from voxgate.model.geometry import Vec3, VoxelSize
 from voxgate.model.mesh_stream import MeshEnding, MeshPiece
@@ -22,6 +22,9 @@ from voxgate_mesh.progress import ScanProgress as ScanProgress  # noqa: PLC0414 
 from voxgate_mesh.reading import AFTER, Walk
 from voxgate_mesh.targets import Located, Target
 from voxgate_mesh.threads import ThreadWorkers
+
+if TYPE_CHECKING:
+    from voxgate_mesh.arrays import mesh_labels as mesh_labels  # noqa: PLC0414  (offered here, see the end)
 
 HEARTBEAT_S = 0.5
 """While waiting, how often a sign of life is given."""
@@ -183,3 +186,12 @@ class _Run:
             search=located.search,
             statistics=assembler.statistics(voxels),
         )
+
+
+def __getattr__(name: str) -> Any:
+    """`mesh_labels`, which meshes an array: it is built upon this module, so it is looked up when it is asked for."""
+    if name == "mesh_labels":
+        from voxgate_mesh import arrays  # noqa: PLC0415
+
+        return arrays.mesh_labels
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

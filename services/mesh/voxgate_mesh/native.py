@@ -2,100 +2,137 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 
-from voxgate.model.errors import InvalidArgument, MissingCapability, SegmentNotFound, VoxgateError
+from voxgate.model.errors import InvalidArgument, InvalidSegmentId, MissingCapability, SegmentNotFound, VoxgateError
 from voxgate.model.mesh_stream import MeshEnding, MeshPiece
-from voxgate.model.meshes import Mesh, MeshRequest
+from voxgate.model.meshes import MeshRequest
 from voxgate.model.skeletons import StoredMeshes
 from voxgate.model.volumes import CallContext, Volume
 from voxgate_mesh.checks import check_segment_ids, check_segmentation
-from voxgate_mesh.meshing import MeshEvent, MeshingSettings, ScanProgress, Workers, mesh_segments
+from voxgate_mesh.computing import compute_segments
+from voxgate_mesh.finishing import Finisher, Killable
+from voxgate_mesh.meshing import MeshEvent, MeshingSettings, ScanProgress, Workers
+
+_ANY_SIZE = 2**63  # what a store keeps is bounded where it is read
+
+_Compute = Callable[[MeshRequest], Generator[MeshEvent]]
 
 
 def native_or_computed(
-    volume: Volume, request: MeshRequest, *, workers: Workers, context: CallContext, settings: MeshingSettings
+    volume: Volume,
+    request: MeshRequest,
+    *,
+    workers: Workers,
+    context: CallContext,
+    settings: MeshingSettings,
+    killable: Killable | None = None,
 ) -> Generator[MeshEvent]:
-    """The events of a request, stored meshes first; see `mesh_segments` for what is made from voxels.
+    """The events of a request, stored meshes first; see `compute_segments` for what is made from voxels.
 
     What can be refused is refused by this call. Where only some segments have stored meshes, whatever keeps the others
-    from being made (a limit, an unknown voxel size) is the failure of those others alone.
+    from being made (a limit, an unknown voxel size) is the failure of those others alone. So is being 0, background.
 
     Raises:
-        InvalidArgument: for stored meshes in a scale, bounds or border of the caller's choice.
-        MissingCapability: for stored meshes of a store that keeps none; and what `mesh_segments` raises.
+        InvalidArgument: for stored meshes in a scale, bounds or border of the caller's choice, or simplified.
+        MissingCapability: for stored meshes of a store that keeps none; and what `compute_segments` raises.
     """
+
+    def compute(asked: MeshRequest) -> Generator[MeshEvent]:
+        return compute_segments(volume, asked, workers=workers, context=context, settings=settings, killable=killable)
+
+    if request.segment_ids.count(0) != 1:
+        return _foreground(volume, request, context, settings, compute)
+    check_segmentation(volume.info)
+    others = replace(request, segment_ids=tuple(each for each in request.segment_ids if each))
+    if not others.segment_ids:
+        return _beside_background(None)
+    return _beside_background(_foreground(volume, others, context, settings, compute))
+
+
+def _foreground(
+    volume: Volume, request: MeshRequest, context: CallContext, settings: MeshingSettings, compute: _Compute
+) -> Generator[MeshEvent]:
     only_stored = request.source == "stored"
     if only_stored and not request.takes_stored:
         raise InvalidArgument(
-            "stored meshes have no scale, bounds, border or mesher to choose", 'leave them out, or take "computed"'
+            "stored meshes have no scale, bounds, border or mesher to choose, and are not simplified",
+            'leave these wishes out, or take "computed"',
         )
     kept = volume.capability(StoredMeshes) if request.takes_stored else None
     if kept is not None:
         check_segment_ids(request.segment_ids, settings.limits)
         check_segmentation(volume.info)
-        computed = None if only_stored else _Computing(volume, workers, context, settings)
-        return _stored_first(kept, request, context, computed)
+        stored = _Stored(kept, request, context)
+        return stored.then(Finisher(volume.info, request, _ANY_SIZE, context), None if only_stored else compute)
     if only_stored:
         raise MissingCapability(
             "the store keeps no meshes of this volume", 'take "computed"', details={"capability": "stored_meshes"}
         )
-    return mesh_segments(volume, request, workers=workers, context=context, settings=settings)
+    return compute(request)
 
 
-class _Computing:
-    """Makes what is not stored."""
-
-    def __init__(self, volume: Volume, workers: Workers, context: CallContext, settings: MeshingSettings) -> None:
-        self._volume = volume
-        self._workers = workers
-        self._context = context
-        self._settings = settings
-
-    def events(self, request: MeshRequest) -> Generator[MeshEvent]:
-        """The events of these segments; a refusal is the failure of each."""
-        try:
-            events = mesh_segments(
-                self._volume, request, workers=self._workers, context=self._context, settings=self._settings
-            )
-        except VoxgateError as error:
-            yield from (MeshEnding(segment_id, error=error) for segment_id in request.segment_ids)
-            return
-        try:
+def _beside_background(events: Generator[MeshEvent] | None) -> Generator[MeshEvent]:
+    """Answer id 0 first, then what else was asked for."""
+    try:
+        background = InvalidSegmentId("0 is background, not a segment", "leave it out", details={"segment_id": "0"})
+        yield MeshEnding(0, error=background)
+        if events is not None:
             yield from events
-        finally:
+    finally:
+        if events is not None:
             events.close()
 
 
-def _stored_first(
-    kept: StoredMeshes, request: MeshRequest, context: CallContext, computing: _Computing | None
-) -> Generator[MeshEvent]:
-    missing: list[int] = []
-    for segment_id in request.segment_ids:
-        context.check()
-        yield ScanProgress("fetching", 0, 0)
-        try:
-            mesh = kept.stored_mesh(segment_id)
-        except VoxgateError as error:
-            yield MeshEnding(segment_id, error=error, origin="stored")
-            continue
-        if mesh is None:
-            missing.append(segment_id)
-        else:
-            yield from _whole(mesh)
-    if missing and computing is not None:
-        yield from computing.events(replace(request, segment_ids=tuple(missing)))
+class _Stored:
+    """The stored meshes of one request."""
+
+    def __init__(self, kept: StoredMeshes, request: MeshRequest, context: CallContext) -> None:
+        self._kept = kept
+        self._request = request
+        self._context = context
+        self._missing: list[int] = []
+
+    def then(self, finisher: Finisher, compute: _Compute | None) -> Generator[MeshEvent]:
+        """What is stored, measured; then the rest, made from voxels, or absent where it may not be."""
+        yield from finisher.events(self._events())
+        missing = tuple(self._missing)
+        if missing and compute is not None:
+            yield from _failing_alone(compute, replace(self._request, segment_ids=missing))
+            return
+        for segment_id in missing:
+            absent = SegmentNotFound(
+                f"the store keeps no mesh of segment {segment_id}",
+                'take "computed" or "auto", or check the id and the label view',
+                details={"segment_id": str(segment_id)},
+            )
+            yield MeshEnding(segment_id, error=absent, origin="stored")
+
+    def _events(self) -> Generator[MeshEvent]:
+        for segment_id in self._request.segment_ids:
+            self._context.check()
+            yield ScanProgress("fetching", 0, 0)
+            try:
+                mesh = self._kept.stored_mesh(segment_id)
+            except VoxgateError as error:
+                yield MeshEnding(segment_id, error=error, origin="stored")
+                continue
+            if mesh is None:
+                self._missing.append(segment_id)
+                continue
+            yield MeshPiece(segment_id, 0, mesh.vertices, mesh.faces)
+            yield MeshEnding(segment_id, len(mesh.vertices), len(mesh.faces), origin="stored")
+
+
+def _failing_alone(compute: _Compute, request: MeshRequest) -> Generator[MeshEvent]:
+    """Make meshes; a refusal is the failure of each of the segments."""
+    try:
+        events = compute(request)
+    except VoxgateError as error:
+        yield from (MeshEnding(segment_id, error=error) for segment_id in request.segment_ids)
         return
-    for segment_id in missing:
-        absent = SegmentNotFound(
-            f"the store keeps no mesh of segment {segment_id}",
-            'take "computed" or "auto", or check the id and the label view',
-            details={"segment_id": str(segment_id)},
-        )
-        yield MeshEnding(segment_id, error=absent, origin="stored")
-
-
-def _whole(mesh: Mesh) -> Generator[MeshEvent]:
-    yield MeshPiece(mesh.segment_id, 0, mesh.vertices, mesh.faces)
-    yield MeshEnding(mesh.segment_id, len(mesh.vertices), len(mesh.faces), origin="stored")
+    try:
+        yield from events
+    finally:
+        events.close()

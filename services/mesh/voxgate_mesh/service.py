@@ -36,10 +36,10 @@ def registrations(registry: Registry, settings: ServerSettings, *, workers: Work
     """The services. `workers` must have been started before any server; they are closed with the service."""
     chosen = meshing_settings(settings)
     budget = ByteBudget(settings.memory_budget_bytes)
-    servicer = MeshServicer(registry, workers, chosen, budget)
-    skeletonizing = SkeletonSettings(chosen.limits, settings.max_skeleton_voxel_count, chosen.ahead)
-    # Started when the first skeleton is computed: most servers compute none.
+    # Started when the first skeleton is computed, or the first large surface simplified: most servers do neither.
     killable = KillableWorkers(settings.worker_processes)
+    servicer = MeshServicer(registry, workers, chosen, budget, killable)
+    skeletonizing = SkeletonSettings(chosen.limits, settings.max_skeleton_voxel_count, chosen.ahead)
     skeletons = SkeletonServicer(registry, killable, skeletonizing, budget)
     return [
         ServiceRegistration(

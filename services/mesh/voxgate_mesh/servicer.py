@@ -14,14 +14,20 @@ from voxgate.model.mesh_facts import MeshProvenance
 from voxgate.model.mesh_files import check_mesh_file
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.requests import check_opened, raw_size
-from voxgate.model.volumes import CallContext
+from voxgate.model.volumes import CallContext, VolumeInfo
 from voxgate.v1 import mesh_pb2 as pb
 from voxgate.v1 import mesh_pb2_grpc
-from voxgate.wire.mesh_requests import mesh_format_from_proto, mesh_request_from_proto, provenance_to_proto
+from voxgate.wire.mesh_requests import (
+    mesh_format_from_proto,
+    mesh_request_from_proto,
+    mesh_spec_to_proto,
+    provenance_to_proto,
+)
 from voxgate.wire.meshes import MeshFacts
 from voxgate.wire.requests import open_options, scale_index
 from voxgate_mesh.collecting import MeshCollector
 from voxgate_mesh.files import file_messages
+from voxgate_mesh.finishing import Killable
 from voxgate_mesh.meshers import find_mesher
 from voxgate_mesh.meshing import MeshEvent, MeshingSettings, Workers
 from voxgate_mesh.messages import MeshMessages
@@ -35,6 +41,7 @@ from voxgate_serving.calls import call_context
 class _Work:
     """A request, opened and under way."""
 
+    info: VolumeInfo
     request: MeshRequest
     facts: MeshFacts
     events: Generator[MeshEvent]
@@ -43,7 +50,14 @@ class _Work:
 class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
     """Meshes segments of the volumes of a registry."""
 
-    def __init__(self, registry: Registry, workers: Workers, settings: MeshingSettings, budget: ByteBudget) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        workers: Workers,
+        settings: MeshingSettings,
+        budget: ByteBudget,
+        killable: Killable | None = None,
+    ) -> None:
         """Serve a registry.
 
         Args:
@@ -51,11 +65,13 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
             workers: where blocks are meshed.
             settings: limits of the server.
             budget: the bytes that all calls read ahead together.
+            killable: where large surfaces are simplified; None means in threads.
         """
         self._registry = registry
         self._workers = workers
         self._settings = settings
         self._budget = budget
+        self._killable = killable
 
     def GetMeshes(  # type: ignore[override]  # framed already: see voxgate_serving.handlers
         self, request: pb.GetMeshesRequest, context: grpc.ServicerContext
@@ -73,8 +89,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
             check_mesh_file(len(request.spec.segment_ids), fmt)
         call = call_context(context)
         with self._started(request.spec, call) as work:
-            limit = self._settings.limits.max_file_bytes
-            collector = MeshCollector(work.request, work.facts.resolved_version, limit)
+            collector = MeshCollector(work.info, work.request, self._settings.limits.max_file_bytes)
             yield from file_messages(work.events, collector, fmt, facts=work.facts, context=call)
 
     @contextmanager
@@ -89,15 +104,19 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         request = mesh_request_from_proto(spec, scale_index(volume.info, spec) if named else None)
         resolved = volume.info.resolved_version
         provenance = MeshProvenance(spec.volume, resolved, version("voxgate"))
-        facts = MeshFacts(resolved, find_mesher(request.mesher)[0], provenance_to_proto(provenance, spec))
+        mesher = find_mesher(request.mesher)[0]
+        understood = mesh_spec_to_proto(spec.volume, options, replace(request, mesher=mesher))
+        facts = MeshFacts(resolved, mesher, provenance_to_proto(provenance, understood))
         region = request.bounds or volume.info.scales[request.scale or 0].bounds
         ahead = self._settings.ahead
         # A box that will be refused has no size to speak of.
         wanted = min(ahead.in_flight_bytes, max(1, raw_size(volume.info, region)))
         with self._budget.share(wanted, call) as share:
             settings = replace(self._settings, ahead=replace(ahead, in_flight_bytes=share))
-            events = native_or_computed(volume, request, workers=self._workers, context=call, settings=settings)
+            events = native_or_computed(
+                volume, request, workers=self._workers, context=call, settings=settings, killable=self._killable
+            )
             try:
-                yield _Work(request, facts, events)
+                yield _Work(volume.info, request, facts, events)
             finally:
                 events.close()

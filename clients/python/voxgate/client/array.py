@@ -13,8 +13,8 @@ import numpy.typing as npt
 from voxgate.client import physical, writing
 from voxgate.client.binding import Binding, Reopen
 from voxgate.client.indexing import parse_basic_index
+from voxgate.client.meshed import scale_index_of
 from voxgate.client.physical import Choice, Points, Triple
-from voxgate.client.segmented import scale_index_of
 from voxgate.client.versioned import VersionedArray
 from voxgate.model.errors import FailedPrecondition, InvalidArgument, OutOfBounds
 from voxgate.model.geometry import Box, Vec3, VoxelSize
