@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sysconfig
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.house import ROOT
+from support.house import ROOT, room_packages
 
 SCRIPTS = ROOT / "tests" / "peers"
 
@@ -37,3 +39,12 @@ def run_peer(name: str, script: str, *args: str | Path, timeout: float = 240.0) 
     assert done.returncode == 0, f"{script} in {name} failed:\n{done.stdout}\n{done.stderr}"
     lines = done.stdout.strip().splitlines()
     return json.loads(lines[-1]) if lines else None
+
+
+def beside_our_rooms() -> dict[str, str]:
+    """What an environment of a peer must be told to find our rooms, and after them what they need from this one.
+
+    For a server of ours that runs with a peer's extra: the peer's lock must agree with ours on what both have.
+    """
+    rooms = [str(package.parent) for package in room_packages()]
+    return {"PYTHONPATH": os.pathsep.join([*rooms, sysconfig.get_paths()["purelib"]])}

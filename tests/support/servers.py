@@ -81,13 +81,18 @@ class ServerProcess:
 
 @contextlib.contextmanager
 def server_process(
-    module: str, config: Path, log: Path, environment: Mapping[str, str] | None = None
+    module: str,
+    config: Path,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    python: Path | str = sys.executable,
 ) -> Iterator[ServerProcess]:
     """`python -m module --config config` on free ports; ended by SIGTERM, and by force if that takes too long."""
     import json
     import os
 
-    command = [sys.executable, "-m", module, "--config", str(config), "--port", "0", "--health-port", "0"]
+    command = [str(python), "-m", module, "--config", str(config), "--port", "0", "--health-port", "0"]
     with log.open("w") as sink:
         process = subprocess.Popen(command, stderr=sink, text=True, env={**os.environ, **(environment or {})})
     try:

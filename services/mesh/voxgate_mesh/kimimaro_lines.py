@@ -37,7 +37,8 @@ def kimimaro_lines(mask: npt.NDArray[np.bool_], voxel_size_nm: tuple[float, floa
         teasar_params={**usual, "scale": teasar.scale, "const": teasar.const_nm},
         anisotropy=voxel_size_nm,
         dust_threshold=0,
-        # Borders are those of the whole volume: there is no neighbour to meet at a common place.
+        # That is for neighbours to meet at common places, and there are none. It also follows such places in an order
+        # that depends on where the array begins: the same segment cut out otherwise had lines that were 14 % longer.
         fix_borders=False,
         progress=False,
     )

@@ -84,7 +84,9 @@ class Skeletons:
                 yield event
         except VoxgateError as error:
             self.context.check()
-            yield from (SkeletonFailure(segment_id, error) for segment_id in left)
+            cannot = error if _lacks_skeletonizer(error) else None
+            for segment_id in left:
+                yield SkeletonFailure(segment_id, error if cannot is None else _absent(segment_id, cannot))
 
     def _computed(self, request: SkeletonRequest) -> Generator[SkeletonEvent]:
         """Computed here, or by the voxgate that the volume is from where only that one can."""
@@ -99,7 +101,7 @@ class Skeletons:
                 )
         except MissingCapability as error:
             there = self.volume.capability(SkeletonSource) if self.volume.capability(Relayed) is not None else None
-            if there is None or error.details.get("capability") != "skeletonizer":
+            if there is None or not _lacks_skeletonizer(error):
                 raise
             yield from self._from(there, replace(request, source="computed"))
 
@@ -118,9 +120,15 @@ class Skeletons:
             pieces.close()
 
 
-def _absent(segment_id: int) -> SegmentNotFound:
+def _lacks_skeletonizer(error: VoxgateError) -> bool:
+    return isinstance(error, MissingCapability) and error.details.get("capability") == "skeletonizer"
+
+
+def _absent(segment_id: int, cannot: VoxgateError | None = None) -> SegmentNotFound:
+    """What to say of a segment whose skeleton is not kept, and why it is not computed, where that was tried."""
+    message, remedy = f"the store keeps no skeleton of segment {segment_id}", 'take "computed" or "auto"'
+    if cannot is not None:
+        message, remedy = f"{message}, and {cannot.message}", cannot.remedy
     return SegmentNotFound(
-        f"the store keeps no skeleton of segment {segment_id}",
-        'take "computed" or "auto", or check the id and the label view',
-        details={"segment_id": str(segment_id)},
+        message, f"{remedy}, or check the id and the label view", details={"segment_id": str(segment_id)}
     )

@@ -320,7 +320,9 @@ def test_what_is_not_stored_is_computed_or_fails_alone():
     assert (both[LONG].origin, both[WIDE].origin) == ("stored", "computed")
     without = gathered(keeping, Here(None), LONG, WIDE)
     assert without[LONG].origin == "stored"
-    assert isinstance(without[WIDE].error, MissingCapability)
+    assert isinstance(without[WIDE].error, SegmentNotFound)
+    assert "keeps no skeleton of segment 5, and this server computes no skeletons" in without[WIDE].error.message
+    assert "voxgate-mesh[skeletons]" in without[WIDE].error.remedy
     assert isinstance(gathered(keeping, Here(), WIDE, source="stored")[WIDE].error, SegmentNotFound)
     assert gathered(keeping, Here(), LONG, teasar=Teasar())[LONG].origin == "computed"
     assert gathered(keeping, Here(), LONG, source="computed")[LONG].origin == "computed"

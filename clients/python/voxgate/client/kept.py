@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import grpc
-
 from voxgate.client.calls import BoundCalls
 from voxgate.client.meshes import GrpcMeshSource
+from voxgate.client.skeletons import GrpcSkeletonSource
 from voxgate.model.downsampling import DownsamplingState
-from voxgate.model.errors import SegmentNotFound, VoxgateError
+from voxgate.model.errors import SegmentNotFound
 from voxgate.model.meshes import Mesh, MeshRequest
-from voxgate.model.skeletons import Skeleton
-from voxgate.v1 import skeleton_pb2, volume_pb2
+from voxgate.model.skeletons import Skeleton, SkeletonRequest
+from voxgate.v1 import volume_pb2
 from voxgate.wire.downsampling import downsampling_from_proto
-from voxgate.wire.errors import from_rpc_error
-from voxgate.wire.skeletons import SkeletonAssembler
 
 
 def mesh_source(calls: BoundCalls) -> GrpcMeshSource:
     """Meshes of the volume, by the server's Mesh service."""
-    return GrpcMeshSource(calls.stubs.mesh, calls.facts.info.name, calls.bound, calls.stubs.addresses["mesh"])
+    stubs = calls.stubs
+    return GrpcMeshSource(stubs.mesh, calls.facts.info.name, calls.bound, stubs.addresses["mesh"], stubs.get_meshes)
+
+
+def skeleton_source(calls: BoundCalls) -> GrpcSkeletonSource:
+    """Skeletons of the volume, by the server's Skeleton service, which is where its Mesh service is."""
+    return GrpcSkeletonSource(calls.stubs.skeleton, calls.facts.info.name, calls.bound, calls.stubs.addresses["mesh"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +51,12 @@ class RemoteKept:
         Raises:
             IncompleteAnswer: when the stream broke the contract or ended early.
         """
-        selects = self.calls.selects
-        request = skeleton_pb2.GetSkeletonsRequest(**selects, segment_ids=[segment_id])
-        assembler = SkeletonAssembler([segment_id])
-        call = self.calls.stubs.skeleton.GetSkeletons(request, timeout=self.calls.timeout(None))
-        answers: list[Skeleton | VoxgateError] = []
-        try:
-            for response in call:
-                self.calls.options.context.check()
-                answers += [answer for _, answer in assembler.add(response)]
-            assembler.finish()
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.calls.stubs.addresses["mesh"]) from None
-        finally:
-            call.cancel()
-        (answer,) = answers
-        if isinstance(answer, SegmentNotFound):
+        (answer,) = skeleton_source(self.calls).skeletons(SkeletonRequest((segment_id,), source="stored"))
+        if isinstance(answer, Skeleton):
+            return answer
+        if isinstance(answer.error, SegmentNotFound):
             return None
-        if isinstance(answer, VoxgateError):
-            raise answer
-        return answer
+        raise answer.error
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from voxgate.client.calls import BoundCalls
-from voxgate.client.kept import RemoteDownsampling, RemoteKept, mesh_source
+from voxgate.client.kept import RemoteDownsampling, RemoteKept, mesh_source, skeleton_source
 from voxgate.client.remote_properties import RemoteProperties
 from voxgate.client.remote_segments import RemoteSegments
 from voxgate.client.remote_versions import RemoteVersions
@@ -27,7 +27,7 @@ from voxgate.model.segments import (
     SegmentRuns,
     Supervoxels,
 )
-from voxgate.model.skeletons import StoredMeshes, StoredSkeletons
+from voxgate.model.skeletons import SkeletonSource, StoredMeshes, StoredSkeletons
 from voxgate.model.versions import Versioned
 from voxgate.model.volumes import Relayed, Tuned
 
@@ -48,6 +48,7 @@ _BY_OFFER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {
     ManySegmentExtents: ("segments", RemoteSegments),
     SegmentRuns: ("segments", RemoteSegments),
     MeshSource: ("mesh", mesh_source),
+    SkeletonSource: ("skeletons", skeleton_source),
 }
 """Powers that are there where a service of the server is offered on the volume."""
 
