@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voxgate.client import physical
-from voxgate.client.binding import Binding
-from voxgate.client.lazy_views import LazilyViewedArray
+from voxgate.client.meshed import MeshedArray, scale_index_of
 from voxgate.client.physical import Points
 from voxgate.client.segments import (
     Segments,
@@ -18,14 +17,14 @@ from voxgate.client.segments import (
     counts_in,
     extents_of,
     ids_in,
-    mesh_segments,
     require,
     runs_of,
 )
+from voxgate.client.skeletons import skeletons_of, teasar_of
 from voxgate.model.downsampling import Downsampling, DownsamplingState
-from voxgate.model.errors import InvalidArgument, SegmentNotFound, UnknownScale
+from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Box, Vec3
-from voxgate.model.meshes import MESH_SOURCES, Mesh, MeshProgress, MeshRequest
+from voxgate.model.meshes import MeshProgress
 from voxgate.model.segment_properties import SegmentProperties, SegmentTable
 from voxgate.model.segments import (
     Runs,
@@ -35,11 +34,11 @@ from voxgate.model.segments import (
     SegmentLookup,
     Supervoxels,
 )
-from voxgate.model.skeletons import Skeleton, StoredSkeletons
+from voxgate.model.skeletons import Skeleton, SkeletonRequest
 from voxgate.model.texts import TextMatch
 
 
-class SegmentedArray(LazilyViewedArray):
+class SegmentedArray(MeshedArray):
     """The part of VolumeArray that speaks of segments."""
 
     __slots__ = ()
@@ -183,82 +182,66 @@ class SegmentedArray(LazilyViewedArray):
         """
         return self.properties().find(label, tag=tag, where=where, match=match)
 
-    def mesh(  # noqa: PLR0913  (each is a choice of its own)
+    def skeleton(
         self,
         segment_id: int,
         *,
-        bounds: Box | None = None,
-        scale: int | str | None = None,
-        closed: bool = True,
-        mesher: str = "",
         source: str = "auto",
+        scale: int | str | None = None,
+        teasar_scale: float | None = None,
+        teasar_const_nm: float | None = None,
         progress: MeshProgress | None = None,
-    ) -> Mesh:
-        """The surface of one segment: `vertices`, `faces`, `save("body.obj")`.
+    ) -> Skeleton:
+        """The centre line of one segment: `vertices`, `edges`, `radii`, `length_nm`, `save("body.swc")`.
 
         Args:
             segment_id: not 0.
-            bounds: only this box, in voxels of the scale that is meshed.
-            scale: another scale than this array's, by index or key.
-            closed: whether the surface is closed where it meets the border of the bounds.
-            mesher: a mesher by name; empty means the server's default.
-            source: "auto": the store's own mesh where it keeps one and nothing of the above is chosen, else made from
-                voxels; "stored" or "computed" for one of them only. `mesh.origin` says which it was.
+            source: "auto": the store's own skeleton where it keeps one and nothing of the below is chosen, else
+                computed from voxels; "stored" or "computed" for one of them only. `skeleton.origin` says which it was.
+            scale: the scale to compute from, by index or key; without it, the finest within the server's limit.
+            teasar_scale: a path clears the voxels within this times its distance to the surface, plus the constant;
+                1.5 when not given.
+            teasar_const_nm: the constant, nanometres; 300 when not given. Larger means fewer branches.
             progress: called with (phase, done bytes, total bytes).
 
         Raises:
-            InvalidSegmentId, SegmentNotFound, OutOfBounds, MissingCapability.
+            InvalidSegmentId, SegmentNotFound, InvalidArgument.
+            LimitExceeded: when the segment is too large to compute; says which scale would do.
+            MissingCapability: when the store keeps none and the server computes none.
         """
-        wishes = (bounds, scale, closed, mesher, source)
-        return self._meshed([segment_id], wishes, progress)[0]
+        return self._traced([segment_id], (source, scale, teasar_scale, teasar_const_nm), progress)[0]
 
-    def meshes(  # noqa: PLR0913  (as for `mesh`)
+    def skeletons(
         self,
         segment_ids: Iterable[int],
         *,
-        bounds: Box | None = None,
-        scale: int | str | None = None,
-        closed: bool = True,
-        mesher: str = "",
         source: str = "auto",
+        scale: int | str | None = None,
+        teasar_scale: float | None = None,
+        teasar_const_nm: float | None = None,
         progress: MeshProgress | None = None,
-    ) -> list[Mesh]:
-        """The surfaces of several segments in the order asked for, in one request; see `mesh`.
+    ) -> list[Skeleton]:
+        """The centre lines of several segments in the order asked for, in one request; see `skeleton`.
 
         Raises:
             SegmentNotFound: for the first id that is absent; nothing is answered for the others then.
         """
-        return self._meshed(segment_ids, (bounds, scale, closed, mesher, source), progress)
+        return self._traced(segment_ids, (source, scale, teasar_scale, teasar_const_nm), progress)
 
-    def _meshed(
+    def _traced(
         self,
         segment_ids: Iterable[int],
-        wishes: tuple[Box | None, int | str | None, bool, str, str],
+        wishes: tuple[str, int | str | None, float | None, float | None],
         progress: MeshProgress | None,
-    ) -> list[Mesh]:
+    ) -> list[Skeleton]:
         ids = [checked_segment_id(segment_id) for segment_id in segment_ids]
         if not ids:
             return []
-        bounds, scale, closed, mesher, source = wishes
-        if source not in MESH_SOURCES:
-            raise InvalidArgument(f"{source!r} is no source of meshes", f"one of {', '.join(MESH_SOURCES)}")
-        index = self.scale_index if scale is None else scale_index_of(self._binding, scale)
-        request = MeshRequest(tuple(dict.fromkeys(ids)), index, bounds, closed, mesher, source)
-        by_id = {mesh.segment_id: mesh for mesh in mesh_segments(self.volume, request, progress=progress)}
+        source, scale, *parameters = wishes
+        index = None if scale is None else scale_index_of(self._binding, scale)
+        request = SkeletonRequest(tuple(dict.fromkeys(ids)), source, index, teasar_of(*parameters))
+        by_id = {each.segment_id: each for each in skeletons_of(self.volume, request, progress=progress)}
         return [by_id[segment_id] for segment_id in ids]
-
-    def skeleton(self, segment_id: int) -> Skeleton:
-        """The skeleton that the store keeps of a segment: `vertices`, `edges`, `radii`, `save("body.swc")`.
-
-        Raises:
-            InvalidSegmentId, SegmentNotFound.
-            MissingCapability: when the store keeps no skeletons.
-        """
-        number = checked_segment_id(segment_id)
-        found = require(self.volume, StoredSkeletons, "stored skeletons").stored_skeleton(number)
-        if found is None:
-            raise SegmentNotFound(f"the store keeps no skeleton of segment {number}", "check the id and the label view")
-        return found
 
     def downsampling(self) -> DownsamplingState:
         """How far the store is with computing coarser levels; `.value` is a word.
@@ -277,19 +260,3 @@ class SegmentedArray(LazilyViewedArray):
             MissingCapability: when the store computes none.
         """
         return require(self.volume, Downsampling, "downsampling by its store").start_downsampling()
-
-
-def scale_index_of(binding: Binding, scale: int | str) -> int:
-    """A scale by index or key, as its index.
-
-    Raises:
-        UnknownScale: when there is none, or several of that key.
-    """
-    if isinstance(scale, str):
-        keys = [level.key for level in binding.info.scales]
-        if keys.count(scale) != 1:
-            raise UnknownScale(f"no scale has the key {scale!r}", f"the keys are {keys}")
-        return keys.index(scale)
-    index = operator.index(scale)
-    binding.level_at(index)
-    return index
