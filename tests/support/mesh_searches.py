@@ -59,15 +59,17 @@ class Indexed:
         refusals: what is raised for some ids.
         powers: if not None, another server's, on which the volume lives.
         waits: if not None, an event that every answer waits for.
+        told: how many voxels it says that segments have, by id.
     """
 
-    def __init__(self, volume, labels, *, grown=0, refusals=None, powers=None, waits=None):
+    def __init__(self, volume, labels, *, grown=0, refusals=None, powers=None, waits=None, told=None):
         self._volume = volume
         self._labels = labels
         self.grown = grown
         self.refusals = dict(refusals or {})
         self.powers = powers
         self.waits = waits
+        self.told = dict(told or {})
         self.asked = Counter()
         self.info = volume.info
 
@@ -94,7 +96,8 @@ class Indexed:
             tuple(self.info.scales[0].bounds.start)
         )
         low, high = places.min(axis=0) - self.grown, places.max(axis=0) + 1 + self.grown
-        return SegmentExtent(segment_id, Box(Vec3(*low.tolist()), Vec3(*high.tolist())), self.grown == 0)
+        box = Box(Vec3(*low.tolist()), Vec3(*high.tolist()))
+        return SegmentExtent(segment_id, box, self.grown == 0, self.told.get(segment_id))
 
 
 def indexed(labels, **options):

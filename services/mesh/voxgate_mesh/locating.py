@@ -104,6 +104,7 @@ class Locator:
         top = int(np.iinfo(target.volume.info.dtype).max)
         asked = [segment_id for segment_id in target.segment_ids if segment_id <= top]
         errors: dict[int, VoxgateError] = {each: target.absent(each) for each in target.segment_ids if each > top}
+        expected: dict[int, int] = {}
         ranges: set[tuple[range, range, range]] = set()
         for answer in index.extents(asked, target.scale, target.context, target.ahead.tick_s):
             if answer is None:
@@ -116,11 +117,13 @@ class Locator:
                 errors[segment_id] = extent
                 continue
             ranges.add(target.plan.ranges_of(extent.box))
+            if extent.voxel_count is not None and target.plan.region.contains(extent.box):
+                expected[segment_id] = extent.voxel_count
         codes = self._codes_of(ranges, may_turn=may_turn)
         if codes is None:
             return None
         reader = target.reader(tuple(each for each in asked if each not in errors), target.scale)
-        return Located("index", codes, reader, reader.read, errors)
+        return Located("index", codes, reader, reader.read, errors, expected)
 
     def _codes_of(self, boxes: set[tuple[range, range, range]], *, may_turn: bool) -> Codes | None:
         """The blocks of all boxes of blocks; None where they are too many and there is a coarser scale to try.

@@ -174,8 +174,11 @@ class _Run:
 
     def _ending(self, segment_id: int, located: Located) -> MeshEnding:
         scale, voxels = self._target.scale, self._voxels[segment_id]
-        if not voxels:
+        expected = located.expected.get(segment_id, voxels)
+        if not voxels or voxels != expected:
             error = located.errors.get(segment_id) or self._target.absent(segment_id)
+            if voxels != expected:
+                error = self._target.contradicted(segment_id, expected, voxels)
             return MeshEnding(segment_id, error=error, scale=scale, search=located.search)
         assembler = self._assemblers[segment_id]
         return MeshEnding(

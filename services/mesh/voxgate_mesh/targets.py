@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
-from voxgate.model.errors import LimitExceeded, SegmentNotFound, VoxgateError
+from voxgate.model.errors import LimitExceeded, SegmentNotFound, StoreUnavailable, VoxgateError
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import CallContext, Volume
 from voxgate_blocks.readahead import ReadAhead
@@ -57,6 +57,15 @@ class Target:
             details={"segment_id": str(segment_id)},
         )
 
+    def contradicted(self, segment_id: int, expected: int, found: int) -> StoreUnavailable:
+        """The error for a segment of which the store's index knows more or fewer voxels than there are."""
+        return StoreUnavailable(
+            f"the store's index counts {expected:,} voxels of segment {segment_id}, and {found:,} were found: "
+            "one of the two is behind the other",
+            'try again in a moment, or search "everywhere"',
+            details={"segment_id": str(segment_id)},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Located:
@@ -68,6 +77,7 @@ class Located:
         reader: the labels of the segments that may be there.
         labels: what a block holds; runs in other threads.
         errors: why the other segments have no mesh, by id.
+        expected: how many voxels a segment must have, by id, where the store's index says so.
     """
 
     search: str
@@ -75,6 +85,7 @@ class Located:
     reader: LabelReader
     labels: Callable[[Box], BlockLabels]
     errors: dict[int, VoxgateError] = field(default_factory=dict)
+    expected: dict[int, int] = field(default_factory=dict)
 
 
 Locating = Generator[ScanProgress, None, Located]

@@ -98,6 +98,18 @@ def test_what_the_store_says_of_one_segment_is_the_answer_to_that_one_alone():
     assert_same({3: found[3]}, answers(segmentation(labels), [3], block=WHOLE))
 
 
+def test_an_index_that_is_behind_the_voxels_is_noticed_where_it_counts_them():
+    labels = blobs(5, ids=(3, 9))
+    counts = {each: int(np.count_nonzero(labels == np.uint64(each))) for each in (3, 9)}
+    volume, _ = indexed(labels, told=counts | {9: counts[9] + 1})
+    found = answers(volume, [3, 9], block=BLOCK)
+    assert isinstance(found[3], Mesh)
+    assert isinstance(found[9].error, StoreUnavailable)
+    assert "everywhere" in found[9].error.remedy
+    bounds = Box(Vec3(-6, 12, 100), Vec3(20, 30, 117))
+    assert isinstance(answers(volume, [9], block=BLOCK, bounds=bounds)[9], Mesh)
+
+
 def test_an_id_that_no_voxel_can_hold_is_not_asked_for():
     labels = np.full((3, 4, 5), 200, np.uint8)
     volume, _ = indexed(labels)
