@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from voxgate_mesh.service import registrations
+from voxgate_mesh.warming import start_warming
 from voxgate_remotes.config import parse_remotes
 from voxgate_remotes.registry import Registry
 from voxgate_serving.command import serve_command
@@ -20,6 +21,7 @@ def build(configuration: Configuration, server_id: str) -> Sequence[ServiceRegis
     # Nothing is written here: what the policy says of writes does not matter.
     registry = Registry.from_config(remotes)
     workers = WorkerPool(configuration.server.worker_processes)
+    start_warming()
     return registrations(registry, configuration.server, workers=workers)
 
 
