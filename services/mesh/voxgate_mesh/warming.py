@@ -32,5 +32,5 @@ def start_warming() -> None:
 def _warm_quietly() -> None:
     try:
         warm()
-    except Exception:
+    except Exception:  # noqa: BLE001  (the top of a thread)
         _LOG.exception("the mesher could not be compiled ahead of its first call")
