@@ -52,7 +52,7 @@ class SkeletonSettings:
 
     Attributes:
         limits: segment ids, and voxels searched.
-        max_voxel_count: the most voxels around one segment: its mask, one byte each here, needs about 20 in the worker.
+        max_voxel_count: the most voxels around one segment: one byte each here, and about 16 in a worker.
         ahead: how far to read ahead.
     """
 

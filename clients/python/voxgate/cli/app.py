@@ -76,7 +76,13 @@ _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
         meshing.mesh,
         ("voxgate mesh fib25/seg 8675309 -o body.obj", "voxgate mesh fib25/seg 12 34 --scale 1 -o two.glb"),
     ),
-    (kept.skeleton, ("voxgate skeleton flyem/segmentation 1071121755 -o body.swc",)),
+    (
+        kept.skeleton,
+        (
+            "voxgate skeleton flyem/segmentation 1071121755 -o body.swc",
+            "voxgate skeleton fib25/seg 8675309 --source computed --scale 1 -o body.swc",
+        ),
+    ),
     (
         kept.downsample,
         ("voxgate downsample boss/lab/mouse/seg", "voxgate downsample boss/lab/mouse/seg --start"),

@@ -198,7 +198,8 @@ class SegmentedArray(MeshedArray):
             segment_id: not 0.
             source: "auto": the store's own skeleton where it keeps one and nothing of the below is chosen, else
                 computed from voxels; "stored" or "computed" for one of them only. `skeleton.origin` says which it was.
-            scale: the scale to compute from, by index or key; without it, the finest within the server's limit.
+            scale: the scale to compute from, by index or key; without it this array's if that is not the finest, else
+                the finest within the server's limit.
             teasar_scale: a path clears the voxels within this times its distance to the surface, plus the constant;
                 1.5 when not given.
             teasar_const_nm: the constant, nanometres; 300 when not given. Larger means fewer branches.
@@ -238,7 +239,8 @@ class SegmentedArray(MeshedArray):
         if not ids:
             return []
         source, scale, *parameters = wishes
-        index = None if scale is None else scale_index_of(self._binding, scale)
+        # The finest is everybody's: whoever took a coarser one meant it.
+        index = (self.scale_index or None) if scale is None else scale_index_of(self._binding, scale)
         request = SkeletonRequest(tuple(dict.fromkeys(ids)), source, index, teasar_of(*parameters))
         by_id = {each.segment_id: each for each in skeletons_of(self.volume, request, progress=progress)}
         return [by_id[segment_id] for segment_id in ids]
