@@ -1,9 +1,10 @@
-"""Skeletons as SWC."""
+"""Skeletons as files."""
 
 import numpy as np
 import pytest
 
 from voxgate.model.errors import InvalidArgument
+from voxgate.model.skeleton_files import SKELETON_FORMATS, encode_skeleton, skeleton_file_type
 from voxgate.model.skeletons import Skeleton
 
 VERTICES = np.array([[4, 8, 40], [8, 8, 40], [12, 9.5, 40], [8, 20, 80], [1e7, 3, 3]], np.float32)
@@ -39,3 +40,19 @@ def test_a_ring_and_another_ending_are_refused(tmp_path):
     with pytest.raises(InvalidArgument, match="ending"):
         Skeleton(5, VERTICES, EDGES).save(tmp_path / "body.obj")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_precomputed_bytes_are_counts_places_edges_and_radii():
+    radii = np.arange(5, dtype=np.float32)
+    data = encode_skeleton(Skeleton(5, VERTICES, EDGES, radii), "precomputed")
+    assert np.frombuffer(data, "<u4", 2).tolist() == [5, 3]
+    np.testing.assert_array_equal(np.frombuffer(data, "<f4", 15, 8).reshape(5, 3), VERTICES)
+    np.testing.assert_array_equal(np.frombuffer(data, "<u4", 6, 68).reshape(3, 2), EDGES)
+    np.testing.assert_array_equal(np.frombuffer(data, "<f4", -1, 92), radii)
+    assert encode_skeleton(Skeleton(5, VERTICES, EDGES), "precomputed") == data[:92]
+
+
+def test_a_format_that_is_none_is_refused():
+    with pytest.raises(InvalidArgument, match="no format of skeletons"):
+        encode_skeleton(Skeleton(5, VERTICES, EDGES), "obj")
+    assert [skeleton_file_type(fmt).extension for fmt in SKELETON_FORMATS] == ["swc", ""]
