@@ -27,10 +27,16 @@ class Index:
     Attributes:
         ask: the answers for some segments, in order, at a scale.
         at_a_time: how many to ask for at once.
+        per_question: how many segments the store is asked for in one question.
     """
 
     ask: _Ask
     at_a_time: int
+    per_question: int = 1
+
+    def question_count(self, segment_count: int) -> int:
+        """How many questions it takes to ask for so many segments."""
+        return -(-segment_count // self.per_question)
 
     def extents(
         self, segment_ids: Sequence[int], scale: int, context: CallContext, tick_s: float | None
@@ -72,7 +78,7 @@ def store_index(volume: Volume) -> Index | None:
         return None
     knows_many = volume.capability(ManySegmentExtents)
     if knows_many is not None:
-        return Index(_many(knows_many), _MANY_AT_A_TIME)
+        return Index(_many(knows_many), _MANY_AT_A_TIME, _MANY_AT_A_TIME)
     knows = volume.capability(SegmentExtents)
     if knows is None:
         return None

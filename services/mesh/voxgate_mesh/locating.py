@@ -6,6 +6,7 @@ known by then.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 
 import numpy as np
@@ -25,6 +26,7 @@ from voxgate_mesh.projecting import coarser_images
 from voxgate_mesh.pyramid import Pyramid
 from voxgate_mesh.targets import Located, Locating, Target
 
+_FEW = 16  # questions that are always worthwhile
 _OF_ONE_SEGMENT = (SegmentNotFound, SegmentSuperseded, InvalidSegmentId)
 
 
@@ -40,7 +42,7 @@ class Locator:
         """
         self._target = target
         self._search = search
-        self._index = store_index(target.volume) if search in ("auto", "index") else None
+        self._index = self._worthwhile_index()
         self._coarse = self._coarse_scale() if search in ("auto", "pyramid") else None
         if search == "index" and self._index is None:
             raise MissingCapability(
@@ -50,6 +52,14 @@ class Locator:
             )
         if self._index is None:
             self._check_unindexed()
+
+    def _worthwhile_index(self) -> Index | None:
+        """The store's index, unless looking everywhere takes fewer reads than asking takes questions."""
+        index = store_index(self._target.volume) if self._search in ("auto", "index") else None
+        if index is None or self._search == "index" or not self._fits:
+            return index
+        questions = index.question_count(len(self._target.segment_ids))
+        return index if questions <= max(_FEW, math.prod(self._target.plan.grid_shape)) else None
 
     @property
     def _fits(self) -> bool:

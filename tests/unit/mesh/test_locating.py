@@ -149,6 +149,18 @@ def test_another_server_that_would_search_all_voxels_is_no_index():
     assert answers(volume, [3], block=BLOCK)[3].search == "index"
 
 
+def test_an_index_is_not_asked_more_questions_than_looking_everywhere_takes_reads():
+    labels = np.arange(1, 4 * 5 * 6 + 1, dtype=np.uint64).reshape(4, 5, 6)
+    volume, counting = indexed(labels)
+    found = answers(volume, range(1, 41), block=Vec3(3, 5, 4))
+    assert {answer.search for answer in found.values()} == {"everywhere"}
+    assert not volume.asked
+    assert len(counting.reads) == 2
+    assert {answer.search for answer in answers(volume, range(1, 41), block=Vec3(1, 2, 1)).values()} == {"index"}
+    found = answers(volume, range(1, 41), block=Vec3(3, 5, 4), search="index")
+    assert {answer.search for answer in found.values()} == {"index"}
+
+
 def test_an_index_is_asked_for_nothing_where_another_search_is_wanted():
     labels = blobs(7, ids=(3, 9))
     volume, _ = indexed(labels)
