@@ -1,14 +1,14 @@
 """The blocks of a plan, by number, by place and by what they touch."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxgate.model.geometry import Box, Vec3, grid_cells
 from voxgate_mesh.blocks import BlockPlan, HaloAssembler
 
 PLACES = st.builds(Vec3, *[st.integers(-20, 20)] * 3)
-SHAPES = st.builds(Vec3, *[st.integers(1, 17)] * 3)
+SHAPES = st.builds(Vec3, *[st.integers(1, 12)] * 3)
 CELLS = st.builds(Vec3, *[st.integers(1, 9)] * 3)
 PLANS = st.builds(
     lambda start, shape, cell, origin, closed: BlockPlan(Box.at(start, shape), cell, origin, closed),
@@ -20,6 +20,7 @@ PLANS = st.builds(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(plan=PLANS)
 def test_blocks_are_the_cells_of_the_grid_in_order_and_know_their_numbers(plan):
     blocks = list(plan.blocks())
@@ -31,6 +32,7 @@ def test_blocks_are_the_cells_of_the_grid_in_order_and_know_their_numbers(plan):
     assert all(plan.block_at(block.index) == block for block in blocks)
 
 
+@settings(max_examples=50, deadline=None)
 @given(plan=PLANS, boxes=st.lists(st.builds(Box.at, PLACES, SHAPES), max_size=3))
 def test_the_blocks_of_boxes_are_those_that_share_a_voxel_with_one(plan, boxes):
     ranges = [plan.ranges_of(box) for box in boxes]
@@ -44,6 +46,7 @@ def test_the_blocks_of_boxes_are_those_that_share_a_voxel_with_one(plan, boxes):
         assert plan.voxel_count(each) == plan.voxel_counts(plan.codes_of([each])).sum()
 
 
+@settings(max_examples=50, deadline=None)
 @given(plan=PLANS, seed=st.integers(0, 2**32))
 def test_a_walk_of_some_blocks_hands_out_the_same_cells_as_one_of_all(plan, seed):
     """Every fifth block holds something, up to all of its faces."""
