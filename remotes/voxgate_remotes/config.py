@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from voxgate.model.errors import ConfigInvalid, MalformedName
 from voxgate.model.names import VolumeName
@@ -25,6 +34,7 @@ _AXES = frozenset("tczyx")
 _FORMAT_PREFIXES = ("precomputed://", "zarr://", "zarr2://", "zarr3://", "n5://")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=:)")
+_BOTH = "what this remote may write can change: state writable or immutable, not both"
 _Nanometres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -38,6 +48,7 @@ class VolumeOverrides(BaseModel):
         voxel_offset: global coordinates of the first voxel of the finest scale: x, y, z.
         absent_chunks: "fill": an absent chunk has the fill value. "error": the volume is complete, a read of an absent
             chunk fails.
+        immutable: whether nobody ever changes it again, neither here nor elsewhere; false says nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +58,7 @@ class VolumeOverrides(BaseModel):
     voxel_size_nm: tuple[_Nanometres, _Nanometres, _Nanometres] | None = None
     voxel_offset: tuple[int, int, int] | None = None
     absent_chunks: Literal["fill", "error"] = "fill"
+    immutable: bool = False
 
     @field_validator("axes")
     @classmethod
@@ -100,6 +112,8 @@ class RemoteConfig(BaseModel):
         writable: whether volumes can be written and created; without it the remote is read-only.
         format: what new volumes are, where their creator leaves the choice.
         deletable: whether volumes can be deleted, too.
+        immutable: whether nobody ever changes any of its volumes again, neither here nor elsewhere; false says nothing.
+            Cannot be stated together with `writable`, of single volumes neither.
         options: options of the adapter; an unknown one is an error.
         credentials: what proves to the store who asks.
         tuning: how the store is read, where the adapter's own numbers do not fit.
@@ -111,6 +125,7 @@ class RemoteConfig(BaseModel):
     uri: str
     writable: bool = False
     deletable: bool = False
+    immutable: bool = False
     format: StoreFormat = ""
     options: dict[str, str | int | float | bool] = {}
     credentials: CredentialsConfig = CredentialsConfig()
@@ -124,11 +139,20 @@ class RemoteConfig(BaseModel):
             raise ValueError('state a scheme, e.g. "file:///data/fib25"')
         return uri
 
+    @field_validator("immutable")
+    @classmethod
+    def _changes_nothing(cls, immutable: bool, info: ValidationInfo) -> bool:
+        if immutable and info.data.get("writable"):
+            raise ValueError(_BOTH)
+        return immutable
+
     @field_validator("volumes")
     @classmethod
-    def _names_volumes(cls, volumes: dict[str, VolumeOverrides]) -> dict[str, VolumeOverrides]:
-        for path in volumes:
+    def _names_volumes(cls, volumes: dict[str, VolumeOverrides], info: ValidationInfo) -> dict[str, VolumeOverrides]:
+        for path, stated in volumes.items():
             _segments(path)
+            if stated.immutable and info.data.get("writable"):
+                raise ValueError(f"{path!r}: {_BOTH}")
         return volumes
 
     def overrides(self, path: tuple[str, ...]) -> VolumeOverrides:

@@ -233,6 +233,8 @@ class GovernedRemote:
 
         def derive(info: VolumeInfo) -> VolumeInfo:
             told = stated_info(info, stated)
+            if self._config.immutable or stated.immutable:
+                told = replace(told, immutable=True)
             if self._config.writable:
                 return told
             return replace(told, scales=tuple(replace(scale, writable=False) for scale in told.scales))

@@ -45,6 +45,9 @@ class ServerSettings(BaseSettings):
     max_skeleton_voxel_count: int = Field(
         512**3, ge=1, description="most voxels around a segment whose skeleton is computed"
     )
+    mesh_cache_bytes: int = Field(
+        256 * MIB, ge=0, description="finished meshes kept, of volumes that never change; 0 keeps none"
+    )
     mesh_address: str = Field("", description='where the Mesh service is; empty means "here"')
     transfer_address: str = Field("", description='where the Transfer and Job services are; empty means "here"')
     volume_address: str = Field("", description='where the Volume service is; empty means "here"')

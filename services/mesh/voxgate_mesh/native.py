@@ -11,37 +11,34 @@ from voxgate.model.meshes import MeshRequest
 from voxgate.model.skeletons import StoredMeshes
 from voxgate.model.volumes import CallContext, Volume
 from voxgate_mesh.checks import check_segment_ids, check_segmentation
-from voxgate_mesh.computing import compute_segments
-from voxgate_mesh.finishing import Finisher, Killable
-from voxgate_mesh.meshing import MeshEvent, MeshingSettings, ScanProgress, Workers
+from voxgate_mesh.finishing import Finisher
+from voxgate_mesh.meshing import MeshEvent, MeshingSettings, ScanProgress
 
 _ANY_SIZE = 2**63  # what a store keeps is bounded where it is read
 
-_Compute = Callable[[MeshRequest], Generator[MeshEvent]]
+ComputeMeshes = Callable[[MeshRequest], Generator[MeshEvent]]
+"""Makes meshes from voxels; what can be refused is refused by this call."""
 
 
 def native_or_computed(
-    volume: Volume,
-    request: MeshRequest,
-    *,
-    workers: Workers,
-    context: CallContext,
-    settings: MeshingSettings,
-    killable: Killable | None = None,
+    volume: Volume, request: MeshRequest, compute: ComputeMeshes, *, context: CallContext, settings: MeshingSettings
 ) -> Generator[MeshEvent]:
-    """The events of a request, stored meshes first; see `compute_segments` for what is made from voxels.
+    """The events of a request, stored meshes first.
 
     What can be refused is refused by this call. Where only some segments have stored meshes, whatever keeps the others
     from being made (a limit, an unknown voxel size) is the failure of those others alone. So is being 0, background.
 
+    Args:
+        volume: a segmentation.
+        request: which surfaces.
+        compute: makes those from voxels that are not stored, as `voxgate_mesh.computing.compute_segments` does.
+        context: when to stop.
+        settings: limits of the server.
+
     Raises:
         InvalidArgument: for stored meshes in a scale, bounds or border of the caller's choice, or simplified.
-        MissingCapability: for stored meshes of a store that keeps none; and what `compute_segments` raises.
+        MissingCapability: for stored meshes of a store that keeps none; and what `compute` raises.
     """
-
-    def compute(asked: MeshRequest) -> Generator[MeshEvent]:
-        return compute_segments(volume, asked, workers=workers, context=context, settings=settings, killable=killable)
-
     if request.segment_ids.count(0) != 1:
         return _foreground(volume, request, context, settings, compute)
     check_segmentation(volume.info)
@@ -52,7 +49,7 @@ def native_or_computed(
 
 
 def _foreground(
-    volume: Volume, request: MeshRequest, context: CallContext, settings: MeshingSettings, compute: _Compute
+    volume: Volume, request: MeshRequest, context: CallContext, settings: MeshingSettings, compute: ComputeMeshes
 ) -> Generator[MeshEvent]:
     only_stored = request.source == "stored"
     if only_stored and not request.takes_stored:
@@ -94,7 +91,7 @@ class _Stored:
         self._context = context
         self._missing: list[int] = []
 
-    def then(self, finisher: Finisher, compute: _Compute | None) -> Generator[MeshEvent]:
+    def then(self, finisher: Finisher, compute: ComputeMeshes | None) -> Generator[MeshEvent]:
         """What is stored, measured; then the rest, made from voxels, or absent where it may not be."""
         yield from finisher.events(self._events())
         missing = tuple(self._missing)
@@ -125,7 +122,7 @@ class _Stored:
             yield MeshEnding(segment_id, len(mesh.vertices), len(mesh.faces), origin="stored")
 
 
-def _failing_alone(compute: _Compute, request: MeshRequest) -> Generator[MeshEvent]:
+def _failing_alone(compute: ComputeMeshes, request: MeshRequest) -> Generator[MeshEvent]:
     """Make meshes; a refusal is the failure of each of the segments."""
     try:
         events = compute(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from voxgate.v1 import mesh_pb2, skeleton_pb2_grpc
 from voxgate_blocks.readahead import ReadAhead
 from voxgate_mesh.checks import MeshLimits
+from voxgate_mesh.finished import FinishedMeshes
 from voxgate_mesh.meshing import HEARTBEAT_S, MeshingSettings
 from voxgate_mesh.servicer import MeshServicer
 from voxgate_mesh.skeleton_servicer import SkeletonServicer
@@ -38,7 +39,7 @@ def registrations(registry: Registry, settings: ServerSettings, *, workers: Work
     budget = ByteBudget(settings.memory_budget_bytes)
     # Started when the first skeleton is computed, or the first large surface simplified: most servers do neither.
     killable = KillableWorkers(settings.worker_processes)
-    servicer = MeshServicer(registry, workers, chosen, budget, killable)
+    servicer = MeshServicer(registry, workers, chosen, budget, killable, FinishedMeshes(settings.mesh_cache_bytes))
     skeletonizing = SkeletonSettings(chosen.limits, settings.max_skeleton_voxel_count, chosen.ahead)
     skeletons = SkeletonServicer(registry, killable, skeletonizing, budget)
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 
 import grpc
@@ -26,12 +27,15 @@ from voxgate.wire.mesh_requests import (
 from voxgate.wire.meshes import MeshFacts
 from voxgate.wire.requests import open_options, scale_index
 from voxgate_mesh.collecting import MeshCollector
+from voxgate_mesh.computing import compute_segments
 from voxgate_mesh.files import file_messages
+from voxgate_mesh.finished import FinishedMeshes
 from voxgate_mesh.finishing import Killable
 from voxgate_mesh.meshers import find_mesher
 from voxgate_mesh.meshing import MeshEvent, MeshingSettings, Workers
 from voxgate_mesh.messages import MeshMessages
 from voxgate_mesh.native import native_or_computed
+from voxgate_mesh.sharing import cached_or_made, lasting_voxels
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
 from voxgate_serving.calls import call_context
@@ -57,6 +61,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         settings: MeshingSettings,
         budget: ByteBudget,
         killable: Killable | None = None,
+        finished: FinishedMeshes | None = None,
     ) -> None:
         """Serve a registry.
 
@@ -66,12 +71,14 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
             settings: limits of the server.
             budget: the bytes that all calls read ahead together.
             killable: where large surfaces are simplified; None means in threads.
+            finished: meshes that are kept for who asks next; None keeps none.
         """
         self._registry = registry
         self._workers = workers
         self._settings = settings
         self._budget = budget
         self._killable = killable
+        self._finished = FinishedMeshes(0) if finished is None else finished
 
     def GetMeshes(  # type: ignore[override]  # framed already: see voxgate_serving.handlers
         self, request: pb.GetMeshesRequest, context: grpc.ServicerContext
@@ -113,9 +120,20 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         wanted = min(ahead.in_flight_bytes, max(1, raw_size(volume.info, region)))
         with self._budget.share(wanted, call) as share:
             settings = replace(self._settings, ahead=replace(ahead, in_flight_bytes=share))
-            events = native_or_computed(
-                volume, request, workers=self._workers, context=call, settings=settings, killable=self._killable
+            voxels = lasting_voxels(volume, options)
+            make = partial(
+                compute_segments,
+                volume,
+                workers=self._workers,
+                context=call,
+                settings=settings,
+                killable=self._killable,
             )
+
+            def compute(asked: MeshRequest) -> Generator[MeshEvent]:
+                return cached_or_made(self._finished, voxels, asked, make, call)
+
+            events = native_or_computed(volume, request, compute, context=call, settings=settings)
             try:
                 yield _Work(volume.info, request, facts, events)
             finally:

@@ -66,10 +66,14 @@ def test_uris_are_brought_to_one_form(written, uri):
         (
             '[a]\nuri = "x"\nqqq = 1',
             "remotes.a.qqq",
-            "known: credentials, deletable, format, options",
+            "known: credentials, deletable, format, immutable, options",
         ),
         ("[a]", "remotes.a.uri", ""),
         ('[a]\nuri = "x"\nformat = "n5"', "remotes.a.format", ""),
+        ('[a]\nuri = "x"\nwritable = true\nimmutable = true', "remotes.a.immutable", "correct the configuration"),
+        ('[a]\nuri = "x"\nimmutable = 7', "remotes.a.immutable", ""),
+        ('[a]\nuri = "x"\nwritable = true\n[a.volumes.em]\nimmutable = true', "remotes.a.volumes", ""),
+        ('[a]\nuri = "x"\n[a.volumes.em]\nimutable = true', "remotes.a.volumes.em.imutable", "mean immutable?"),
         ('[a]\nuri = "x"\n[a.volumes.em]\naxes = "zzyx"', "remotes.a.volumes.em.axes", ""),
         ('[a]\nuri = "x"\n[a.volumes.em]\naxes = "zy"', "remotes.a.volumes.em.axes", ""),
         ('[a]\nuri = "x"\n[a.volumes.em]\nvoxel_size_nm = [4, 0, 4]', "remotes.a.volumes.em.voxel_size_nm", ""),
@@ -84,6 +88,16 @@ def test_a_bad_key_or_value_is_named_by_its_path(text, key, help_):
         _parse(text)
     assert key in caught.value.message
     assert help_ in caught.value.remedy
+
+
+def test_immutable_is_believed_of_what_is_not_written_here():
+    stated = _parse('[a]\nuri = "x"\nimmutable = true\n[b]\nuri = "y"\n[b.volumes."s/1"]\nimmutable = true').remotes
+    assert stated["a"].immutable
+    assert stated["b"].overrides(("s", "1")).immutable
+    assert not stated["b"].immutable
+    assert not stated["b"].overrides(("s", "2")).immutable
+    written = _parse('[a]\nuri = "x"\nwritable = true\nimmutable = false\n[a.volumes.em]\nimmutable = false').remotes
+    assert not written["a"].immutable
 
 
 def test_a_folder_of_the_command_line_becomes_a_read_only_remote_named_after_it(tmp_path, monkeypatch):
