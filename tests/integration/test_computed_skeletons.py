@@ -1,10 +1,12 @@
 """Skeletons computed by a Mesh server that has kimimaro, against kimimaro on the whole array; and without it."""
 
 import contextlib
+import time
 from dataclasses import dataclass
 
 import grpc
 import numpy as np
+import psutil
 import pytest
 from scipy.ndimage import label
 
@@ -234,6 +236,23 @@ def test_a_skeleton_is_exported_as_precomputed_bytes_that_cloud_volume_reads(mes
     np.testing.assert_array_equal(theirs.vertices, ours.vertices)
     np.testing.assert_array_equal(theirs.edges, ours.edges)
     np.testing.assert_array_equal(theirs.radius, ours.radii)
+
+
+def test_the_work_is_killed_when_whoever_asked_leaves(volumes, mesh_server, made_skeletons):
+    truth = volumes[3]
+    endless = pb.TeasarParameters(scale=0.0, const_nm=0.0)  # a path for every voxel
+    request = pb.GetSkeletonsRequest(volume="samples/fib25/seg", segment_ids=truth.ids[-1:], teasar=endless)
+    with grpc.insecure_channel(mesh_server.address) as channel:
+        call = skeleton_pb2_grpc.SkeletonServiceStub(channel).GetSkeletons(request, timeout=280)
+        assert any(message.progress.phase == "skeletonizing" for message in call)
+        running = psutil.Process(mesh_server.process.pid).children(recursive=True)
+        call.cancel()
+    until = time.monotonic() + 30  # a worker without work would live on for a minute
+    while all(process.is_running() for process in running):
+        assert time.monotonic() < until, "nothing was killed"
+        time.sleep(0.05)
+    again = stream(mesh_server, segment_ids=[RING])
+    assert [end.tree_count for message in again for end in message.ends] == [1]
 
 
 @pytest.mark.parametrize(("fmt", "ids"), [(0, [FORKED]), (1, [FORKED, PARTED]), (1, []), (1, [ABSENT])])

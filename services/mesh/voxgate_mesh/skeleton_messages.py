@@ -9,8 +9,8 @@ from voxgate.model.skeleton_files import encode_skeleton, skeleton_file_type
 from voxgate.model.skeletons import Skeleton, SkeletonFailure
 from voxgate.v1 import skeleton_pb2 as pb
 from voxgate.wire.skeletons import skeleton_end, skeleton_failure, skeleton_parts
-from voxgate_mesh.meshing import ScanProgress
 from voxgate_mesh.messages import Pace, progress_to_proto
+from voxgate_mesh.progress import ScanProgress
 from voxgate_mesh.skeletonizing import SkeletonEvent
 from voxgate_serving.settings import MAX_MESSAGE_BYTES
 

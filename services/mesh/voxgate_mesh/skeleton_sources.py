@@ -11,7 +11,7 @@ from voxgate.model.skeletons import SkeletonFailure, SkeletonRequest, SkeletonSo
 from voxgate.model.volumes import CallContext, Relayed, Volume
 from voxgate_blocks.readahead import ticking
 from voxgate_mesh.checks import check_segment_ids
-from voxgate_mesh.meshing import ScanProgress
+from voxgate_mesh.progress import ScanProgress
 from voxgate_mesh.skeletonizing import Killable, SkeletonEvent, SkeletonSettings, skeletonize_segments
 
 

@@ -26,7 +26,8 @@ from voxgate_blocks.readahead import ReadAhead, Selection, awaited, each_answere
 from voxgate_blocks.runs import find_extents, not_found
 from voxgate_blocks.scanning import ScanLimits, reading_threads
 from voxgate_mesh.checks import MeshLimits, check_segment_ids, check_segmentation, known_voxel_size
-from voxgate_mesh.meshing import HEARTBEAT_S, ScanProgress
+from voxgate_mesh.meshing import HEARTBEAT_S
+from voxgate_mesh.progress import ScanProgress
 from voxgate_mesh.skeletonizers import PackedMask, check_skeletonizer, skeletonize_packed
 
 R = TypeVar("R")

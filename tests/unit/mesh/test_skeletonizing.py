@@ -26,7 +26,7 @@ from voxgate.model.skeletons import Skeleton, SkeletonFailure, SkeletonRequest, 
 from voxgate.model.volumes import CallContext, Relayed, VolumeKind
 from voxgate_blocks.readahead import ReadAhead
 from voxgate_mesh.checks import MeshLimits
-from voxgate_mesh.meshing import ScanProgress
+from voxgate_mesh.progress import ScanProgress
 from voxgate_mesh.skeleton_sources import Skeletons
 from voxgate_mesh.skeletonizers import PackedMask, check_skeletonizer, skeletonize_packed
 from voxgate_mesh.skeletonizing import SkeletonSettings, box_at, skeletonize_segments

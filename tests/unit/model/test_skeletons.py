@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -21,6 +21,7 @@ def graphs(draw):
     return count, draw(st.lists(st.tuples(ends, ends), max_size=60))
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_trees_are_counted_as_scipy_counts_connected_parts(drawn):
     count, pairs = drawn

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxgate.model.errors import IncompleteAnswer, InvalidArgument, SegmentNotFound
@@ -21,6 +21,7 @@ OPTIONS = OpenOptions(version="3fa", time_index=2, label_view=LabelView.SUPERVOX
 TEASARS = st.builds(Teasar, st.floats(0, 1e6), st.floats(0, 1e6))
 
 
+@settings(deadline=None)
 @given(
     st.sets(st.integers(1, 2**64 - 1), min_size=1, max_size=4).map(tuple),
     st.sampled_from(["auto", "computed"]),
