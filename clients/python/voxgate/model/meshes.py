@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ import numpy.typing as npt
 from voxgate.model.errors import InvalidArgument, VoxgateError
 from voxgate.model.geometry import Box
 from voxgate.model.mesh_facts import MESH_SEARCHES, MeshProvenance, MeshStatistics, Simplification
+
+if TYPE_CHECKING:
+    from voxgate.model.mesh_views import NapariLayer, Placed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,16 +63,91 @@ class Mesh:
         """Write the mesh to a file, in place of one that is there.
 
         Args:
-            path: where to; its ending says the format: .obj, .ply, .stl or .glb.
+            path: where to; its ending says the format: .obj, .ply, .stl, .glb or .drc.
             format: one of MESH_FORMATS; needed for "precomputed", which has no ending.
 
         Raises:
-            InvalidArgument: when neither names a format.
+            InvalidArgument: when neither names a format, or the format cannot hold the mesh.
+            Unimplemented: for "drc" without the extra `voxgate[draco]`.
             OSError: when the file cannot be written.
         """
         from voxgate.model.mesh_files import encode_meshes  # noqa: PLC0415  (that module imports this one)
 
         Path(path).write_bytes(encode_meshes([self], format or Path(path).suffix.lstrip(".").lower()))
+
+    def to_trimesh(self) -> Any:
+        """A `trimesh.Trimesh` of the same vertices and faces in the same order, in nanometres, nothing merged.
+
+        Its `metadata` has what is known of the mesh (the id as text), its `vertex_normals` are the mesh's where it has
+        them, else trimesh's own.
+
+        Raises:
+            Unimplemented: without the extra `voxgate[trimesh]`.
+        """
+        from voxgate.model import mesh_views  # noqa: PLC0415  (that module imports this one)
+
+        return mesh_views.to_trimesh(self)
+
+    def to_navis(self) -> Any:
+        """A `navis.MeshNeuron` in units of 1 nm, whose id is the segment's and whose name is the id.
+
+        Raises:
+            Unimplemented: without the extra `voxgate[navis]`.
+        """
+        from voxgate.model import mesh_views  # noqa: PLC0415  (that module imports this one)
+
+        return mesh_views.to_navis(self)
+
+    def to_napari(self, *, over: Placed | None = None) -> NapariLayer:
+        """The surface as napari takes it: `viewer.add_layer(napari.layers.Layer.create(*mesh.to_napari()))`.
+
+        Vertices are in the order z, y, x, like napari's axes, and faces are turned round, so that they still look
+        outside. The world is in nanometres: it lies over an image layer that was given the voxel size as `scale` and
+        the *centre* of the first voxel as `translate`, because napari puts the centre of a voxel where `translate`
+        says, and a voxel of ours begins half its size before.
+
+        Args:
+            over: an array whose layer was given neither `scale` nor `translate`, so that the world is in its indices;
+                the surface is moved and scaled to lie over it.
+
+        Returns:
+            The data (vertices float32 (n, 3), faces uint32 (m, 3), values float32 (n,), all 1), the arguments of the
+            layer, and "surface".
+
+        Raises:
+            InvalidArgument: when the voxel size of `over` is unknown.
+        """
+        from voxgate.model import mesh_views  # noqa: PLC0415  (that module imports this one)
+
+        return mesh_views.to_napari(self, over)
+
+    def to_plotly(self) -> Any:
+        """A `plotly.graph_objects.Figure` that turns in a notebook, axes x, y, z in nanometres, equally long.
+
+        A browser gets all of it: some 100,000 faces are comfortable, ask for `target_face_count`.
+
+        Raises:
+            Unimplemented: without the extra `voxgate[plotly]`.
+        """
+        from voxgate.model import mesh_views  # noqa: PLC0415  (that module imports this one)
+
+        return mesh_views.to_plotly(self)
+
+    def to_matplotlib(self, axes: Any = None) -> Any:
+        """Draw the surface on axes of matplotlib, x, y, z in nanometres; answers the axes.
+
+        Each face is drawn by itself: for more than some 20,000 ask for `target_face_count`.
+
+        Args:
+            axes: made with `projection="3d"`; their limits grow with what they hold. Those of a new figure when not
+                given.
+
+        Raises:
+            Unimplemented: without the extra `voxgate[matplotlib]`.
+        """
+        from voxgate.model import mesh_views  # noqa: PLC0415  (that module imports this one)
+
+        return mesh_views.to_matplotlib(self, axes)
 
 
 MESH_FORMATS: tuple[str, ...] = ("obj", "ply", "stl", "glb", "drc", "precomputed")
