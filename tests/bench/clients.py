@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,82 @@ def cloud_volume_s3(endpoint: str, bucket: str, volume: str, box: Spans) -> Iter
 
     def run() -> Any:
         return np.asarray(opened[slices])[..., 0].transpose()
+
+    yield run
+
+
+@dataclass(frozen=True, slots=True)
+class Meshes:
+    """Meshes by ascending id; as an array the number of vertices of each, which all marching cubes agree on."""
+
+    meshes: Sequence[Any]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array([len(mesh.vertices) for mesh in self.meshes])
+
+
+@dataclass(frozen=True, slots=True)
+class OneMesh:
+    """One mesh, its columns x, y, z; as an array the number of its vertices and its extent."""
+
+    vertices: Any
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        extent = self.vertices.max(axis=0) - self.vertices.min(axis=0)
+        return np.array([len(self.vertices), *extent.tolist()])
+
+
+@contextlib.contextmanager
+def sdk_meshes(address: str, mesh: str, volume: str, ids: list[int]) -> Iterator[Callable[[], Meshes]]:
+    """All meshes in one request of the Python SDK."""
+    with voxgate.connect(address, mesh=mesh) as client:
+        array = client.volume(volume)
+        yield lambda: Meshes(array.meshes(ids))
+
+
+@contextlib.contextmanager
+def sdk_mesh_cold(address: str, mesh: str, volume: str, warm: str, segment_id: int) -> Iterator[Run]:
+    """One mesh by a new client; the servers have read and meshed `warm`, all of it, and nothing else."""
+    with voxgate.connect(address, mesh=mesh) as client:
+        other = client.volume(warm)
+        other.meshes(int(i) for i in np.unique(np.asarray(other)) if i)
+
+    def run() -> Any:
+        with voxgate.connect(address, mesh=mesh) as client:
+            return OneMesh(client.volume(volume).mesh(segment_id).vertices)
+
+    yield run
+
+
+@contextlib.contextmanager
+def zmesh_array(file: str) -> Iterator[Run]:
+    """zmesh on the labels of a .npy file, as they are, closed at the border."""
+    import zmesh
+
+    labels = np.load(file)
+
+    def run() -> Any:
+        mesher = zmesh.Mesher((10, 10, 10))
+        mesher.mesh(labels, close=True)
+        return Meshes([mesher.get(label) for label in sorted(mesher.ids())])
+
+    yield run
+
+
+@contextlib.contextmanager
+def cloud_volume_zmesh(folder: str, volume: str, box: Spans, segment_id: int) -> Iterator[Run]:
+    """One mesh out of a whole cutout, as intern's mesh service makes it: zmesh on all of the voxels, then one id."""
+    import zmesh
+    from cloudvolume import CloudVolume
+
+    slices = tuple(slice(*span) for span in box)
+
+    def run() -> Any:
+        opened = CloudVolume(f"file://{folder}/{volume}", progress=False, cache=False)
+        voxels = np.asarray(opened[slices])[..., 0].transpose()
+        mesher = zmesh.Mesher((10, 10, 10))
+        mesher.mesh(voxels)
+        return OneMesh(mesher.get(segment_id).vertices[:, ::-1])
 
     yield run
 

@@ -76,6 +76,8 @@ def median_of(values: Sequence[float]) -> float:
 def _amount(value: float, unit: str) -> str:
     if unit == "bytes":
         return f"{value / 1e6:,.1f} MB"
+    if unit != "s":
+        return f"{number(value)} {unit}"
     return f"{value * 1e3:,.1f} ms" if value < 1 else f"{value:,.2f} s"
 
 

@@ -136,7 +136,7 @@ def volumes(tmp_path_factory):
     return tmp_path_factory.mktemp("bench")
 
 
-TELLING = ("R1", "R5", "R5d", "G1", "G5", "G8", "C1", "M0", "M1")
+TELLING = ("R1", "R5", "R5d", "G1", "G5", "G8", "C1", "M0", "M1", "M2b")
 """A row of each kind; the others are made as these are, of other boxes, volumes or latencies, and run with the rest."""
 
 
