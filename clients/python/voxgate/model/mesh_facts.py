@@ -11,7 +11,7 @@ SIMPLIFICATIONS: tuple[str, ...] = ("quality", "fast")
 """How triangles are made fewer: topology kept, every edge between exactly two triangles; or faster, for looking at."""
 
 MESH_SEARCHES: tuple[str, ...] = ("auto", "index", "everywhere", "pyramid")
-"""How a segment's voxels are found; "pyramid" may miss what is too small to appear at the coarsest scale."""
+"""How a segment's voxels are found; "pyramid" may miss what is too small to appear at a coarser scale."""
 
 LEAST_FACES = 4
 """Of a closed surface: a tetrahedron's."""
