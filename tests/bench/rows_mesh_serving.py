@@ -50,10 +50,10 @@ class _Services:
 
 @contextlib.contextmanager
 def _services(data: Data) -> Iterator[_Services]:
-    """Both over all volumes, as remote "bench", with all settings as they come."""
+    """Both over all volumes, as remote "bench"; no finished mesh is kept, so that every request is work."""
     folder = data.folder.parent
     config = folder / "meshing.toml"
-    config.write_text(f"[remotes.bench]\nuri = {json.dumps(str(data.folder))}\n")
+    config.write_text(f"[server]\nmesh_cache_bytes = 0\n[remotes.bench]\nuri = {json.dumps(str(data.folder))}\n")
     with (
         server_process("voxgate_volume", config, folder / "volume.log") as volume,
         server_process("voxgate_mesh", config, folder / "mesh.log") as mesh,

@@ -108,6 +108,8 @@ class _Table:
             # In place: realloc moves large tables without copying them. Nobody else sees this array.
             self._rows.resize((max(stop, len(self._rows) * 3 // 2), 3), refcheck=False)
         rows = self._rows[self.count : stop]
+        if not count:  # numpy finds nothing in an empty message, not even no rows
+            return rows
         rows[...] = np.frombuffer(data, self._dtype, 3 * count, offset=at).reshape(-1, 3)
         self.count = stop
         return rows
