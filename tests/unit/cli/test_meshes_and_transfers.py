@@ -3,13 +3,17 @@
 import json
 import os
 import stat
+import sys
 
+import DracoPy
 import pytest
 import trimesh
 
+from support.surfaces import box_mesh, known
 from voxgate.cli.main import main
 from voxgate.model.errors import ServerUnreachable
 from voxgate.model.jobs import JobState
+from voxgate.model.mesh_facts import Simplification
 from voxgate.model.volumes import VolumeKind
 
 BIG, HUGE = (1 << 53) + 1, (1 << 63) + 5
@@ -37,6 +41,68 @@ def test_several_segments_go_into_one_file_in_the_order_asked_for(voxgate):
 def test_a_segment_that_cannot_be_meshed_leaves_no_file(voxgate, segment, code):
     assert voxgate("mesh", "lab/deep/seg", str(BIG), segment, "-o", "body.obj").code == code
     assert os.listdir() == []
+
+
+@pytest.fixture
+def asked(client, monkeypatch):
+    """The requests that reach the volume; each is answered with a mesh of which everything is known."""
+    volume = client.arrays["lab/deep/seg"].volume
+    requests = []
+
+    def meshes(request, *, progress=None):
+        requests.append(request)
+        yield from (known(box_mesh(each, (0, 0, 0), (4, 8, 40))) for each in request.segment_ids)
+
+    monkeypatch.setattr(volume, "meshes", meshes)
+    return requests
+
+
+def test_what_is_asked_of_surfaces_reaches_the_server(voxgate, asked):
+    said = ("--max-error-nm", "12.5", "--faces", "200", "--simplification", "fast", "--normals", "--search", "pyramid")
+    assert voxgate("mesh", "lab/deep/seg", str(HUGE), "-o", "body.glb", *said).code == 0
+    assert voxgate("mesh", "lab/deep/seg", str(HUGE), "-o", "body.ply", "--scale", "0", "--faces", "9").code == 0
+    assert voxgate("mesh", "lab/deep/seg", str(HUGE), "-o", "body.stl").code == 0
+    free, bound, plain = asked
+    assert free.simplification == Simplification(12.5, 200, "fast")
+    assert (free.scale, free.normals, free.search) == (None, True, "pyramid")
+    assert bound.simplification == Simplification(None, 9, "quality")
+    assert (bound.scale, bound.normals, bound.search) == (0, False, "auto")
+    assert (plain.scale, plain.simplification) == (0, None)
+
+
+def test_json_has_statistics_of_each_mesh_and_how_they_came_to_be(voxgate, asked):
+    document = voxgate("mesh", "lab/deep/seg", str(HUGE), str(BIG), "-o", "two.glb", "--json").document
+    assert document["provenance"]["volume"] == "fib25/seg"
+    assert [mesh["segment_id"] for mesh in document["meshes"]] == [str(HUGE), str(BIG)]
+    for mesh in document["meshes"]:
+        assert mesh["statistics"]["watertight"] is True
+        assert mesh["statistics"]["voxel_count"] == 2**53 + 1
+        assert (mesh["face_count"], mesh["search"], "provenance" in mesh) == (12, "pyramid", False)
+        assert mesh["bounds_nm"] == {"start": [0, 0, 0], "stop": [4, 8, 40]}
+
+
+def test_how_to_simplify_without_how_far_is_a_wrong_command_line(voxgate, asked):
+    said = voxgate("mesh", "lab/deep/seg", str(BIG), "-o", "body.obj", "--simplification", "fast")
+    assert said.code == 2
+    assert "--max-error-nm" in said.err
+    assert asked == []
+
+
+def test_one_segment_becomes_a_draco_file(voxgate, asked):
+    assert ", 8 vertices, 12 faces, " in voxgate("mesh", "lab/deep/seg", str(BIG), "-o", "body.drc").out
+    with open("body.drc", "rb") as file:
+        assert len(DracoPy.decode(file.read()).faces) == 12
+
+
+def test_a_draco_file_of_two_segments_or_without_dracopy_is_refused_before_anything_is_meshed(
+    voxgate, asked, client, monkeypatch
+):
+    assert voxgate("mesh", "lab/deep/seg", str(BIG), str(HUGE), "-o", "body.drc").code == 1
+    monkeypatch.setitem(sys.modules, "DracoPy", None)
+    said = voxgate("mesh", "lab/deep/seg", str(BIG), "-o", "body.drc")
+    assert said.code == 1
+    assert "pip install 'voxgate[draco]'" in said.err
+    assert (client.opened, os.listdir()) == ([], [])
 
 
 def test_an_existing_mesh_is_kept_and_other_endings_are_refused(voxgate, tmp_path, client):

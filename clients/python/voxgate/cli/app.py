@@ -74,7 +74,11 @@ _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
     ),
     (
         meshing.mesh,
-        ("voxgate mesh fib25/seg 8675309 -o body.obj", "voxgate mesh fib25/seg 12 34 --scale 1 -o two.glb"),
+        (
+            "voxgate mesh fib25/seg 8675309 -o body.obj",
+            "voxgate mesh fib25/seg 12 34 --scale 1 -o two.glb",
+            "voxgate mesh fib25/seg 8675309 --max-error-nm 40 --faces 20000 -o body.drc",
+        ),
     ),
     (
         kept.skeleton,

@@ -9,6 +9,8 @@ from typing import Any
 
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.jobs import Job
+from voxgate.model.mesh_documents import segment_document
+from voxgate.model.mesh_facts import MeshProvenance
 from voxgate.model.meshes import Mesh
 from voxgate.model.volumes import Channel, Encoding, Scale, VolumeInfo
 
@@ -97,17 +99,14 @@ def volume_document(info: VolumeInfo, capabilities: Sequence[str]) -> dict[str, 
     }
 
 
-def mesh_document(mesh: Mesh) -> dict[str, Any]:
-    """The JSON of a mesh: all but its surface."""
+def mesh_document(mesh: Mesh, shared: MeshProvenance | None = None) -> dict[str, Any]:
+    """The JSON of a mesh: all but its surface, and the provenance that it shares with others."""
     low, high = mesh.bounds_nm.tolist() if len(mesh.vertices) else (None, None)
     return {
-        "segment_id": str(mesh.segment_id),
+        **segment_document(mesh, shared=shared),
         "vertex_count": len(mesh.vertices),
         "face_count": len(mesh.faces),
         "bounds_nm": {"start": low, "stop": high},
-        "origin": mesh.origin,
-        "mesher": mesh.mesher,
-        "scale": mesh.scale,
     }
 
 
