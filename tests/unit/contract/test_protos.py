@@ -83,8 +83,16 @@ RPCS = {
         "ListSegmentProperties": "one",
     },
     "MeshService": {"GetMeshes": "server stream", "ExportMesh": "server stream"},
-    "TransferService": {"CreateTransfer": "one"},
-    "JobService": {"GetJob": "one", "ListJobs": "one", "WatchJob": "server stream", "CancelJob": "one"},
+    "TransferService": {"CreateTransfer": "one", "CreatePyramid": "one"},
+    "JobService": {
+        "GetJob": "one",
+        "ListJobs": "one",
+        "WatchJob": "server stream",
+        "CancelJob": "one",
+        "ResumeJob": "one",
+        "ListJobFailures": "one",
+        "ReadJobManifest": "server stream",
+    },
 }
 
 

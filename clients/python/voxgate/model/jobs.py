@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import datetime
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
+
+from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import VolumeSpec
 
 
@@ -46,23 +51,136 @@ class JobError:
     message: str
 
 
+class TransferMode(enum.Enum):
+    """What to do where the destination exists: refuse, write everything, or write what differs."""
+
+    FAIL_IF_EXISTS = "fail-if-exists"
+    OVERWRITE = "overwrite"
+    UPDATE = "update"
+
+
+class Verification(enum.Enum):
+    """How much of what was written is read back and compared: every block, one in 16, none."""
+
+    FULL = "full"
+    SAMPLE = "sample"
+    NONE = "none"
+
+
+class PyramidMethod(enum.Enum):
+    """How voxels become one: by the kind of the volume, their mean, or the commonest."""
+
+    AUTO = "auto"
+    MEAN = "mean"
+    MODE = "mode"
+
+
+@dataclass(frozen=True, slots=True)
+class PyramidSpec:
+    """Coarser levels made from finer ones.
+
+    Attributes:
+        factors: of each level after the first, how many voxels of the level before become one on each axis; empty
+            leaves the choice to the server.
+        method: how.
+    """
+
+    factors: tuple[Vec3, ...] = ()
+    method: PyramidMethod = PyramidMethod.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class PyramidJobSpec:
+    """A volume, "remote/path", whose coarser levels are to be made and stored beside its finest one."""
+
+    volume: str
+    pyramid: PyramidSpec = field(default_factory=PyramidSpec)
+
+
 @dataclass(frozen=True, slots=True)
 class TransferSpec:
-    """A volume to be copied, all scales of it, and where to. Names are "remote/path"."""
+    """A volume to be copied, and where to.
+
+    Attributes:
+        source: "remote/path".
+        destination: "remote/path".
+        source_version: the version to read; empty means the current one.
+        destination_spec: what to create; None means the like of the source.
+        box: what to copy, voxels of the finest scale that is copied, global; None means everything.
+        scales: indices of the scales to copy, ascending; empty means all.
+        channels: indices of the channels to copy, in order; empty means all.
+        dtype: what to convert voxels to, each of which must fit; None means the source's.
+        destination_start: where the box's first voxel lies in the destination; None means where it does in the source.
+        voxel_size_nm: of the finest scale in the destination; None means the source's.
+        mode: what to do where the destination exists.
+        verification: how much is read back.
+        skip_empty: whether blocks of nothing but the destination's fill value are left unwritten.
+        pyramid: coarser levels to make instead of copying the source's; None means copying.
+        note: what the log of a destination with versions says.
+    """
 
     source: str
     destination: str
     source_version: str = ""
     destination_spec: VolumeSpec | None = None
+    box: Box | None = None
+    scales: tuple[int, ...] = ()
+    channels: tuple[int, ...] = ()
+    dtype: np.dtype[Any] | None = None
+    destination_start: Vec3 | None = None
+    voxel_size_nm: VoxelSize | None = None
+    mode: TransferMode = TransferMode.FAIL_IF_EXISTS
+    verification: Verification = Verification.FULL
+    skip_empty: bool = False
+    pyramid: PyramidSpec | None = None
+    note: str = ""
+
+
+JobSpec = TransferSpec | PyramidJobSpec
+"""What a job is to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """What a finished transfer produced: every byte counted was read back and compared."""
+    """What a finished transfer or pyramid produced.
+
+    Attributes:
+        destination: the volume written, "remote/path".
+        verified_bytes: voxel bytes read back and compared.
+        checksum: SHA-256 over the blocks' checksums in the order of the plan, lower-case hex.
+        skipped_block_count: blocks that were not written because they held the same already, or nothing.
+        copied_bytes: voxel bytes that came from the source.
+        destination_version: the version that was written; empty where there is none.
+    """
 
     destination: str
     verified_bytes: int
     checksum: str
+    skipped_block_count: int = 0
+    copied_bytes: int = 0
+    destination_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """A block of a job that failed, the last time that it was tried; `box` is None where blocks are no boxes."""
+
+    block_index: int
+    error: JobError
+    attempt_count: int
+    time: datetime.datetime
+    box: Box | None = None
+    scale: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobBlock:
+    """What one finished block was: its number, the SHA-256 of its voxels (32 bytes), and where it is."""
+
+    block_index: int
+    checksum: bytes
+    box: Box | None = None
+    scale: int = 0
 
 
 def _now() -> datetime.datetime:
@@ -71,12 +189,18 @@ def _now() -> datetime.datetime:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job's record at one moment. `sequence` grows with every change."""
+    """A job's record at one moment.
+
+    Attributes:
+        sequence: grows with every change.
+        provenance: what was read, what made the copy and with which parameters, by name; versions are resolved.
+        run_count: how often somebody took the job up; 1 for one that was never interrupted.
+    """
 
     name: str
     owner: str
     request_id: str
-    spec: TransferSpec
+    spec: JobSpec
     state: JobState = JobState.PENDING
     progress: JobProgress = field(default_factory=JobProgress)
     error: JobError | None = None
@@ -85,3 +209,5 @@ class Job:
     end_time: datetime.datetime | None = None
     result: TransferResult | None = None
     sequence: int = 0
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    run_count: int = 0

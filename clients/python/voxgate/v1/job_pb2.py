@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voxgate.v1 import types_pb2 as voxgate_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14voxgate/v1/job.proto\x12\nvoxgate.v1\x1a\x16voxgate/v1/types.proto\"\x1d\n\rGetJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\".\n\x0eGetJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.voxgate.v1.Job\"]\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x05state\x18\x03 \x01(\x0e\x32\x14.voxgate.v1.JobState\"J\n\x10ListJobsResponse\x12\x1d\n\x04jobs\x18\x01 \x03(\x0b\x32\x0f.voxgate.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x0fWatchJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"B\n\x10WatchJobResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x1c\n\x03job\x18\x02 \x01(\x0b\x32\x0f.voxgate.v1.Job\" \n\x10\x43\x61ncelJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x11\x43\x61ncelJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.voxgate.v1.Job2\xa7\x02\n\nJobService\x12?\n\x06GetJob\x12\x19.voxgate.v1.GetJobRequest\x1a\x1a.voxgate.v1.GetJobResponse\x12\x45\n\x08ListJobs\x12\x1b.voxgate.v1.ListJobsRequest\x1a\x1c.voxgate.v1.ListJobsResponse\x12G\n\x08WatchJob\x12\x1b.voxgate.v1.WatchJobRequest\x1a\x1c.voxgate.v1.WatchJobResponse0\x01\x12H\n\tCancelJob\x12\x1c.voxgate.v1.CancelJobRequest\x1a\x1d.voxgate.v1.CancelJobResponseBD\n\x0e\x64\x65v.voxgate.v1P\x01Z#voxgate.dev/go/voxgate/v1;voxgatev1\xaa\x02\nVoxgate.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14voxgate/v1/job.proto\x12\nvoxgate.v1\x1a\x16voxgate/v1/types.proto\"\x1d\n\rGetJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\".\n\x0eGetJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.voxgate.v1.Job\"]\n\x0fListJobsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x05state\x18\x03 \x01(\x0e\x32\x14.voxgate.v1.JobState\"J\n\x10ListJobsResponse\x12\x1d\n\x04jobs\x18\x01 \x03(\x0b\x32\x0f.voxgate.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x0fWatchJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"B\n\x10WatchJobResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x1c\n\x03job\x18\x02 \x01(\x0b\x32\x0f.voxgate.v1.Job\" \n\x10\x43\x61ncelJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x11\x43\x61ncelJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.voxgate.v1.Job\" \n\x10ResumeJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x11ResumeJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.voxgate.v1.Job\"M\n\x16ListJobFailuresRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x17ListJobFailuresResponse\x12(\n\x08\x66\x61ilures\x18\x01 \x03(\x0b\x32\x16.voxgate.v1.JobFailure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x16ReadJobManifestRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x17ReadJobManifestResponse\x12$\n\x06\x62locks\x18\x01 \x03(\x0b\x32\x14.voxgate.v1.JobBlock2\xab\x04\n\nJobService\x12?\n\x06GetJob\x12\x19.voxgate.v1.GetJobRequest\x1a\x1a.voxgate.v1.GetJobResponse\x12\x45\n\x08ListJobs\x12\x1b.voxgate.v1.ListJobsRequest\x1a\x1c.voxgate.v1.ListJobsResponse\x12G\n\x08WatchJob\x12\x1b.voxgate.v1.WatchJobRequest\x1a\x1c.voxgate.v1.WatchJobResponse0\x01\x12H\n\tCancelJob\x12\x1c.voxgate.v1.CancelJobRequest\x1a\x1d.voxgate.v1.CancelJobResponse\x12H\n\tResumeJob\x12\x1c.voxgate.v1.ResumeJobRequest\x1a\x1d.voxgate.v1.ResumeJobResponse\x12Z\n\x0fListJobFailures\x12\".voxgate.v1.ListJobFailuresRequest\x1a#.voxgate.v1.ListJobFailuresResponse\x12\\\n\x0fReadJobManifest\x12\".voxgate.v1.ReadJobManifestRequest\x1a#.voxgate.v1.ReadJobManifestResponse0\x01\x42\x44\n\x0e\x64\x65v.voxgate.v1P\x01Z#voxgate.dev/go/voxgate/v1;voxgatev1\xaa\x02\nVoxgate.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +49,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELJOBREQUEST']._serialized_end=467
   _globals['_CANCELJOBRESPONSE']._serialized_start=469
   _globals['_CANCELJOBRESPONSE']._serialized_end=518
-  _globals['_JOBSERVICE']._serialized_start=521
-  _globals['_JOBSERVICE']._serialized_end=816
+  _globals['_RESUMEJOBREQUEST']._serialized_start=520
+  _globals['_RESUMEJOBREQUEST']._serialized_end=552
+  _globals['_RESUMEJOBRESPONSE']._serialized_start=554
+  _globals['_RESUMEJOBRESPONSE']._serialized_end=603
+  _globals['_LISTJOBFAILURESREQUEST']._serialized_start=605
+  _globals['_LISTJOBFAILURESREQUEST']._serialized_end=682
+  _globals['_LISTJOBFAILURESRESPONSE']._serialized_start=684
+  _globals['_LISTJOBFAILURESRESPONSE']._serialized_end=776
+  _globals['_READJOBMANIFESTREQUEST']._serialized_start=778
+  _globals['_READJOBMANIFESTREQUEST']._serialized_end=816
+  _globals['_READJOBMANIFESTRESPONSE']._serialized_start=818
+  _globals['_READJOBMANIFESTRESPONSE']._serialized_end=881
+  _globals['_JOBSERVICE']._serialized_start=884
+  _globals['_JOBSERVICE']._serialized_end=1439
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,21 @@ class JobServiceStub(object):
                 request_serializer=voxgate_dot_v1_dot_job__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=voxgate_dot_v1_dot_job__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.ResumeJob = channel.unary_unary(
+                '/voxgate.v1.JobService/ResumeJob',
+                request_serializer=voxgate_dot_v1_dot_job__pb2.ResumeJobRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_job__pb2.ResumeJobResponse.FromString,
+                _registered_method=True)
+        self.ListJobFailures = channel.unary_unary(
+                '/voxgate.v1.JobService/ListJobFailures',
+                request_serializer=voxgate_dot_v1_dot_job__pb2.ListJobFailuresRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_job__pb2.ListJobFailuresResponse.FromString,
+                _registered_method=True)
+        self.ReadJobManifest = channel.unary_stream(
+                '/voxgate.v1.JobService/ReadJobManifest',
+                request_serializer=voxgate_dot_v1_dot_job__pb2.ReadJobManifestRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_job__pb2.ReadJobManifestResponse.FromString,
+                _registered_method=True)
 
 
 class JobServiceServicer(object):
@@ -89,6 +104,28 @@ class JobServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResumeJob(self, request, context):
+        """Takes up a job that failed or was cancelled where it stopped: blocks that are done are not done again. Harmless for
+        one that is under way; refused for one that succeeded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJobFailures(self, request, context):
+        """Lists the blocks of a job that failed, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadJobManifest(self, request, context):
+        """Streams what every finished block of a job was, in the order of their numbers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +148,21 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=voxgate_dot_v1_dot_job__pb2.CancelJobRequest.FromString,
                     response_serializer=voxgate_dot_v1_dot_job__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'ResumeJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeJob,
+                    request_deserializer=voxgate_dot_v1_dot_job__pb2.ResumeJobRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_job__pb2.ResumeJobResponse.SerializeToString,
+            ),
+            'ListJobFailures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobFailures,
+                    request_deserializer=voxgate_dot_v1_dot_job__pb2.ListJobFailuresRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_job__pb2.ListJobFailuresResponse.SerializeToString,
+            ),
+            'ReadJobManifest': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadJobManifest,
+                    request_deserializer=voxgate_dot_v1_dot_job__pb2.ReadJobManifestRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_job__pb2.ReadJobManifestResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +274,87 @@ class JobService(object):
             '/voxgate.v1.JobService/CancelJob',
             voxgate_dot_v1_dot_job__pb2.CancelJobRequest.SerializeToString,
             voxgate_dot_v1_dot_job__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.JobService/ResumeJob',
+            voxgate_dot_v1_dot_job__pb2.ResumeJobRequest.SerializeToString,
+            voxgate_dot_v1_dot_job__pb2.ResumeJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJobFailures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.JobService/ListJobFailures',
+            voxgate_dot_v1_dot_job__pb2.ListJobFailuresRequest.SerializeToString,
+            voxgate_dot_v1_dot_job__pb2.ListJobFailuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadJobManifest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voxgate.v1.JobService/ReadJobManifest',
+            voxgate_dot_v1_dot_job__pb2.ReadJobManifestRequest.SerializeToString,
+            voxgate_dot_v1_dot_job__pb2.ReadJobManifestResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,7 +89,55 @@ _JobServiceCancelJobType = typing_extensions.TypeVar(
     ],
 )
 
-class JobServiceStub(typing.Generic[_JobServiceGetJobType, _JobServiceListJobsType, _JobServiceWatchJobType, _JobServiceCancelJobType]):
+_JobServiceResumeJobType = typing_extensions.TypeVar(
+    '_JobServiceResumeJobType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.job_pb2.ResumeJobRequest,
+        voxgate.v1.job_pb2.ResumeJobResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.job_pb2.ResumeJobRequest,
+        voxgate.v1.job_pb2.ResumeJobResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.job_pb2.ResumeJobRequest,
+        voxgate.v1.job_pb2.ResumeJobResponse,
+    ],
+)
+
+_JobServiceListJobFailuresType = typing_extensions.TypeVar(
+    '_JobServiceListJobFailuresType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.job_pb2.ListJobFailuresRequest,
+        voxgate.v1.job_pb2.ListJobFailuresResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.job_pb2.ListJobFailuresRequest,
+        voxgate.v1.job_pb2.ListJobFailuresResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.job_pb2.ListJobFailuresRequest,
+        voxgate.v1.job_pb2.ListJobFailuresResponse,
+    ],
+)
+
+_JobServiceReadJobManifestType = typing_extensions.TypeVar(
+    '_JobServiceReadJobManifestType',
+    grpc.UnaryStreamMultiCallable[
+        voxgate.v1.job_pb2.ReadJobManifestRequest,
+        voxgate.v1.job_pb2.ReadJobManifestResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        voxgate.v1.job_pb2.ReadJobManifestRequest,
+        voxgate.v1.job_pb2.ReadJobManifestResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        voxgate.v1.job_pb2.ReadJobManifestRequest,
+        voxgate.v1.job_pb2.ReadJobManifestResponse,
+    ],
+)
+
+class JobServiceStub(typing.Generic[_JobServiceGetJobType, _JobServiceListJobsType, _JobServiceWatchJobType, _JobServiceCancelJobType, _JobServiceResumeJobType, _JobServiceListJobFailuresType, _JobServiceReadJobManifestType]):
     """Follows and stops jobs."""
 
     @typing.overload
@@ -109,6 +157,18 @@ class JobServiceStub(typing.Generic[_JobServiceGetJobType, _JobServiceListJobsTy
         grpc.UnaryUnaryMultiCallable[
             voxgate.v1.job_pb2.CancelJobRequest,
             voxgate.v1.job_pb2.CancelJobResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.job_pb2.ResumeJobRequest,
+            voxgate.v1.job_pb2.ResumeJobResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.job_pb2.ListJobFailuresRequest,
+            voxgate.v1.job_pb2.ListJobFailuresResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            voxgate.v1.job_pb2.ReadJobManifestRequest,
+            voxgate.v1.job_pb2.ReadJobManifestResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -130,6 +190,18 @@ class JobServiceStub(typing.Generic[_JobServiceGetJobType, _JobServiceListJobsTy
             voxgate.v1.job_pb2.CancelJobRequest,
             voxgate.v1.job_pb2.CancelJobResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.job_pb2.ResumeJobRequest,
+            voxgate.v1.job_pb2.ResumeJobResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.job_pb2.ListJobFailuresRequest,
+            voxgate.v1.job_pb2.ListJobFailuresResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            voxgate.v1.job_pb2.ReadJobManifestRequest,
+            voxgate.v1.job_pb2.ReadJobManifestResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     GetJob: _JobServiceGetJobType
@@ -143,6 +215,17 @@ class JobServiceStub(typing.Generic[_JobServiceGetJobType, _JobServiceListJobsTy
 
     CancelJob: _JobServiceCancelJobType
     """Asks a job to stop. Blocks already being written are finished; repeating it is harmless."""
+
+    ResumeJob: _JobServiceResumeJobType
+    """Takes up a job that failed or was cancelled where it stopped: blocks that are done are not done again. Harmless for
+    one that is under way; refused for one that succeeded.
+    """
+
+    ListJobFailures: _JobServiceListJobFailuresType
+    """Lists the blocks of a job that failed, the latest first."""
+
+    ReadJobManifest: _JobServiceReadJobManifestType
+    """Streams what every finished block of a job was, in the order of their numbers."""
 
 JobServiceAsyncStub: typing_extensions.TypeAlias = JobServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -160,6 +243,18 @@ JobServiceAsyncStub: typing_extensions.TypeAlias = JobServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         voxgate.v1.job_pb2.CancelJobRequest,
         voxgate.v1.job_pb2.CancelJobResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.job_pb2.ResumeJobRequest,
+        voxgate.v1.job_pb2.ResumeJobResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.job_pb2.ListJobFailuresRequest,
+        voxgate.v1.job_pb2.ListJobFailuresResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        voxgate.v1.job_pb2.ReadJobManifestRequest,
+        voxgate.v1.job_pb2.ReadJobManifestResponse,
     ],
 ]
 
@@ -197,5 +292,31 @@ class JobServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[voxgate.v1.job_pb2.CancelJobResponse, collections.abc.Awaitable[voxgate.v1.job_pb2.CancelJobResponse]]:
         """Asks a job to stop. Blocks already being written are finished; repeating it is harmless."""
+
+    @abc.abstractmethod
+    def ResumeJob(
+        self,
+        request: voxgate.v1.job_pb2.ResumeJobRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.job_pb2.ResumeJobResponse, collections.abc.Awaitable[voxgate.v1.job_pb2.ResumeJobResponse]]:
+        """Takes up a job that failed or was cancelled where it stopped: blocks that are done are not done again. Harmless for
+        one that is under way; refused for one that succeeded.
+        """
+
+    @abc.abstractmethod
+    def ListJobFailures(
+        self,
+        request: voxgate.v1.job_pb2.ListJobFailuresRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.job_pb2.ListJobFailuresResponse, collections.abc.Awaitable[voxgate.v1.job_pb2.ListJobFailuresResponse]]:
+        """Lists the blocks of a job that failed, the latest first."""
+
+    @abc.abstractmethod
+    def ReadJobManifest(
+        self,
+        request: voxgate.v1.job_pb2.ReadJobManifestRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[voxgate.v1.job_pb2.ReadJobManifestResponse], collections.abc.AsyncIterator[voxgate.v1.job_pb2.ReadJobManifestResponse]]:
+        """Streams what every finished block of a job was, in the order of their numbers."""
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

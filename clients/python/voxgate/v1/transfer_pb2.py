@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from voxgate.v1 import types_pb2 as voxgate_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxgate/v1/transfer.proto\x12\nvoxgate.v1\x1a\x16voxgate/v1/types.proto\"S\n\x15\x43reateTransferRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x04spec\x18\x02 \x01(\x0b\x32\x18.voxgate.v1.TransferSpec\"6\n\x16\x43reateTransferResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.voxgate.v1.Job2j\n\x0fTransferService\x12W\n\x0e\x43reateTransfer\x12!.voxgate.v1.CreateTransferRequest\x1a\".voxgate.v1.CreateTransferResponseBD\n\x0e\x64\x65v.voxgate.v1P\x01Z#voxgate.dev/go/voxgate/v1;voxgatev1\xaa\x02\nVoxgate.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19voxgate/v1/transfer.proto\x12\nvoxgate.v1\x1a\x16voxgate/v1/types.proto\"S\n\x15\x43reateTransferRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x04spec\x18\x02 \x01(\x0b\x32\x18.voxgate.v1.TransferSpec\"6\n\x16\x43reateTransferResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.voxgate.v1.Job\"T\n\x14\x43reatePyramidRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12(\n\x04spec\x18\x02 \x01(\x0b\x32\x1a.voxgate.v1.PyramidJobSpec\"5\n\x15\x43reatePyramidResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.voxgate.v1.Job2\xc0\x01\n\x0fTransferService\x12W\n\x0e\x43reateTransfer\x12!.voxgate.v1.CreateTransferRequest\x1a\".voxgate.v1.CreateTransferResponse\x12T\n\rCreatePyramid\x12 .voxgate.v1.CreatePyramidRequest\x1a!.voxgate.v1.CreatePyramidResponseBD\n\x0e\x64\x65v.voxgate.v1P\x01Z#voxgate.dev/go/voxgate/v1;voxgatev1\xaa\x02\nVoxgate.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATETRANSFERREQUEST']._serialized_end=148
   _globals['_CREATETRANSFERRESPONSE']._serialized_start=150
   _globals['_CREATETRANSFERRESPONSE']._serialized_end=204
-  _globals['_TRANSFERSERVICE']._serialized_start=206
-  _globals['_TRANSFERSERVICE']._serialized_end=312
+  _globals['_CREATEPYRAMIDREQUEST']._serialized_start=206
+  _globals['_CREATEPYRAMIDREQUEST']._serialized_end=290
+  _globals['_CREATEPYRAMIDRESPONSE']._serialized_start=292
+  _globals['_CREATEPYRAMIDRESPONSE']._serialized_end=345
+  _globals['_TRANSFERSERVICE']._serialized_start=348
+  _globals['_TRANSFERSERVICE']._serialized_end=540
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,11 @@ class TransferServiceStub(object):
                 request_serializer=voxgate_dot_v1_dot_transfer__pb2.CreateTransferRequest.SerializeToString,
                 response_deserializer=voxgate_dot_v1_dot_transfer__pb2.CreateTransferResponse.FromString,
                 _registered_method=True)
+        self.CreatePyramid = channel.unary_unary(
+                '/voxgate.v1.TransferService/CreatePyramid',
+                request_serializer=voxgate_dot_v1_dot_transfer__pb2.CreatePyramidRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_transfer__pb2.CreatePyramidResponse.FromString,
+                _registered_method=True)
 
 
 class TransferServiceServicer(object):
@@ -47,8 +52,15 @@ class TransferServiceServicer(object):
     """
 
     def CreateTransfer(self, request, context):
-        """Creates the destination volume and a job that copies every scale into it, reading back what was written. Errors of
-        starting are this call's; errors of running are in the job.
+        """Creates the destination volume and a job that copies into it, reading back what was written. Errors of starting are
+        this call's; errors of running are in the job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreatePyramid(self, request, context):
+        """Creates the coarser levels of a volume and a job that fills them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +73,11 @@ def add_TransferServiceServicer_to_server(servicer, server):
                     servicer.CreateTransfer,
                     request_deserializer=voxgate_dot_v1_dot_transfer__pb2.CreateTransferRequest.FromString,
                     response_serializer=voxgate_dot_v1_dot_transfer__pb2.CreateTransferResponse.SerializeToString,
+            ),
+            'CreatePyramid': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePyramid,
+                    request_deserializer=voxgate_dot_v1_dot_transfer__pb2.CreatePyramidRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_transfer__pb2.CreatePyramidResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +108,33 @@ class TransferService(object):
             '/voxgate.v1.TransferService/CreateTransfer',
             voxgate_dot_v1_dot_transfer__pb2.CreateTransferRequest.SerializeToString,
             voxgate_dot_v1_dot_transfer__pb2.CreateTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePyramid(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.TransferService/CreatePyramid',
+            voxgate_dot_v1_dot_transfer__pb2.CreatePyramidRequest.SerializeToString,
+            voxgate_dot_v1_dot_transfer__pb2.CreatePyramidResponse.FromString,
             options,
             channel_credentials,
             insecure,

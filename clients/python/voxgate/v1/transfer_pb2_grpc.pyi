@@ -41,7 +41,23 @@ _TransferServiceCreateTransferType = typing_extensions.TypeVar(
     ],
 )
 
-class TransferServiceStub(typing.Generic[_TransferServiceCreateTransferType]):
+_TransferServiceCreatePyramidType = typing_extensions.TypeVar(
+    '_TransferServiceCreatePyramidType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.transfer_pb2.CreatePyramidRequest,
+        voxgate.v1.transfer_pb2.CreatePyramidResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.transfer_pb2.CreatePyramidRequest,
+        voxgate.v1.transfer_pb2.CreatePyramidResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.transfer_pb2.CreatePyramidRequest,
+        voxgate.v1.transfer_pb2.CreatePyramidResponse,
+    ],
+)
+
+class TransferServiceStub(typing.Generic[_TransferServiceCreateTransferType, _TransferServiceCreatePyramidType]):
     """Copies volumes. It only creates jobs; JobService follows them."""
 
     @typing.overload
@@ -49,6 +65,10 @@ class TransferServiceStub(typing.Generic[_TransferServiceCreateTransferType]):
         grpc.UnaryUnaryMultiCallable[
             voxgate.v1.transfer_pb2.CreateTransferRequest,
             voxgate.v1.transfer_pb2.CreateTransferResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.transfer_pb2.CreatePyramidRequest,
+            voxgate.v1.transfer_pb2.CreatePyramidResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -58,17 +78,28 @@ class TransferServiceStub(typing.Generic[_TransferServiceCreateTransferType]):
             voxgate.v1.transfer_pb2.CreateTransferRequest,
             voxgate.v1.transfer_pb2.CreateTransferResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.transfer_pb2.CreatePyramidRequest,
+            voxgate.v1.transfer_pb2.CreatePyramidResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     CreateTransfer: _TransferServiceCreateTransferType
-    """Creates the destination volume and a job that copies every scale into it, reading back what was written. Errors of
-    starting are this call's; errors of running are in the job.
+    """Creates the destination volume and a job that copies into it, reading back what was written. Errors of starting are
+    this call's; errors of running are in the job.
     """
+
+    CreatePyramid: _TransferServiceCreatePyramidType
+    """Creates the coarser levels of a volume and a job that fills them."""
 
 TransferServiceAsyncStub: typing_extensions.TypeAlias = TransferServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         voxgate.v1.transfer_pb2.CreateTransferRequest,
         voxgate.v1.transfer_pb2.CreateTransferResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.transfer_pb2.CreatePyramidRequest,
+        voxgate.v1.transfer_pb2.CreatePyramidResponse,
     ],
 ]
 
@@ -81,8 +112,16 @@ class TransferServiceServicer(metaclass=abc.ABCMeta):
         request: voxgate.v1.transfer_pb2.CreateTransferRequest,
         context: _ServicerContext,
     ) -> typing.Union[voxgate.v1.transfer_pb2.CreateTransferResponse, collections.abc.Awaitable[voxgate.v1.transfer_pb2.CreateTransferResponse]]:
-        """Creates the destination volume and a job that copies every scale into it, reading back what was written. Errors of
-        starting are this call's; errors of running are in the job.
+        """Creates the destination volume and a job that copies into it, reading back what was written. Errors of starting are
+        this call's; errors of running are in the job.
         """
+
+    @abc.abstractmethod
+    def CreatePyramid(
+        self,
+        request: voxgate.v1.transfer_pb2.CreatePyramidRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.transfer_pb2.CreatePyramidResponse, collections.abc.Awaitable[voxgate.v1.transfer_pb2.CreatePyramidResponse]]:
+        """Creates the coarser levels of a volume and a job that fills them."""
 
 def add_TransferServiceServicer_to_server(servicer: TransferServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

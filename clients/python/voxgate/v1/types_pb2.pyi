@@ -104,6 +104,26 @@ class JobState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_STATE_FAILED: _ClassVar[JobState]
     JOB_STATE_CANCELLED: _ClassVar[JobState]
 
+class TransferMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRANSFER_MODE_UNSPECIFIED: _ClassVar[TransferMode]
+    TRANSFER_MODE_FAIL_IF_EXISTS: _ClassVar[TransferMode]
+    TRANSFER_MODE_OVERWRITE: _ClassVar[TransferMode]
+    TRANSFER_MODE_UPDATE: _ClassVar[TransferMode]
+
+class TransferVerification(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRANSFER_VERIFICATION_UNSPECIFIED: _ClassVar[TransferVerification]
+    TRANSFER_VERIFICATION_FULL: _ClassVar[TransferVerification]
+    TRANSFER_VERIFICATION_SAMPLE: _ClassVar[TransferVerification]
+    TRANSFER_VERIFICATION_NONE: _ClassVar[TransferVerification]
+
+class PyramidMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PYRAMID_METHOD_UNSPECIFIED: _ClassVar[PyramidMethod]
+    PYRAMID_METHOD_MEAN: _ClassVar[PyramidMethod]
+    PYRAMID_METHOD_MODE: _ClassVar[PyramidMethod]
+
 class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
@@ -216,6 +236,17 @@ JOB_STATE_CANCELLING: JobState
 JOB_STATE_SUCCEEDED: JobState
 JOB_STATE_FAILED: JobState
 JOB_STATE_CANCELLED: JobState
+TRANSFER_MODE_UNSPECIFIED: TransferMode
+TRANSFER_MODE_FAIL_IF_EXISTS: TransferMode
+TRANSFER_MODE_OVERWRITE: TransferMode
+TRANSFER_MODE_UPDATE: TransferMode
+TRANSFER_VERIFICATION_UNSPECIFIED: TransferVerification
+TRANSFER_VERIFICATION_FULL: TransferVerification
+TRANSFER_VERIFICATION_SAMPLE: TransferVerification
+TRANSFER_VERIFICATION_NONE: TransferVerification
+PYRAMID_METHOD_UNSPECIFIED: PyramidMethod
+PYRAMID_METHOD_MEAN: PyramidMethod
+PYRAMID_METHOD_MODE: PyramidMethod
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_REQUEST: ErrorReason
 ERROR_REASON_MALFORMED_NAME: ErrorReason
@@ -487,34 +518,114 @@ class JobProgress(_message.Message):
     failed_block_count: int
     def __init__(self, phase: _Optional[str] = ..., done_bytes: _Optional[int] = ..., total_bytes: _Optional[int] = ..., done_block_count: _Optional[int] = ..., total_block_count: _Optional[int] = ..., failed_block_count: _Optional[int] = ...) -> None: ...
 
+class PyramidSpec(_message.Message):
+    __slots__ = ("factors", "method")
+    FACTORS_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    factors: _containers.RepeatedCompositeFieldContainer[Vec3]
+    method: PyramidMethod
+    def __init__(self, factors: _Optional[_Iterable[_Union[Vec3, _Mapping]]] = ..., method: _Optional[_Union[PyramidMethod, str]] = ...) -> None: ...
+
+class PyramidJobSpec(_message.Message):
+    __slots__ = ("volume", "pyramid")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    PYRAMID_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    pyramid: PyramidSpec
+    def __init__(self, volume: _Optional[str] = ..., pyramid: _Optional[_Union[PyramidSpec, _Mapping]] = ...) -> None: ...
+
 class TransferSpec(_message.Message):
-    __slots__ = ("source", "source_version", "destination", "destination_spec")
+    __slots__ = ("source", "source_version", "destination", "destination_spec", "box", "scale_indices", "channels", "data_type", "destination_start", "voxel_size_nm", "mode", "verification", "skip_empty", "pyramid", "note")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_VERSION_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_SPEC_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    SCALE_INDICES_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    DATA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_START_FIELD_NUMBER: _ClassVar[int]
+    VOXEL_SIZE_NM_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    VERIFICATION_FIELD_NUMBER: _ClassVar[int]
+    SKIP_EMPTY_FIELD_NUMBER: _ClassVar[int]
+    PYRAMID_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     source: str
     source_version: str
     destination: str
     destination_spec: VolumeSpec
-    def __init__(self, source: _Optional[str] = ..., source_version: _Optional[str] = ..., destination: _Optional[str] = ..., destination_spec: _Optional[_Union[VolumeSpec, _Mapping]] = ...) -> None: ...
+    box: Box
+    scale_indices: _containers.RepeatedScalarFieldContainer[int]
+    channels: _containers.RepeatedScalarFieldContainer[int]
+    data_type: DataType
+    destination_start: Vec3
+    voxel_size_nm: VoxelSize
+    mode: TransferMode
+    verification: TransferVerification
+    skip_empty: bool
+    pyramid: PyramidSpec
+    note: str
+    def __init__(self, source: _Optional[str] = ..., source_version: _Optional[str] = ..., destination: _Optional[str] = ..., destination_spec: _Optional[_Union[VolumeSpec, _Mapping]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., scale_indices: _Optional[_Iterable[int]] = ..., channels: _Optional[_Iterable[int]] = ..., data_type: _Optional[_Union[DataType, str]] = ..., destination_start: _Optional[_Union[Vec3, _Mapping]] = ..., voxel_size_nm: _Optional[_Union[VoxelSize, _Mapping]] = ..., mode: _Optional[_Union[TransferMode, str]] = ..., verification: _Optional[_Union[TransferVerification, str]] = ..., skip_empty: bool = ..., pyramid: _Optional[_Union[PyramidSpec, _Mapping]] = ..., note: _Optional[str] = ...) -> None: ...
 
 class TransferResult(_message.Message):
-    __slots__ = ("destination", "verified_bytes", "checksum")
+    __slots__ = ("destination", "verified_bytes", "checksum", "skipped_block_count", "copied_bytes", "destination_version")
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
     VERIFIED_BYTES_FIELD_NUMBER: _ClassVar[int]
     CHECKSUM_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_BLOCK_COUNT_FIELD_NUMBER: _ClassVar[int]
+    COPIED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_VERSION_FIELD_NUMBER: _ClassVar[int]
     destination: str
     verified_bytes: int
     checksum: str
-    def __init__(self, destination: _Optional[str] = ..., verified_bytes: _Optional[int] = ..., checksum: _Optional[str] = ...) -> None: ...
+    skipped_block_count: int
+    copied_bytes: int
+    destination_version: str
+    def __init__(self, destination: _Optional[str] = ..., verified_bytes: _Optional[int] = ..., checksum: _Optional[str] = ..., skipped_block_count: _Optional[int] = ..., copied_bytes: _Optional[int] = ..., destination_version: _Optional[str] = ...) -> None: ...
+
+class JobFailure(_message.Message):
+    __slots__ = ("block_index", "box", "scale_index", "error", "attempt_count", "time")
+    BLOCK_INDEX_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    block_index: int
+    box: Box
+    scale_index: int
+    error: ItemError
+    attempt_count: int
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, block_index: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., scale_index: _Optional[int] = ..., error: _Optional[_Union[ItemError, _Mapping]] = ..., attempt_count: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class JobBlock(_message.Message):
+    __slots__ = ("block_index", "box", "scale_index", "checksum")
+    BLOCK_INDEX_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    CHECKSUM_FIELD_NUMBER: _ClassVar[int]
+    block_index: int
+    box: Box
+    scale_index: int
+    checksum: bytes
+    def __init__(self, block_index: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., scale_index: _Optional[int] = ..., checksum: _Optional[bytes] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("name", "owner", "request_id", "transfer", "state", "progress", "error", "create_time", "start_time", "end_time", "transfer_result")
+    __slots__ = ("name", "owner", "request_id", "transfer", "pyramid", "state", "progress", "error", "create_time", "start_time", "end_time", "transfer_result", "provenance", "run_count")
+    class ProvenanceEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TRANSFER_FIELD_NUMBER: _ClassVar[int]
+    PYRAMID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
@@ -522,10 +633,13 @@ class Job(_message.Message):
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     TRANSFER_RESULT_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    RUN_COUNT_FIELD_NUMBER: _ClassVar[int]
     name: str
     owner: str
     request_id: str
     transfer: TransferSpec
+    pyramid: PyramidJobSpec
     state: JobState
     progress: JobProgress
     error: ItemError
@@ -533,4 +647,6 @@ class Job(_message.Message):
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     transfer_result: TransferResult
-    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ..., request_id: _Optional[str] = ..., transfer: _Optional[_Union[TransferSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., progress: _Optional[_Union[JobProgress, _Mapping]] = ..., error: _Optional[_Union[ItemError, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., transfer_result: _Optional[_Union[TransferResult, _Mapping]] = ...) -> None: ...
+    provenance: _containers.ScalarMap[str, str]
+    run_count: int
+    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ..., request_id: _Optional[str] = ..., transfer: _Optional[_Union[TransferSpec, _Mapping]] = ..., pyramid: _Optional[_Union[PyramidJobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., progress: _Optional[_Union[JobProgress, _Mapping]] = ..., error: _Optional[_Union[ItemError, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., transfer_result: _Optional[_Union[TransferResult, _Mapping]] = ..., provenance: _Optional[_Mapping[str, str]] = ..., run_count: _Optional[int] = ...) -> None: ...
