@@ -39,6 +39,16 @@ def test_a_good_file_has_no_problem_and_its_remotes_are_reachable(check, tmp_pat
     ]
 
 
+def test_immutable_is_believed_of_a_store_that_is_not_written_to(check, tmp_path):
+    bare(tmp_path / "data/v.zarr", ids((5, 6, 7), "uint8"), chunks=(5, 6, 7))
+    volume = '[remotes.a.volumes."v.zarr"]\naxes = "zyx"\nimmutable = true\n'
+    assert check(f'[remotes.a]\nuri = "data"\nimmutable = true\n{volume}')[0] == {}
+    problems, report = check(f'[remotes.a]\nuri = "data"\nwritable = true\nimmutable = true\n{volume}')
+    assert set(problems) == {"remotes.a.immutable", "remotes.a.volumes"}
+    assert all("not both" in problem for problem in problems.values())
+    assert [each.state for each in report.remotes] == ["wrong"]
+
+
 def test_all_problems_are_told_and_not_only_the_first(check):
     problems, report = check(
         'colour = 1\n[server]\nportt = 1\nport = "x"\nworkers = 0\n'
