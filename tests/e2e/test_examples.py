@@ -6,15 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import DracoPy
 import numpy as np
 import pytest
 import trimesh
+from cloudvolume import CloudVolume
 
 from support.house import ROOT
 from tools.demo_suite import running_suite
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 TUTORIAL = ROOT / "docs/tutorials/first-hour.md"
+GUIDE = ROOT / "docs/how-to/meshes.md"
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,35 @@ def test_the_first_hour_lists_slices_meshes_and_saves(tmp_path: Path, address: s
     body = trimesh.load(tmp_path / "body.obj", force="mesh", process=False)
     assert body.is_watertight
     assert body.bounds[0].min() > 10_000
+
+
+def test_the_meshes_arrive_in_other_programs(tmp_path: Path, address: str):
+    said = run(ROOT / "examples/meshes.py", tmp_path, address)
+    (body,) = re.findall(r"surface mesh (\d+) ", said)
+    made = {path.suffix: path for path in tmp_path.glob("body.*")}
+    assert set(made) == {".obj", ".ply", ".stl", ".glb", ".drc", ".png"}
+    solid = trimesh.load(made[".ply"], process=False)
+    assert solid.is_watertight
+    small = DracoPy.decode(made[".drc"].read_bytes())
+    assert len(small.faces) == len(solid.faces)
+    assert f"{len(solid.faces)} of scale" in said
+    assert made[".png"].stat().st_size > 10_000
+    # As neuroglancer finds them: named in the info of the segmentation.
+    info = CloudVolume.create_new_info(
+        1, "segmentation", "uint64", "raw", (10, 10, 10), (0, 0, 0), (64, 64, 64), (64, 64, 64), mesh="meshes"
+    )
+    CloudVolume(tmp_path.as_uri(), info=info).commit_info()
+    read = CloudVolume(tmp_path.as_uri(), progress=False).mesh.get(int(body))
+    read = read[int(body)] if isinstance(read, dict) else read
+    assert np.abs(np.ptp(read.vertices, axis=0) - solid.extents).max() < 0.01
+    assert len(read.faces) == len(solid.faces)
+
+
+def test_the_guide_to_meshes_quotes_its_example_word_for_word():
+    example = (ROOT / "examples/meshes.py").read_text()
+    quoted = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(quoted) >= 6
+    assert [block for block in quoted if block not in example] == []
 
 
 def test_the_snippet_of_the_readme_runs_as_it_stands(tmp_path: Path, address: str):
