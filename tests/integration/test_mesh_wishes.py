@@ -3,7 +3,9 @@
 import contextlib
 import itertools
 import math
+import multiprocessing
 import re
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -26,6 +28,7 @@ from voxgate.model.volumes import Channel, ScaleSpec, VolumeKind, VolumeSpec
 from voxgate.v1 import mesh_pb2 as pb
 from voxgate.v1 import mesh_pb2_grpc
 from voxgate.wire.errors import from_rpc_error
+from voxgate_mesh import finishing
 from voxgate_mesh.measuring import measure
 from voxgate_mesh.service import MESH, meshing_settings
 from voxgate_mesh.servicer import MeshServicer
@@ -188,6 +191,31 @@ def test_a_number_that_means_nothing_is_refused_by_the_server_too(seg):
             list(stub.GetMeshes(pb.GetMeshesRequest(spec=spec)))
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert from_rpc_error(caught.value).remedy
+
+
+def endless(*_surface):
+    """Takes the place of the work on a surface, in another process."""
+    time.sleep(120)
+
+
+def test_a_client_that_leaves_ends_the_process_that_simplifies_for_it(seg, monkeypatch):
+    monkeypatch.setattr(finishing, "MANY_FACES", 1000)
+    monkeypatch.setattr(finishing, "finish_surface", endless)
+    before = {each.pid for each in multiprocessing.active_children()}
+
+    def working():
+        return [each for each in multiprocessing.active_children() if each.pid not in before and each.is_alive()]
+
+    def leave(phase, done, total):
+        if phase == "simplifying" and working():
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        seg.mesh(BALL, max_error_nm=41.5, progress=leave)
+    until = time.monotonic() + 60
+    while working() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not working()
 
 
 @contextlib.contextmanager

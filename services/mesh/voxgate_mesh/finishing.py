@@ -30,7 +30,7 @@ from voxgate_mesh.threads import ThreadWorkers
 
 R = TypeVar("R")
 
-MANY_FACES = 500_000
+MANY_FACES = 100_000
 """From here on simplification may take longer than a caller who left should be worked for."""
 
 
