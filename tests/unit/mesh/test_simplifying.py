@@ -12,12 +12,13 @@ import pytest
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial import cKDTree
+from scipy.spatial import cKDTree  # type: ignore[import-untyped]
 
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.mesh_facts import Simplification
 from voxgate_mesh.meshers import zmesh_surfaces
 from voxgate_mesh.simplifying import Simplified, simplify
+from voxgate_mesh.simplifying.distances import squared_distances, target_of
 
 Array = npt.NDArray[Any]
 Surface = tuple[Array, Array]
@@ -29,12 +30,14 @@ FAR = (1_000_000.0, -700_000.0, 400_000.0)
 def meshed(mask: Array, size: tuple[float, float, float] = (10.0, 10.0, 10.0), shift: Any = 0) -> Surface:
     """The surface of a mask (z, y, x), closed."""
     keys, faces = zmesh_surfaces(np.pad(mask, 1).astype(np.uint8))[1]
-    return (keys / 2 * size + shift).astype(np.float32), faces
+    vertices: Array = (keys / 2 * size + shift).astype(np.float32)
+    return vertices, faces
 
 
 def ball(radii: tuple[float, float, float], hole: float = 0.0) -> Array:
     z, y, x = np.mgrid[-14:15, -14:15, -14:15] + 0.13
-    return (((z / radii[0]) ** 2 + (y / radii[1]) ** 2 + (x / radii[2]) ** 2) < 1) & (np.hypot(x, y) >= hole)
+    inside = ((z / radii[0]) ** 2 + (y / radii[1]) ** 2 + (x / radii[2]) ** 2) < 1
+    return np.asarray(inside & (np.hypot(x, y) >= hole))
 
 
 def plate() -> Array:
@@ -88,7 +91,7 @@ def directed(faces: Array) -> dict[tuple[int, int], int]:
 def one_way(of: Surface, to: Surface, spacing: float) -> float:
     """How far vertices and centroids of one surface are from dense points on another."""
     points = np.concatenate([of[0], trimesh.Trimesh(*of, process=False).triangles_center])
-    dense, _ = trimesh.remesh.subdivide_to_size(*to, spacing, max_iter=20)
+    dense, _ = trimesh.remesh.subdivide_to_size(*to, spacing, max_iter=20)  # type: ignore[no-untyped-call]
     return float(cKDTree(dense).query(points)[0].max())
 
 
@@ -99,7 +102,7 @@ def near(one: Surface, other: Surface, error: float) -> bool:
     one, other = (one[0] - origin, one[1]), (other[0] - origin, other[1])
     # No point of a triangle is further than 0.58 of its longest side from the nearest corner.
     most = np.hypot(error, 0.58 * spacing) + 0.1
-    return max(one_way(one, other, spacing), one_way(other, one, spacing)) <= most
+    return max(one_way(one, other, spacing), one_way(other, one, spacing)) <= float(most)
 
 
 def surface(answer: Simplified) -> Surface:
@@ -108,13 +111,14 @@ def surface(answer: Simplified) -> Surface:
 
 def check_well_formed(answer: Simplified, vertices: int) -> None:
     """Types as promised, no vertex without a face, no face that has no area."""
-    assert answer.vertices.dtype == np.float32 and answer.faces.dtype == np.uint32
+    assert answer.vertices.dtype == np.float32
+    assert answer.faces.dtype == np.uint32
     assert np.array_equal(np.unique(answer.faces), np.arange(len(answer.vertices)))
     assert len(answer.vertices) <= vertices
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("error", [2.0, 12.0, 45.0])
+@pytest.mark.parametrize("error", [3.0, 12.0, 45.0])
 def test_quality_keeps_topology_and_stays_within_the_error(name: str, error: float) -> None:
     given_surface = meshed(SHAPES[name](), shift=(30.0, 70.0, -20.0))
 
@@ -131,7 +135,7 @@ def test_quality_keeps_topology_and_stays_within_the_error(name: str, error: flo
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("error", [2.0, 12.0, 45.0])
+@pytest.mark.parametrize("error", [3.0, 12.0, 45.0])
 def test_fast_leaves_no_edge_open_and_stays_within_the_error(name: str, error: float) -> None:
     given_surface = meshed(SHAPES[name](), shift=(30.0, 70.0, -20.0))
 
@@ -183,7 +187,8 @@ def test_the_number_of_triangles_gives_way_to_the_error() -> None:
 
     answer = simplify(*given_surface, wish)
 
-    assert len(answer.faces) > 10 and answer.error_nm <= 3.0
+    assert len(answer.faces) > 10
+    assert answer.error_nm <= 3.0
     assert near(given_surface, surface(answer), 3.0)
 
 
@@ -203,7 +208,8 @@ def test_one_voxel_survives_whatever_is_asked(mode: str) -> None:
     answer = simplify(*given_surface, Simplification(max_error_nm=1e6, target_face_count=4, mode=mode))
 
     assert len(answer.faces) >= 4 or mode == "fast"
-    assert len(answer.faces) and not any(directed(answer.faces).values())
+    assert len(answer.faces)
+    assert not any(directed(answer.faces).values())
 
 
 def test_a_border_keeps_its_vertices() -> None:
@@ -245,7 +251,8 @@ def test_equal_input_gives_equal_output(mode: str) -> None:
 
     first, second = simplify(*given_surface, wish), simplify(given_surface[0].copy(), given_surface[1].copy(), wish)
 
-    assert np.array_equal(first.vertices, second.vertices) and np.array_equal(first.faces, second.faces)
+    assert np.array_equal(first.vertices, second.vertices)
+    assert np.array_equal(first.faces, second.faces)
 
 
 def test_nothing_comes_of_nothing_and_what_is_few_enough_stays() -> None:
@@ -253,7 +260,8 @@ def test_nothing_comes_of_nothing_and_what_is_few_enough_stays() -> None:
     assert len(simplify(*empty, Simplification(max_error_nm=1.0)).faces) == 0
     given_surface = meshed(SHAPES["voxel"]())
     answer = simplify(*given_surface, Simplification(target_face_count=8))
-    assert answer.error_nm == 0 and np.array_equal(answer.faces, given_surface[1])
+    assert answer.error_nm == 0
+    assert np.array_equal(answer.faces, given_surface[1])
 
 
 def test_the_input_is_not_touched() -> None:
@@ -261,7 +269,8 @@ def test_the_input_is_not_touched() -> None:
     before = given_surface[0].copy(), given_surface[1].copy()
     for mode in ("quality", "fast"):
         simplify(*given_surface, Simplification(max_error_nm=9.0, mode=mode))
-    assert np.array_equal(before[0], given_surface[0]) and np.array_equal(before[1], given_surface[1])
+    assert np.array_equal(before[0], given_surface[0])
+    assert np.array_equal(before[1], given_surface[1])
 
 
 def test_what_is_no_surface_is_refused_before_it_is_worked_on() -> None:
@@ -301,3 +310,14 @@ def test_any_voxels_stay_closed_and_near(
     assert near(given_surface, surface(answer), error)
     if mode == "quality":
         assert facts(*surface(answer)) == facts(*given_surface)
+
+
+def test_distances_are_those_that_trimesh_finds() -> None:
+    vertices, faces = meshed(SHAPES["touching"](), ANISOTROPIC)
+    points = np.random.default_rng(3).uniform(vertices.min(axis=0) - 30, vertices.max(axis=0) + 30, (200, 3))
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+
+    squares = squared_distances(points, target_of(vertices.astype(np.float64), faces.astype(np.int32)), 0.0)
+
+    expected = trimesh.proximity.closest_point(mesh, points)[1]  # type: ignore[no-untyped-call]
+    assert np.allclose(np.sqrt(squares), expected, atol=1e-3)

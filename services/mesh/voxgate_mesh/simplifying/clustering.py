@@ -82,7 +82,7 @@ def _means(places: Array, root: Array, out: Array) -> Array:
 
 @compiled
 def _settle(places: Array, faces: Array, root: Array, out: Array) -> None:
-    """Put every root where it is nearest to the planes of its cell's triangles, and else to the mean of its vertices."""
+    """Put every root nearest to the planes of its cell's triangles, else to its vertices' mean."""
     counts = _means(places, root, out)
     quadrics = np.zeros((len(places), 9))
     for f in range(len(faces)):
@@ -133,7 +133,7 @@ def _mapped(faces: Array, root: Array, out: Array) -> int:
     m = 0
     for f in range(len(faces)):
         a, b, c = root[faces[f, 0]], root[faces[f, 1]], root[faces[f, 2]]
-        if a != b and b != c and c != a:
+        if a not in (b, c) and b != c:
             out[m, 0], out[m, 1], out[m, 2] = a, b, c
             m += 1
     return m

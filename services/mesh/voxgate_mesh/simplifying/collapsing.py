@@ -2,75 +2,20 @@
 
 Every original vertex is a witness: it belongs to a triangle that it is near to. An edge collapses only when all
 witnesses of the triangles that change are within the tolerance of one that replaces them, and these, at samples, within
-the tolerance of the original; so both bounds hold after any number of collapses. Quadrics choose which edge comes first and where its two ends meet; they prove nothing.
+the tolerance of the original; so both bounds hold after any number of collapses. Quadrics choose which edge comes first
+and where its two ends meet; they prove nothing.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
-
 from voxgate_mesh.compiled import compiled
-from voxgate_mesh.simplifying.distances import Target, along, cuts_of, squared_distance
 from voxgate_mesh.simplifying.surface import FREE, FROZEN, MOST_CORNERS, Array, Surface, gather
+from voxgate_mesh.simplifying.witnessing import Bench, Edge, Witnesses, is_end, supported, witnessed
 
-_TRIES = 3
+_TRIES = 2
 _NEEDLE = 1e-3
 _TURN = 0.04
 """Squared cosine of the angle that a triangle may turn at once."""
-_ACCEPTED = 0.25
-"""Of the squared tolerance: where the nearest triangle need not be looked for any more."""
-
-
-class Witnesses(NamedTuple):
-    """Points of the original and the triangles they belong to now.
-
-    Attributes:
-        places: float64 (k, 3).
-        head: int32 (m,), the first point of each face.
-        after: int32 (k,), the next point of the same face.
-        target: the original.
-        spacing: of the places on new triangles that are looked at, nanometres.
-    """
-
-    places: Array
-    head: Array
-    after: Array
-    target: Target
-    spacing: float
-
-
-class Bench(NamedTuple):
-    """Scratch: corners at u and at v, where they meet, a witness seen from there, candidates and costs, points and new faces, the new triangles."""
-
-    at_u: Array
-    at_v: Array
-    meet: Array
-    spot: Array
-    candidates: Array
-    costs: Array
-    points: Array
-    owners: Array
-    fan: Array
-    fan_faces: Array
-
-
-class Edge(NamedTuple):
-    """An edge under trial: its ends and how many triangles lie at each."""
-
-    u: int
-    v: int
-    count_u: int
-    count_v: int
-
-
-def bench_for(witnesses: Witnesses) -> Bench:
-    """Scratch for a surface with so many witnesses."""
-    most, points = 2 * MOST_CORNERS, len(witnesses.places)
-    small = (np.empty(MOST_CORNERS, np.int32), np.empty(MOST_CORNERS, np.int32), np.empty(3), np.empty(3))
-    lists = (np.empty(most, np.int32), np.empty(most), np.empty(points, np.int32), np.empty(points, np.int32))
-    return Bench(*small, *lists, np.empty((most, 6)), np.empty(most, np.int32))
 
 
 @compiled
@@ -104,7 +49,7 @@ def _judge(places: Array, q: Array, held: Array, u: int, v: int, meet: Array) ->
         return 0.0
     x, y, z = meet[0], meet[1], meet[2]
     cost = a * x * x + d * y * y + f * z * z + 2 * (b * x * y + c * x * z + e * y * z + g * x + h * y + i * z) + j
-    return max(cost, 0.0) / weight
+    return float(max(cost, 0.0) / weight)
 
 
 @compiled
@@ -139,8 +84,8 @@ def _has_four(surface: Surface, v: int) -> bool:
 
 
 @compiled
-def _linked(surface: Surface, edge: Edge, bench: Bench, stamp: int) -> bool:
-    """The link condition (Dey et al. 1999): the ends share two triangles, and no neighbour but those triangles' tips."""
+def _linked(surface: Surface, edge: Edge, bench: Bench, stamp: int) -> bool:  # noqa: C901  (compiled: calls cost)
+    """The link condition (Dey et al. 1999): the ends share two triangles, and no neighbour but these two's tips."""
     faces, mark = surface.faces, surface.mark
     tips = 0
     for i in range(edge.count_u):
@@ -177,7 +122,7 @@ def _turned(surface: Surface, edge: Edge, bench: Bench) -> bool:
         corner = bench.at_u[i] if i < edge.count_u else bench.at_v[i - edge.count_u]
         f, k = corner // 3, corner % 3
         a, b = faces[f, (k + 1) % 3], faces[f, (k + 2) % 3]
-        if a == edge.u or b == edge.u or a == edge.v or b == edge.v:
+        if is_end(edge, a) or is_end(edge, b):
             continue
         p, q, was = places[a], places[b], places[faces[f, k]]
         ex, ey, ez = q[0] - p[0], q[1] - p[1], q[2] - p[2]
@@ -196,129 +141,8 @@ def _turned(surface: Surface, edge: Edge, bench: Bench) -> bool:
 
 
 @compiled
-def _fan(surface: Surface, edge: Edge, bench: Bench) -> int:
-    """Write the triangles as they would be, seen from where the ends meet; how many."""
-    faces, places, meet = surface.faces, surface.places, bench.meet
-    n = 0
-    for i in range(edge.count_u + edge.count_v):
-        corner = bench.at_u[i] if i < edge.count_u else bench.at_v[i - edge.count_u]
-        f, k = corner // 3, corner % 3
-        a, b = faces[f, (k + 1) % 3], faces[f, (k + 2) % 3]
-        if a == edge.u or b == edge.u or a == edge.v or b == edge.v:
-            continue
-        for axis in range(3):
-            bench.fan[n, axis] = places[a, axis] - meet[axis]
-            bench.fan[n, 3 + axis] = places[b, axis] - meet[axis]
-        bench.fan_faces[n] = f
-        n += 1
-    return n
-
-
-@compiled
-def _near(fan: Array, spot: Array, count: int, hint: int, limit: float) -> int:
-    """The new triangle that a spot (relative to where the ends meet) goes to, from `hint` on; -1 where all are far."""
-    x, y, z = spot[0], spot[1], spot[2]
-    best, at = limit, -1
-    i = hint
-    for _ in range(count):
-        d = along(fan[i, 0], fan[i, 1], fan[i, 2], fan[i, 3], fan[i, 4], fan[i, 5], x, y, z)
-        if d <= best:
-            best, at = d, i
-            if d <= _ACCEPTED * limit:
-                break
-        i += 1
-        if i == count:
-            i = 0
-    return at
-
-
-@compiled
-def _witnessed(surface: Surface, witnesses: Witnesses, edge: Edge, bench: Bench, limit: float) -> int:
-    """Find each point of the old triangles a new one; how many points, -1 where one would be too far."""
-    faces = surface.faces
-    count = _fan(surface, edge, bench)
-    n, hint = 0, 0
-    # First the points of the two triangles that go: they are the likeliest to refuse.
-    for going in (True, False):
-        for i in range(edge.count_u if going else edge.count_u + edge.count_v):
-            corner = bench.at_u[i] if i < edge.count_u else bench.at_v[i - edge.count_u]
-            f, k = corner // 3, corner % 3
-            a, b = faces[f, (k + 1) % 3], faces[f, (k + 2) % 3]
-            if (a == edge.u or b == edge.u or a == edge.v or b == edge.v) != going:
-                continue
-            if not going:
-                while bench.fan_faces[hint % count] != f:
-                    hint += 1
-                hint %= count
-            p = witnesses.head[f]
-            while p >= 0:
-                for axis in range(3):
-                    bench.spot[axis] = witnesses.places[p, axis] - bench.meet[axis]
-                hint = _near(bench.fan, bench.spot, count, hint, limit)
-                if hint < 0:
-                    return -1
-                bench.points[n], bench.owners[n] = p, bench.fan_faces[hint]
-                n += 1
-                p = witnesses.after[p]
-    return n
-
-
-@compiled
-def _supported(witnesses: Witnesses, bench: Bench, triangles: int, points: int, limit: float) -> bool:
-    """Whether the new triangles are near the original, where they meet and at samples as `distances.samples` takes them.
-
-    Witnesses near one new triangle do not keep another from spanning a gap. A sample near a witness is near the
-    original; for the few others the original's triangles are asked.
-    """
-    fan, meet, target = bench.fan, bench.meet, witnesses.target
-    at = _any_near(witnesses, bench, meet, points, 0, limit)
-    if at < 0 and squared_distance(meet[0], meet[1], meet[2], target, limit) > limit:
-        return False
-    for t in range(triangles):
-        cuts = _cuts(fan, t, witnesses.spacing)
-        for i in range(cuts):
-            for j in range(cuts - i):
-                u, v = (i + 1 / 3) / cuts, (j + 1 / 3) / cuts
-                for axis in range(3):
-                    bench.spot[axis] = meet[axis] + u * fan[t, axis] + v * fan[t, 3 + axis]
-                at = _any_near(witnesses, bench, bench.spot, points, max(at, 0), limit)
-                if at < 0:
-                    spot = bench.spot
-                    if squared_distance(spot[0], spot[1], spot[2], target, limit) > limit:
-                        return False
-    return True
-
-
-@compiled
-def _cuts(fan: Array, t: int, spacing: float) -> int:
-    """Into how many parts a new triangle's sides are cut."""
-    uu, vv, ww = 0.0, 0.0, 0.0
-    for axis in range(3):
-        u, v = fan[t, axis], fan[t, 3 + axis]
-        uu, vv, ww = uu + u * u, vv + v * v, ww + (u - v) ** 2
-    return cuts_of(max(uu, vv, ww), spacing)
-
-
-@compiled
-def _any_near(witnesses: Witnesses, bench: Bench, spot: Array, points: int, hint: int, limit: float) -> int:
-    """A witness within the limit, looked for from `hint` on: its number in `bench.points`, or -1."""
-    places, numbers = witnesses.places, bench.points
-    x, y, z = spot[0], spot[1], spot[2]
-    n = hint
-    for _ in range(points):
-        p = numbers[n]
-        if (places[p, 0] - x) ** 2 + (places[p, 1] - y) ** 2 + (places[p, 2] - z) ** 2 <= limit:
-            return n
-        n += 1
-        if n == points:
-            n = 0
-    return -1
-
-
-@compiled
-def _commit(surface: Surface, witnesses: Witnesses, edge: Edge, bench: Bench, points: int) -> None:
-    """Merge v into u."""
-    faces, u, v = surface.faces, edge.u, edge.v
+def _rehome(witnesses: Witnesses, edge: Edge, bench: Bench, points: int) -> None:
+    """Give the points their new faces."""
     for i in range(edge.count_u):
         witnesses.head[bench.at_u[i] // 3] = -1
     for i in range(edge.count_v):
@@ -327,6 +151,23 @@ def _commit(surface: Surface, witnesses: Witnesses, edge: Edge, bench: Bench, po
         f = bench.owners[i]
         witnesses.after[bench.points[i]] = witnesses.head[f]
         witnesses.head[f] = bench.points[i]
+
+
+@compiled
+def _refresh(surface: Surface, u: int) -> None:
+    """Have a vertex and its neighbours tried again."""
+    c = surface.head[u]
+    while c >= 0:
+        if surface.faces[c // 3, 0] >= 0:
+            for k in range(3):
+                surface.fresh[surface.faces[c // 3, k]] = 1
+        c = surface.after[c]
+
+
+@compiled
+def _merge(surface: Surface, edge: Edge, bench: Bench) -> None:
+    """Merge v into u."""
+    faces, u, v = surface.faces, edge.u, edge.v
     for i in range(edge.count_u):
         f, k = bench.at_u[i] // 3, bench.at_u[i] % 3
         if faces[f, (k + 1) % 3] == v or faces[f, (k + 2) % 3] == v:
@@ -345,12 +186,6 @@ def _commit(surface: Surface, witnesses: Witnesses, edge: Edge, bench: Bench, po
         surface.places[u, axis] = bench.meet[axis]
     for i in range(10):
         surface.quadrics[u, i] += surface.quadrics[v, i]
-    c = surface.head[u]
-    while c >= 0:
-        if faces[c // 3, 0] >= 0:
-            for k in range(3):
-                surface.fresh[faces[c // 3, k]] = 1
-        c = surface.after[c]
 
 
 @compiled
@@ -389,10 +224,12 @@ def collapse(surface: Surface, witnesses: Witnesses, bench: Bench, tolerance: fl
             _judge(surface.places, surface.quadrics, surface.held, u, v, bench.meet)
             if _turned(surface, edge, bench):
                 continue
-            points = _witnessed(surface, witnesses, edge, bench, limit)
-            if points < 0 or not _supported(witnesses, bench, count + other - 4, points, limit):
+            points = witnessed(surface, witnesses, edge, bench, limit)
+            if points < 0 or not supported(witnesses, bench, count + other - 4, points, limit):
                 continue
-            _commit(surface, witnesses, edge, bench, points)
+            _rehome(witnesses, edge, bench, points)
+            _merge(surface, edge, bench)
+            _refresh(surface, u)
             state[0] -= 2
             done += 1
             break

@@ -14,7 +14,9 @@ _MOST_CUTS = 100
 
 
 @compiled
-def along(ux: float, uy: float, uz: float, vx: float, vy: float, vz: float, x: float, y: float, z: float) -> float:
+def along(  # noqa: PLR0913, PLR0917  (nine numbers stay in registers, an array would not)
+    ux: float, uy: float, uz: float, vx: float, vy: float, vz: float, x: float, y: float, z: float
+) -> float:
     """Squared distance from x, y, z to the triangle of 0, u and v."""
     aa, ab, bb = ux * ux + uy * uy + uz * uz, ux * vx + uy * vy + uz * vz, vx * vx + vy * vy + vz * vz
     d1, d2, pp = ux * x + uy * y + uz * z, vx * x + vy * y + vz * z, x * x + y * y + z * z
@@ -141,7 +143,7 @@ def squared_distance(x: float, y: float, z: float, target: Target, enough: float
     """Squared distance of a point to the triangles; any that is at most `enough` will do as the nearest."""
     places, faces, ends, entries, edge = target.places, target.faces, target.ends, target.entries, target.edge
     mask = len(ends) - 2
-    i, j, k = np.int64(np.floor(x / edge)), np.int64(np.floor(y / edge)), np.int64(np.floor(z / edge))
+    i, j, k = int(np.floor(x / edge)), int(np.floor(y / edge)), int(np.floor(z / edge))
     wall = min(x - i * edge, (i + 1) * edge - x, y - j * edge, (j + 1) * edge - y)
     wall = min(wall, z - k * edge, (k + 1) * edge - z)
     best = np.inf
@@ -184,7 +186,7 @@ def squared_distances(points: Array, target: Target, enough: float) -> Array:
 @compiled
 def cuts_of(side: float, spacing: float) -> int:
     """Into how many parts samples cut the sides of a triangle, given its squared longest one."""
-    return np.int64(max(1, min(_MOST_CUTS, np.ceil(np.sqrt(side) / spacing))))
+    return int(max(1, min(_MOST_CUTS, np.ceil(np.sqrt(side) / spacing))))
 
 
 @compiled

@@ -11,14 +11,15 @@ import numpy.typing as npt
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.mesh_facts import Simplification
 from voxgate_mesh.simplifying.clustering import clustered
-from voxgate_mesh.simplifying.collapsing import Witnesses, bench_for, collapse
+from voxgate_mesh.simplifying.collapsing import collapse
 from voxgate_mesh.simplifying.distances import Target, longest_sides, target_of
 from voxgate_mesh.simplifying.surface import FREE, Array, add_planes, is_closed, list_points, surface_of, write_out
+from voxgate_mesh.simplifying.witnessing import Witnesses, bench_for
 
 _MARGIN = 0.95
 """Of the error that is asked for: what the work aims at; points between vertices may be a little further off."""
 _FAINT = 1e-3
-_IDLE = 0.01
+_IDLE = 0.04
 """Of the faces: when fewer collapse in a pass, the next would not be worth its time."""
 _CELL = 3.0
 """Edge of a cluster's cell in tolerances: measured on neurites, finer or coarser leaves more triangles."""
@@ -68,7 +69,7 @@ class _Given:
 
     def spacing(self, tolerance: float) -> float:
         """Of samples on the simpler surface, nanometres."""
-        return max(1.5 * self.edge, tolerance)
+        return max(0.75 * self.edge, 1.5 * tolerance)
 
 
 def simplify(vertices: npt.NDArray[np.float32], faces: npt.NDArray[np.uint32], wish: Simplification) -> Simplified:

@@ -120,7 +120,7 @@ def gather(surface: Surface, v: int, out: Array) -> int:
 
 
 @compiled
-def _kind(surface: Surface, corners: Array, count: int) -> int:
+def _kind(surface: Surface, corners: Array, count: int) -> int:  # noqa: C901  (compiled: calls cost)
     """FREE for one closed fan of triangles, FIXED where an edge has one side only, FROZEN for everything else."""
     faces = surface.faces
     kind = FREE
