@@ -70,7 +70,14 @@ def test_the_meshes_arrive_in_other_programs(tmp_path: Path, address: str):
     assert made[".png"].stat().st_size > 10_000
     # As neuroglancer finds them: named in the info of the segmentation.
     info = CloudVolume.create_new_info(
-        1, "segmentation", "uint64", "raw", (10, 10, 10), (0, 0, 0), (64, 64, 64), (64, 64, 64), mesh="meshes"
+        num_channels=1,
+        layer_type="segmentation",
+        data_type="uint64",
+        encoding="raw",
+        resolution=(10, 10, 10),
+        voxel_offset=(0, 0, 0),
+        volume_size=(64, 64, 64),
+        mesh="meshes",
     )
     CloudVolume(tmp_path.as_uri(), info=info).commit_info()
     read = CloudVolume(tmp_path.as_uri(), progress=False).mesh.get(int(body))
