@@ -7,7 +7,8 @@ import pytest
 
 from support.mesh_volumes import SIZE, CountingVolume, segmentation
 from voxgate.model import errors
-from voxgate.model.geometry import Box, Vec3
+from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.mesh_facts import Simplification
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.requests import check_opened
 from voxgate.model.volumes import (
@@ -18,6 +19,7 @@ from voxgate.model.volumes import (
     VolumeKind,
 )
 from voxgate_mesh.checks import MeshLimits
+from voxgate_mesh.computing import compute_segments
 from voxgate_mesh.meshing import MeshingSettings, mesh_segments
 from voxgate_serving.workers import WorkerPool
 
@@ -98,6 +100,24 @@ def test_an_unknown_voxel_size_is_refused_with_the_line_to_configure():
     with pytest.raises(errors.ConfigInvalid) as caught:
         start(volume, MeshRequest((1,)))
     assert 'voxel_size_nm = [x, y, z] under [remotes.lab.volumes."deep/seg"]' in caught.value.remedy
+
+
+@pytest.mark.parametrize("size", [(4.0, 0.0, 40.0), (4.0, -6.0, 40.0), (float("nan"), 6.0, 40.0)])
+@pytest.mark.parametrize("wishes", [{}, {"simplification": Simplification(9.0)}, {"normals": True}])
+def test_voxels_without_extent_are_refused_with_the_line_to_configure(size, wishes):
+    volume = CountingVolume(segmentation(LABELS))
+    scale = replace(volume.info.scales[0], voxel_size_nm=VoxelSize(*size))
+    volume.info = replace(volume.info, name="lab/deep/seg", scales=(scale, scale))
+    with pytest.raises(errors.ConfigInvalid, match="have no extent") as caught:
+        compute_segments(
+            volume,
+            MeshRequest((1,), **wishes),
+            workers=WorkerPool(0),
+            context=CallContext(),
+            settings=MeshingSettings(),
+        )
+    assert 'voxel_size_nm = [x, y, z] under [remotes.lab.volumes."deep/seg"]' in caught.value.remedy
+    assert volume.boxes == []
 
 
 def test_an_unknown_mesher_is_refused():
