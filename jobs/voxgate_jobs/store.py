@@ -1,4 +1,4 @@
-"""Records of jobs: the JobStore Protocol, and one that lives as long as its process."""
+"""Records of jobs: the JobStore Protocol and what it is asked with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from voxgate.model.errors import InternalError, InvalidArgument, RequestIdReused, UnknownJob
-from voxgate.model.jobs import Job, JobState, TransferSpec
+from voxgate.model.jobs import Job, JobSpec, JobState
+from voxgate_jobs.leases import Claim, Lease
 from voxgate_jobs.states import check_transition
 
 JobChange = Callable[[Job], Job]
@@ -30,8 +31,8 @@ class JobRequest:
 
     owner: str
     request_id: str
-    asked: TransferSpec
-    spec: TransferSpec
+    asked: JobSpec
+    spec: JobSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,13 @@ class JobPage:
 
 
 class JobStore(Protocol):
-    """Keeps records of jobs. Thread-safe; every record handed out is a frozen snapshot."""
+    """Keeps records of jobs. Thread-safe; every record handed out is a frozen snapshot.
 
-    def find(self, owner: str, request_id: str, asked: TransferSpec) -> Job | None:
+    Every method raises Unavailable when the database does not answer in time; then nothing is half done, and asking
+    again is safe.
+    """
+
+    def find(self, owner: str, request_id: str, asked: JobSpec) -> Job | None:
         """The job that an earlier request with this id created, or None.
 
         Raises:
@@ -90,13 +95,46 @@ class JobStore(Protocol):
         """
         ...
 
-    def update(self, name: str, change: JobChange) -> Job:
+    def update(self, name: str, change: JobChange, *, lease: Lease | None = None) -> Job:
         """Replace a record by `change` of it, with the next sequence number, and wake who waits.
+
+        A job that ends or becomes PENDING again is nobody's afterwards: its lease ends with the same change.
+
+        Args:
+            name: "jobs/ID".
+            change: makes the next record.
+            lease: of who runs the job; None for changes that anybody may make, such as asking it to stop.
 
         Raises:
             UnknownJob: when there is none.
+            LeaseLost: when the job is not the holder's any more; `change` was not called.
             InternalError: when the change of state is not allowed.
         """
+        ...
+
+    def claim(self, holder: str, ttl_s: float) -> Claim | None:
+        """Take up the oldest job that nobody runs; None when there is none.
+
+        That is one that is PENDING, RUNNING or CANCELLING without a lease that lasts. A PENDING one is RUNNING
+        afterwards, with its start time where it had none; `run_count` of a RUNNING one is one more. One that is
+        CANCELLING is left so: who takes it up ends it.
+
+        Args:
+            holder: who asks; a name that no other coordinator bears, of whatever process.
+            ttl_s: seconds, by the database's clock, until others may claim the job.
+        """
+        ...
+
+    def renew(self, lease: Lease, ttl_s: float) -> Lease:
+        """Keep a job for `ttl_s` seconds from now. No change of the record: nobody who waits is woken.
+
+        Raises:
+            LeaseLost: when the job is not the holder's any more.
+        """
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Let a job go, in the state it is in: others may claim it at once. Harmless for a lease that was lost."""
         ...
 
     def wait_for_change(self, name: str, after_sequence: int, timeout_s: float) -> Job:
@@ -130,10 +168,10 @@ class InMemoryJobStore:
         self._keep_records = keep_records
         self._changed = threading.Condition()  # its lock is re-entrant: create() calls find()
         self._jobs: dict[str, tuple[int, Job]] = {}  # by name, oldest first: (ordinal, record)
-        self._requests: dict[tuple[str, str], tuple[str, TransferSpec]] = {}  # (owner, request id): (name, asked)
+        self._requests: dict[tuple[str, str], tuple[str, JobSpec]] = {}  # (owner, request id): (name, asked)
         self._next_ordinal = 1
 
-    def find(self, owner: str, request_id: str, asked: TransferSpec) -> Job | None:
+    def find(self, owner: str, request_id: str, asked: JobSpec) -> Job | None:
         """See JobStore."""
         with self._changed:
             known = self._requests.get((owner, request_id))

@@ -16,10 +16,21 @@ from voxgate.model.volumes import CallContext
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """One finished block: how many voxel bytes it produced, and a checksum of them (raw digest bytes)."""
+    """One finished block.
+
+    Attributes:
+        byte_count: voxel bytes that it stands for, whether or not they had to be written.
+        checksum: SHA-256 of them, 32 raw bytes.
+        copied_bytes: how many of them came from the source.
+        verified_bytes: how many of them were read back and compared.
+        skipped: whether nothing had to be written.
+    """
 
     byte_count: int
     checksum: bytes
+    copied_bytes: int = 0
+    verified_bytes: int = 0
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
