@@ -16,6 +16,7 @@ from voxgate.model.volumes import CallContext, Volume
 from voxgate_blocks.readahead import ReadAhead, work_ahead
 from voxgate_mesh.blocks import Block, BlockPlan, Codes, Labels
 from voxgate_mesh.labels import LabelTable
+from voxgate_mesh.sifting import Sieve
 
 _LEVEL = 1  # labels are long runs: more effort makes them hardly smaller
 
@@ -46,11 +47,13 @@ class LabelReader:
         volume: a segmentation.
         scale: index of the scale.
         table: the labels.
+        sieve: leaves out stored chunks that hold none of the segments; None reads all voxels.
     """
 
     volume: Volume
     scale: int
     table: LabelTable
+    sieve: Sieve | None = None
 
     def read(self, box: Box) -> BlockLabels:
         """The labels of a box.
@@ -58,7 +61,14 @@ class LabelReader:
         Raises:
             Whatever the volume raises.
         """
-        labels, counts = self.table.compact(self.volume.read(box, scale=self.scale))
+        if self.sieve is None:
+            voxels = self.volume.read(box, scale=self.scale)
+        else:
+            sifted = self.sieve.read(box)
+            if sifted is None:
+                return NOTHING
+            voxels = sifted
+        labels, counts = self.table.compact(voxels)
         return NOTHING if labels is None else BlockLabels(labels, counts)
 
     def size_of(self, box: Box) -> int:

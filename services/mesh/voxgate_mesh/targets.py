@@ -14,6 +14,7 @@ from voxgate_mesh.checks import MeshLimits, over_budget
 from voxgate_mesh.labels import LabelTable
 from voxgate_mesh.progress import ScanProgress
 from voxgate_mesh.reading import BlockLabels, LabelReader
+from voxgate_mesh.sifting import sieve_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Target:
 
     def reader(self, segment_ids: tuple[int, ...], scale: int) -> LabelReader:
         """Reads a scale as labels of these segments."""
-        return LabelReader(self.volume, scale, LabelTable(segment_ids, self.volume.info.dtype))
+        table = LabelTable(segment_ids, self.volume.info.dtype)
+        return LabelReader(self.volume, scale, table, sieve_for(self.volume, scale, segment_ids))
 
     def over_budget(self, asked: int) -> LimitExceeded:
         """The error for a search of that many voxels."""

@@ -128,6 +128,19 @@ def decode(
     return _cut(picture_codecs.decode_png(inner, shape, dtype), part)
 
 
+def may_hold(
+    data: Data, encoding: Encoding, shape: tuple[int, ...], dtype: np.dtype[Any], segment_ids: Iterable[int]
+) -> bool:
+    """Whether one of these ids may occur in a chunk of COMPRESSED_SEGMENTATION, found without decoding its voxels.
+
+    Raises:
+        ChunkCorrupt: when the bytes cannot be decoded.
+    """
+    inner = inflate(data, encoding.bytes, 2 * int(np.prod(shape)) * dtype.itemsize + _SLACK)
+    block = encoding.block_shape or segmentation_codec.DEFAULT_BLOCK
+    return segmentation_codec.may_hold(inner, shape, dtype, block, segment_ids)
+
+
 def _cut(voxels: Voxels, part: Part | None) -> Voxels:
     return voxels if part is None else voxels[(slice(None), *part)]
 

@@ -10,6 +10,7 @@ So every offset is checked here first, and a block whose table could reach past 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -61,13 +62,35 @@ def decode_segmentation(
     Raises:
         ChunkCorrupt: when an offset or an index leads outside of the bytes.
     """
-    if len(data) % 4 or len(data) < 4 * shape[0]:
-        raise _corrupt()
-    words = np.frombuffer(data, "<u4")
+    words = _checked_words(data, shape)
     size = (shape[3], shape[2], shape[1])
     spans = [(0, extent) for extent in size] if part is None else [(cut.start, cut.stop) for cut in reversed(part)]
     decoded = [_decode_channel(words[start:], size, dtype, block, spans) for start in words[: shape[0]].tolist()]
     return decoded[0][np.newaxis] if shape[0] == 1 else np.stack(decoded)
+
+
+def may_hold(data: Data, shape: tuple[int, ...], dtype: np.dtype[Any], block: Vec3, segment_ids: Iterable[int]) -> bool:
+    """Whether one of these ids may occur in a chunk of `shape` (c, z, y, x); never False where one does.
+
+    Looks for ids in the tables, wherever they lie, and decodes nothing.
+
+    Raises:
+        ChunkCorrupt: as decode_segmentation.
+    """
+    words = _checked_words(data, shape)
+    for start in words[: shape[0]].tolist():
+        _check_channel(words[start:], (shape[3], shape[2], shape[1]), dtype.itemsize // 4, block)
+    if dtype.itemsize == 4:
+        return any(bool((words == segment_id).any()) for segment_id in segment_ids)
+    low, high = words[:-1], words[1:]
+    halves = [divmod(segment_id, 1 << 32) for segment_id in segment_ids]
+    return any(bool((high[np.flatnonzero(low == lower)] == upper).any()) for upper, lower in halves)
+
+
+def _checked_words(data: Data, shape: tuple[int, ...]) -> _Words:
+    if len(data) % 4 or len(data) < 4 * shape[0]:
+        raise _corrupt()
+    return np.frombuffer(data, "<u4")
 
 
 def _decode_channel(
