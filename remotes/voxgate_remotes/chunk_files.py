@@ -17,7 +17,15 @@ from voxgate.model.errors import ChunkCorrupt
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import ByteCodec, CallContext, EncodedChunk, Encoding, Voxels
 from voxgate_remotes.chunk_layout import ChunkLayout
-from voxgate_remotes.file_access import has_file, open_chunk, opened_folder, read_whole, unreadable
+from voxgate_remotes.file_access import (
+    has_file,
+    open_chunk,
+    opened_folder,
+    read_whole,
+    size_of,
+    too_large,
+    unreadable,
+)
 from voxgate_remotes.parallel import share
 from voxgate_remotes.raw_chunks import Part, RawReader
 from voxgate_remotes.suffixes import SUFFIXES, Suffix, suffix_of
@@ -65,6 +73,21 @@ class ChunkFiles:
         """Whether a chunk that overlaps `box` is stored with a suffix."""
         with opened_folder(self.folder) as folder:
             return any(_suffixes(folder, part.name) for part in self.layout.parts(box))
+
+    def check(self, box: Box, context: CallContext) -> None:
+        """Make sure that no chunk which overlaps `box` has a file that is larger than any encoding makes it.
+
+        For whoever lets tensorstore read them, which reads files whole.
+
+        Raises:
+            ChunkCorrupt: names the chunk; StoreUnavailable, Cancelled, DeadlineExceeded.
+        """
+        with opened_folder(self.folder) as folder:
+            for part in self.layout.parts(box):
+                context.check()
+                size = size_of(folder, part.name, part)
+                if size is not None and size > self.layout.stored_limit(part.cell):
+                    raise too_large(part)
 
     def fill(self, box: Box, channels: list[int] | None, out: Voxels, context: CallContext) -> None:
         """Read `box` into `out` chunk by chunk, with or without suffix; `channels` None means all in order.

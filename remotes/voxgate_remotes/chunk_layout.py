@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorstore as ts
 
-from voxgate.model.geometry import Box, Vec3
+from voxgate.model.geometry import Box, Vec3, aligned_outward
 from voxgate.model.volumes import CallContext, Voxels
 from voxgate_remotes.encoded import size_limit
 from voxgate_remotes.raw_chunks import Part, RawReader, parts_of
@@ -56,6 +56,10 @@ class ChunkLayout:
     def is_raw(self) -> bool:
         """Whether chunks are voxels as they are, but for a compression suffix."""
         return bool(self.scale["encoding"] == "raw")
+
+    def is_whole(self, box: Box) -> bool:
+        """Whether a box cuts no chunk."""
+        return aligned_outward(box, self.chunk_shape, self.grid_origin).intersection(self.bounds) == box
 
     def parts(self, box: Box) -> list[Part]:
         """The chunks that overlap a box."""

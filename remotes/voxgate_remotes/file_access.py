@@ -66,6 +66,27 @@ def has_file(folder: int | None, name: str) -> bool:
     return folder is not None and os.access(name, os.F_OK, dir_fd=folder, follow_symlinks=False)
 
 
+def size_of(folder: int | None, name: str, where: object) -> int | None:
+    """The bytes of a chunk's file; None where there is none.
+
+    Args:
+        folder: as `opened_folder` answered.
+        name: relative to the folder.
+        where: the chunk's voxels, for messages; made text only then.
+
+    Raises:
+        StoreUnavailable: when it cannot be looked at.
+    """
+    if folder is None:
+        return None
+    try:
+        return os.stat(name, dir_fd=folder).st_size
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unreadable(f"the chunk {where}", error) from None
+
+
 def read_whole(file: int, limit: int, where: object) -> bytes:
     """All bytes of a chunk's file.
 
@@ -79,7 +100,7 @@ def read_whole(file: int, limit: int, where: object) -> bytes:
         raise StoreUnavailable(f"the chunk {where} is no regular file", "look at its host")
     size = found.st_size
     if size > limit:
-        raise ChunkCorrupt(f"the stored chunk with the voxels {where} is larger than any encoding makes it", REMEDY)
+        raise too_large(where)
     data = os.read(file, min(size, _READ_BYTES) + 1)  # one more: a file that grows is noticed
     if len(data) == size:
         return data
@@ -89,6 +110,11 @@ def read_whole(file: int, limit: int, where: object) -> bytes:
     if got > limit:
         raise ChunkCorrupt(f"the stored chunk with the voxels {where} grows while it is read", "read it again later")
     return b"".join(parts)
+
+
+def too_large(where: object) -> ChunkCorrupt:
+    """What is said of a chunk that is not read because of its size."""
+    return ChunkCorrupt(f"the stored chunk with the voxels {where} is larger than any encoding makes it", REMEDY)
 
 
 def unreadable(what: str, error: OSError) -> StoreUnavailable:

@@ -147,6 +147,8 @@ class PrecomputedVolume(PassingVolume):
         elif (files.is_raw and self._reads_files) or files.compressed_in(box):
             files.fill(box, channels, out, self._context)
             return
+        else:
+            files.check(box, self._context)
         super()._fill(box, scale, channels, out)
 
     def _is_raw(self, scale: int) -> bool:
@@ -164,6 +166,8 @@ class PrecomputedVolume(PassingVolume):
             raise ReadOnly(
                 "some chunks there are stored with a compression suffix (.gz, .br …)", "write to a new volume"
             )
+        if isinstance(files, ChunkFiles) and not files.layout.is_whole(box):  # cut chunks are read, to be merged
+            files.check(box, self._context)
         super().write(box, voxels, scale=scale)
 
     def is_absent(self, box: Box, *, scale: int = 0) -> bool:
