@@ -163,7 +163,7 @@ class MeshRequest:
     """Which surfaces to make.
 
     Attributes:
-        segment_ids: none of them 0, none twice.
+        segment_ids: none twice; 0 fails by itself.
         scale: index of the scale to mesh; None means the finest, or the coarsest that `simplification` allows.
         bounds: where, in voxels of the scale; None means the whole scale.
         closed: whether surfaces are closed at the border of `bounds`, as if only background lay outside.
