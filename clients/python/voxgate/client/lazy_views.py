@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import uuid
 from dataclasses import replace
 from typing import Any, Literal, Self
@@ -12,16 +11,8 @@ import numpy as np
 from voxgate.client.binding import Binding
 from voxgate.client.chunking import Chunks, chunk_extents
 from voxgate.client.describing import DescribedArray
-from voxgate.model.errors import InvalidArgument, Unimplemented
-
-
-def _extra(module: str, extra: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not module.startswith(error.name):
-            raise
-        raise Unimplemented(f"{extra} is not installed here", f"pip install 'voxgate[{extra}]'") from None
+from voxgate.model.errors import InvalidArgument
+from voxgate.model.extras import loaded
 
 
 class LazilyViewedArray(DescribedArray):
@@ -56,7 +47,7 @@ class LazilyViewedArray(DescribedArray):
         return [view._to_dask(chunks) for view in sorted(views, key=lambda view: -view.size)]
 
     def _to_dask(self, chunks: Chunks | None) -> Any:
-        return _extra("dask.array", "dask").from_array(
+        return loaded("dask.array", "dask").from_array(
             self,
             chunks=chunk_extents(self._binding, chunks),
             # Never the same name twice: what a volume that can change held once may not be taken for what it holds.
@@ -80,7 +71,7 @@ class LazilyViewedArray(DescribedArray):
             Unimplemented: without the extra `voxgate[xarray]`.
             InvalidArgument: as `to_dask`.
         """
-        xarray = _extra("xarray", "xarray")
+        xarray = loaded("xarray", "xarray")
         return xarray.DataArray(
             self.to_dask(chunks), dims=tuple(self.axes), coords=self._coordinates(), name=self.name, attrs=self._facts()
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from voxgate.model.errors import Unimplemented
+from voxgate.model.extras import loaded
 
 
 def column_of(values: Sequence[Any] | npt.NDArray[Any]) -> Any:
@@ -41,18 +40,9 @@ def frame_of(
     Raises:
         Unimplemented: when pandas is not installed.
     """
-    pandas = _pandas()
+    pandas = loaded("pandas", "tables")
     rows = None if index is None else pandas.Index(index[1], name=index[0])
     frame = pandas.DataFrame(dict(columns), index=rows)
     if descriptions:
         frame.attrs["descriptions"] = dict(descriptions)
     return frame
-
-
-def _pandas() -> Any:
-    try:
-        return importlib.import_module("pandas")
-    except ModuleNotFoundError as error:
-        if error.name != "pandas":
-            raise
-        raise Unimplemented("pandas is not installed here", "pip install 'voxgate[tables]'") from None
