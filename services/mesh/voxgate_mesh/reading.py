@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,15 +62,23 @@ class LabelReader:
         Raises:
             Whatever the volume raises.
         """
-        if self.sieve is None:
-            voxels = self.volume.read(box, scale=self.scale)
-        else:
-            sifted = self.sieve.read(box)
-            if sifted is None:
-                return NOTHING
-            voxels = sifted
-        labels, counts = self.table.compact(voxels)
+        if self.sieve is not None:
+            return self._sifted(self.sieve, box)
+        labels, counts = self.table.compact(self.volume.read(box, scale=self.scale))
         return NOTHING if labels is None else BlockLabels(labels, counts)
+
+    def _sifted(self, sieve: Sieve, box: Box) -> BlockLabels:
+        labels: Labels | None = None
+        counts: Counter[int] = Counter()
+        for part, voxels in sieve.read(box):
+            found, some = self.table.compact(voxels)
+            if found is None:
+                continue
+            if labels is None:
+                labels = np.zeros(box.shape.zyx, self.table.dtype)
+            labels[part.slices_zyx(box.start)] = found
+            counts.update(some)
+        return NOTHING if labels is None else BlockLabels(labels, dict(counts))
 
     def size_of(self, box: Box) -> int:
         """The bytes that are held while a box is read."""

@@ -5,7 +5,7 @@ compressed_segmentation keeps tables of the ids that occur; looking through thos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,12 @@ class Sieve:
     scale: int
     segment_ids: tuple[int, ...]
 
-    def read(self, box: Box) -> Voxels | None:
+    def read(self, box: Box) -> Iterator[tuple[Box, Voxels]]:
         """Read a box of the bounds.
 
-        Returns:
-            Array of shape (1, z, y, x), exact where one of the segments is, and 0 or exact elsewhere; None where none
-            of them is.
+        Yields:
+            A part of the box that lies in one chunk, and its voxels, of shape (1, z, y, x). Where no part is, none of
+            the segments is.
 
         Raises:
             ChunkCorrupt: naming the chunk; and what reading stored chunks raises.
@@ -48,16 +48,11 @@ class Sieve:
         level = self.info.scales[self.scale]
         whole = aligned_outward(box, level.stored_chunk_shape, level.grid_origin).intersection(level.bounds)
         cells = list(grid_cells(whole, level.stored_chunk_shape, level.grid_origin))
-        voxels: Voxels | None = None
         for cell, chunk in zip(cells, self.chunks.read_encoded(cells, scale=self.scale), strict=True):
             part = cell.intersection(box)
             found = None if chunk is None else self._decoded(chunk, cell, part)
-            if found is None:
-                continue
-            if voxels is None:
-                voxels = np.zeros((1, *box.shape.zyx), self.info.dtype)
-            voxels[(slice(None), *part.slices_zyx(box.start))] = found
-        return voxels
+            if found is not None:
+                yield part, found
 
     def _decoded(self, chunk: EncodedChunk, cell: Box, part: Box) -> Voxels | None:
         """The voxels of a part of a chunk; None where it holds none of the segments."""

@@ -62,9 +62,11 @@ def test_any_box_holds_the_same_labels_and_counts(volume, x, y, z, data):
 
 def test_chunks_without_the_segment_are_not_decoded(volume):
     sieve = sieve_for(volume, 0, (5,))
-    assert sieve.read(BOX) is not None
-    assert sieve.read(Box(BOX.start + Vec3(32, 16, 10), BOX.stop)) is None
-    assert sieve_for(volume, 0, (ABSENT,)).read(BOX) is None
+    for part, voxels in sieve.read(BOX):
+        assert np.array_equal(voxels, volume.read(part))
+        assert (voxels == 5).any()
+    assert list(sieve.read(Box(BOX.start + Vec3(32, 16, 10), BOX.stop))) == []
+    assert list(sieve_for(volume, 0, (ABSENT,)).read(BOX)) == []
 
 
 def test_meshes_are_those_of_raw_voxels(tmp_path):
@@ -103,16 +105,16 @@ def test_a_damaged_chunk_is_an_error_whether_or_not_it_would_hold_the_segment(tm
     file.write_bytes(file.read_bytes()[:-64])
     volume = open_at(tmp_path)
     with pytest.raises(ChunkCorrupt):
-        sieve_for(volume, 0, (segment_id,)).read(BOX)
+        list(sieve_for(volume, 0, (segment_id,)).read(BOX))
 
 
 def test_where_chunks_must_not_be_absent_an_absent_one_is_an_error(tmp_path):
     write_precomputed(tmp_path, sparse(), **ENCODED)
     files_of(tmp_path)[-1].unlink()
     lacking = open_at(tmp_path)
-    assert sieve_for(lacking, 0, (ABSENT,)).read(BOX) is None
+    assert list(sieve_for(lacking, 0, (ABSENT,)).read(BOX)) == []
     with pytest.raises(ChunkMissing):
-        sieve_for(CompleteVolume(lacking, lacking.info), 0, (ABSENT,)).read(BOX)
+        list(sieve_for(CompleteVolume(lacking, lacking.info), 0, (ABSENT,)).read(BOX))
 
 
 def test_there_is_no_sieve_where_chunks_do_not_tell_or_ids_are_many_or_absent_voxels_could_count(volume, tmp_path):
