@@ -6,7 +6,15 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.bench import rows_mesh_serving, rows_meshing, rows_objects, rows_reading, rows_stores, rows_transport
+from tests.bench import (
+    rows_mesh_serving,
+    rows_meshing,
+    rows_objects,
+    rows_reading,
+    rows_simplifying,
+    rows_stores,
+    rows_transport,
+)
 from tests.bench.data import Data
 from tests.bench.harness import Goal, Work
 from tests.bench.rows_stores import INTERN
@@ -62,6 +70,10 @@ ROWS: dict[str, Row] = {
     "M0": Row("server memory, 8 GiB / 1 GiB streamed", Goal(1.1, 1.0, at_most=True), rows_transport.memory),
     "M1": Row("all labels of 192^3: mesher / scikit-image on boxes", Goal(4, 6), rows_meshing.on_boxes),
     "M2": Row("the same / scikit-image on full masks", Goal(30, 60), rows_meshing.on_masks),
+    "M3q": Row(
+        "all labels simplified, topology kept / zmesh get + simplify", Goal(1.6, 3), rows_simplifying.in_quality
+    ),
+    "M3f": Row("all labels simplified, fast / zmesh get + simplify", Goal(3, 8), rows_simplifying.in_haste),
     "M2b": Row("all labels of 192^3 over gRPC / zmesh in process", Goal(0.7, 0.9), rows_mesh_serving.against_zmesh),
     "M4": Row("complete segments that are watertight / all", Goal(1, 1), rows_mesh_serving.watertight),
     "M5": Row("one segment of 512^3 over gRPC, cold / intern's way", Goal(3, 10), rows_mesh_serving.one_of_many),

@@ -14,6 +14,7 @@ import numpy as np
 from voxgate_mesh.compiled import compiled
 from voxgate_mesh.simplifying.distances import Target, samples, squared_distances, to_triangle
 from voxgate_mesh.simplifying.surface import Array, list_corners
+from voxgate_mesh.simplifying.witnessing import SAFE
 
 ALONE = 3
 """The fineness at which a vertex has a cell of its own; below it, a cell's edge is halved each time."""
@@ -222,9 +223,9 @@ def clustered(target: Target, held: Array, edge: float, tolerance: float, spacin
         if astray <= _FEW * n:
             used = np.flatnonzero(corners[0] >= 0)
             points, owners = samples(settled, kept, spacing)
-            squares = squared_distances(np.concatenate([settled[used], points]), target, tolerance**2)
-            cells.coarse[used[squares[: len(used)] > tolerance**2]] |= 1
-            astray += _mark(kept, owners, squares[len(used) :], tolerance**2, cells.coarse)
+            squares = squared_distances(np.concatenate([settled[used], points]), target, SAFE * tolerance**2)
+            cells.coarse[used[squares[: len(used)] > SAFE * tolerance**2]] |= 1
+            astray += _mark(kept, owners, squares[len(used) :], SAFE * tolerance**2, cells.coarse)
             if not astray and not cells.coarse.any():
                 return _numbered(settled, kept, used)
         _refine(faces, cells, turn)

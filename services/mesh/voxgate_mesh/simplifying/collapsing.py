@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from voxgate_mesh.compiled import compiled
 from voxgate_mesh.simplifying.surface import FREE, FROZEN, MOST_CORNERS, Array, Surface, gather
-from voxgate_mesh.simplifying.witnessing import Bench, Edge, Witnesses, is_end, supported, witnessed
+from voxgate_mesh.simplifying.witnessing import SAFE, Bench, Edge, Witnesses, is_end, supported, witnessed
 
 _TRIES = 2
 _NEEDLE = 1e-3
@@ -225,7 +225,7 @@ def collapse(surface: Surface, witnesses: Witnesses, bench: Bench, tolerance: fl
             if _turned(surface, edge, bench):
                 continue
             points = witnessed(surface, witnesses, edge, bench, limit)
-            if points < 0 or not supported(witnesses, bench, count + other - 4, points, limit):
+            if points < 0 or not supported(witnesses, bench, count + other - 4, points, SAFE * limit):
                 continue
             _rehome(witnesses, edge, bench, points)
             _merge(surface, edge, bench)

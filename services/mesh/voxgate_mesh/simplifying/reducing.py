@@ -16,7 +16,7 @@ from voxgate_mesh.simplifying.distances import Target, longest_sides, target_of
 from voxgate_mesh.simplifying.surface import FREE, Array, add_planes, is_closed, list_points, surface_of, write_out
 from voxgate_mesh.simplifying.witnessing import Witnesses, bench_for
 
-_MARGIN = 0.95
+_MARGIN = 0.9
 """Of the error that is asked for: what the work aims at; points between vertices may be a little further off."""
 _FAINT = 1e-3
 _IDLE = 0.04
@@ -69,7 +69,7 @@ class _Given:
 
     def spacing(self, tolerance: float) -> float:
         """Of samples on the simpler surface, nanometres."""
-        return max(0.75 * self.edge, 1.5 * tolerance)
+        return max(0.75 * self.edge, tolerance)
 
 
 def simplify(vertices: npt.NDArray[np.float32], faces: npt.NDArray[np.uint32], wish: Simplification) -> Simplified:

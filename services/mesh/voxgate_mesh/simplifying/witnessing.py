@@ -10,6 +10,8 @@ from voxgate_mesh.compiled import compiled
 from voxgate_mesh.simplifying.distances import Target, along, cuts_of, squared_distance
 from voxgate_mesh.simplifying.surface import MOST_CORNERS, Array, Surface
 
+SAFE = 0.7
+"""Of the squared tolerance: how far samples may be, because between samples a triangle may be further off."""
 _ACCEPTED = 0.5
 """Of the squared tolerance: where the nearest triangle need not be looked for any more."""
 
