@@ -130,7 +130,7 @@ def check_version_open(info: VolumeInfo) -> None:
     """
     if info.immutable and info.resolved_version:
         raise VersionLocked(
-            f"version {info.resolved_version} of {info.name or 'the volume'} is committed and can never change",
+            f"version {info.resolved_version} of {info.name or 'the volume'} can never change",
             "open a new version and write to it",
             details={"version": info.resolved_version},
         )
