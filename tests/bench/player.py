@@ -1,8 +1,9 @@
 """A contender's own process: `python -m tests.bench.player MODULE:FUNCTION ARGUMENTS`.
 
 The function is a context manager that yields what is to be run. One word a line on standard input asks for something,
-one line of JSON answers: "answer": a digest of what a run produced; "seconds": how long a run takes; "run": 0 after one
-run. Every contender has an allocator, an interpreter lock and a heap of its own, as it would have with its users.
+one line of JSON answers: "answer": a digest of what a run produced; "seconds": how long a run takes; "once": how long
+the next run alone takes; "run": 0 after one run. Every contender has an allocator, an interpreter lock and a heap of its
+own, as it would have with its users.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def main(target: str, arguments: str) -> None:
     os.dup2(2, 1)  # what libraries print is no answer
     module, _, name = target.partition(":")
     prepare = getattr(importlib.import_module(module), name)
-    doing = {"answer": _digest, "seconds": _seconds, "run": _run}
+    doing = {"answer": _digest, "seconds": _seconds, "once": _once, "run": _run}
     with prepare(**json.loads(arguments)) as run:
         answers.write('"ready"\n')
         for line in sys.stdin:
@@ -51,6 +52,15 @@ def _seconds(run: Callable[[], Any]) -> float:
         del result
         count += 1
     return spent / count
+
+
+def _once(run: Callable[[], Any]) -> float:
+    """Seconds of one run, for what is measured cold."""
+    begin = time.perf_counter()
+    result = run()
+    seconds = time.perf_counter() - begin
+    del result
+    return seconds
 
 
 def _run(run: Callable[[], Any]) -> float:
