@@ -107,7 +107,9 @@ def simplify(vertices: npt.NDArray[np.float32], faces: npt.NDArray[np.uint32], w
     if best is None:
         best = _collapsed(given, limit, few)
     places, kept, error = best
-    return Simplified((places + given.origin).astype(np.float32), kept.astype(np.uint32), error + rounding)
+    # Divided and multiplied by the same, an error may come out a bit larger than it was asked for.
+    told = error + rounding if wish.max_error_nm is None else min(error + rounding, wish.max_error_nm)
+    return Simplified((places + given.origin).astype(np.float32), kept.astype(np.uint32), told)
 
 
 def _check(vertices: Array, faces: Array) -> None:
