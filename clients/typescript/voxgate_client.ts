@@ -1,78 +1,153 @@
-// Saves a cutout (cutout.raw) and a mesh (mesh.ngf), made from the protos alone; requests are protobuf JSON:
-//   voxgate_client.js HOST:PORT '{"volume": "fib25/em", "box": {"start": {"x": 9}, "stop": {...}}}' '{"spec": {...}}'
-import { writeFileSync } from "node:fs";
-import { fromJsonString } from "@bufbuild/protobuf";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
-import { ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.js";
-import { GetMeshesRequestSchema, MeshService, type GetMeshesResponse, type MeshEnd } from "./gen/voxgate/v1/mesh_pb.js";
-import { ArrayCodec, DataType, type Box } from "./gen/voxgate/v1/types_pb.js";
-import type { CutoutHeader, ReadCutoutResponse } from "./gen/voxgate/v1/volume_pb.js";
-import { ReadCutoutRequestSchema, VolumeService } from "./gen/voxgate/v1/volume_pb.js";
+// Lists the largest segments of a volume, saves the mesh of a whole body, or a cutout.
+import { writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { Code } from "@connectrpc/connect";
+import { MeshOrigin, type MeshEnd } from "./gen/voxgate/v1/mesh_pb.js";
+import { SegmentOrder } from "./gen/voxgate/v1/segment_pb.js";
+import { DataType, type PointNm } from "./gen/voxgate/v1/types_pb.js";
+import { nineDigits, objText } from "./obj.js";
+import { connect, VoxgateError, type Connection } from "./voxgate.js";
 
-// A box as plain numbers (places fit in 2^53, ids do not), the place of a voxel in its bytes, and its voxel count.
-function grid(box: Box | undefined) {
-  const [x0, y0, z0] = [Number(box!.start!.x), Number(box!.start!.y), Number(box!.start!.z)];
-  const [x1, y1, z1] = [Number(box!.stop!.x), Number(box!.stop!.y), Number(box!.stop!.z)];
-  const at = (x: number, y: number, z: number) => ((z - z0) * (y1 - y0) + y - y0) * (x1 - x0) + x - x0;
-  return { x0, y0, z0, x1, y1, z1, at, count: (x1 - x0) * (y1 - y0) * (z1 - z0) };
+const USAGE = `voxgate_client ADDRESS VOLUME                    lists the largest segments
+voxgate_client ADDRESS VOLUME SEGMENT_ID         saves the mesh of a whole body as OBJ
+voxgate_client ADDRESS VOLUME --cutout=X0:X1,Y0:Y1,Z0:Z1   saves voxels (raw; x fastest, then y, z, channel)
+  -o, --output FILE    where to save (body.obj or cutout.raw)
+  --deadline-s S       of each call, seconds (120)
+  --scale KEY          the scale by its key (the finest)
+  --scale-index N      the scale by its number
+  --top N              how many segments to list (10)
+  --tls                talk TLS and trust Node's authorities
+VOXGATE_TOKEN is sent as "authorization: Bearer TOKEN".
+`;
+
+class Misused extends Error {}
+
+function parsedWish() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      output: { type: "string", short: "o" },
+      "deadline-s": { type: "string", default: "120" },
+      scale: { type: "string" },
+      "scale-index": { type: "string" },
+      cutout: { type: "string" },
+      top: { type: "string", default: "10" },
+      tls: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const [address, volume, segmentId, ...more] = positionals;
+  if (volume === undefined || more.length || (segmentId !== undefined && values.cutout !== undefined))
+    throw new Misused("ADDRESS and VOLUME, then what to do");
+  const deadlineS = Number(values["deadline-s"]);
+  if (!(deadlineS > 0 && deadlineS < 1e6)) throw new Misused("--deadline-s is above 0");
+  return {
+    settings: { address, deadlineS, token: process.env["VOXGATE_TOKEN"], tls: values.tls },
+    asked: { volume, scale: parsedScale(values.scale, values["scale-index"]) },
+    segmentId: segmentId === undefined ? undefined : parsedId(segmentId),
+    cutout: values.cutout === undefined ? undefined : parsedBox(values.cutout),
+    top: parsedNumber(values.top, "--top"),
+    output: values.output,
+  };
 }
 
-async function saveCutout(stream: AsyncIterable<ReadCutoutResponse>) {
-  let head: CutoutHeader | undefined;
-  let voxels = Buffer.alloc(0); // x fastest, then y, z, channel
-  let covered = new Uint8Array(0);
-  let ended = false;
-  for await (const message of stream) {
-    if (message.header) {
-      head = message.header;
-      covered = new Uint8Array(grid(head.box).count * head.channelCount);
-      voxels = Buffer.alloc(covered.length * head.fillValue.length, head.fillValue);
-    }
-    for (const chunk of message.chunks) {
-      const [whole, box, data] = [grid(head!.box), grid(chunk.box), grid(chunk.dataBox ?? chunk.box)];
-      const raw = head!.encodings[chunk.encodingIndex].array === ArrayCodec.RAW; // else FILL
-      const [size, row] = [head!.fillValue.length, box.x1 - box.x0];
-      for (let c = 0; c < head!.channelCount; ++c)
-        for (let z = box.z0; z < box.z1; ++z)
-          for (let y = box.y0; y < box.y1; ++y) {
-            const [to, from] = [c * whole.count + whole.at(box.x0, y, z), c * data.count + data.at(box.x0, y, z)];
-            if (raw) voxels.set(chunk.data.subarray(from * size, (from + row) * size), to * size);
-            covered.fill(1, to, to + row);
-          }
-    }
-    ended ||= message.summary !== undefined;
+type Wish = NonNullable<ReturnType<typeof parsedWish>>;
+
+function parsedNumber(text: string, name: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Misused(`${name} cannot be ${text}`);
+  return Number(text);
+}
+
+// An id stays text: numbers end at 2^53, ids at 2^64.
+function parsedId(text: string): string {
+  if (!/^\d+$/.test(text) || BigInt(text) >= 1n << 64n) throw new Misused(`SEGMENT_ID cannot be ${text}`);
+  return BigInt(text).toString();
+}
+
+function parsedScale(key: string | undefined, index: string | undefined) {
+  if (key !== undefined) return { case: "scaleKey", value: key } as const;
+  if (index !== undefined) return { case: "scaleIndex", value: parsedNumber(index, "--scale-index") } as const;
+  return { case: undefined };
+}
+
+function parsedBox(text: string) {
+  const found = /^(-?\d+):(-?\d+),(-?\d+):(-?\d+),(-?\d+):(-?\d+)$/.exec(text);
+  if (!found) throw new Misused("a cutout is X0:X1,Y0:Y1,Z0:Z1");
+  const [x0, x1, y0, y1, z0, z1] = found.slice(1).map(BigInt);
+  return { start: { x: x0, y: y0, z: z0 }, stop: { x: x1, y: y1, z: z1 } };
+}
+
+async function list(server: Connection, wish: Wish): Promise<void> {
+  const answer = await server.listSegments({ ...wish.asked, order: SegmentOrder.LARGEST_FIRST, pageSize: wish.top });
+  console.log(`${answer.segments.length} of ${answer.totalCount} segments: id, voxels`);
+  for (const one of answer.segments) console.log(`${one.segmentId} ${one.voxelCount}`);
+}
+
+function place(at: PointNm | undefined): string {
+  return [at?.x ?? 0, at?.y ?? 0, at?.z ?? 0].map(nineDigits).join(" ");
+}
+
+function printFacts(end: MeshEnd): void {
+  console.log(`segment ${end.segmentId}\nvertices ${end.vertexCount}\nfaces ${end.faceCount}`);
+  console.log(`origin ${end.origin === MeshOrigin.STORED ? "stored" : "computed"}\nscale ${end.scaleIndex}`);
+  const known = end.statistics;
+  if (!known) return;
+  if (known.voxelCount !== undefined) console.log(`voxel_count ${known.voxelCount}`);
+  if (known.volumeNm3 !== undefined) console.log(`volume_nm3 ${nineDigits(known.volumeNm3)}`);
+  console.log(`surface_nm2 ${nineDigits(known.surfaceNm2)}\nmin_nm ${place(known.minNm)}\nmax_nm ${place(known.maxNm)}`);
+  console.log(`watertight ${known.watertight}\nerror_nm ${nineDigits(known.errorNm)}`);
+}
+
+async function saveMesh(server: Connection, wish: Wish, segmentId: string): Promise<void> {
+  const mesh = await server.getMesh(segmentId, wish.asked);
+  printFacts(mesh.end);
+  await save(wish.output ?? "body.obj", objText(mesh));
+}
+
+async function saveCutout(server: Connection, wish: Wish): Promise<void> {
+  const { header, voxels } = await server.readCutout({ ...wish.asked, box: wish.cutout });
+  console.log(`DATA_TYPE_${DataType[header.dataType]} ${voxels.length / header.fillValue.length} voxels`);
+  await save(wish.output ?? "cutout.raw", voxels);
+}
+
+async function save(path: string, content: Uint8Array | Iterable<string>): Promise<void> {
+  await writeFile(path, content);
+  console.log(`saved ${path}`);
+}
+
+// What to do about an error: by its reason where voxgate gave one, else by its code.
+function explain(error: VoxgateError): void {
+  console.error(`error ${error.code}${error.reason && " "}${error.reason}: ${error.message}`);
+  if (error.remedy) console.error(`remedy: ${error.remedy}`);
+  if (error.reason === "SEGMENT_NOT_FOUND") console.error("leave SEGMENT_ID out to list the largest segments");
+  if (error.retryAfterS !== undefined) console.error(`try again in ${nineDigits(error.retryAfterS)} s`);
+  else if (error.code === Code.Unavailable) console.error("try again, and look whether a server listens there");
+}
+
+async function main(): Promise<number> {
+  let wish: Wish | undefined;
+  try {
+    wish = parsedWish();
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${USAGE}`);
+    return 2;
   }
-  if (!head || !ended || covered.includes(0)) throw new ConnectError("the box is not covered", Code.DataLoss);
-  writeFileSync("cutout.raw", voxels);
-  console.log(`DATA_TYPE_${DataType[head.dataType]} ${covered.length} voxels`);
-}
-
-async function saveMesh(stream: AsyncIterable<GetMeshesResponse>) {
-  const [vertices, faces]: Uint8Array[][] = [[], []]; // 12 bytes each: float32 x, y, z (nm); three uint32
-  let end: MeshEnd | undefined;
-  for await (const message of stream) {
-    for (const part of message.parts) {
-      vertices.push(part.data.subarray(0, part.vertexCount * 12));
-      faces.push(part.data.subarray(part.vertexCount * 12));
-    }
-    end = message.ends.at(0) ?? end; // one segment was asked for
+  if (!wish) {
+    console.log(USAGE);
+    return 0;
   }
-  if (end?.error) throw new ConnectError(`${end.error.reason}: ${end.error.message}`, end.error.code);
-  const count = Uint32Array.of(Number(end?.vertexCount ?? 0));
-  if (!end || Buffer.concat(vertices).length !== count[0] * 12) throw new ConnectError("incomplete", Code.DataLoss);
-  writeFileSync("mesh.ngf", Buffer.concat([new Uint8Array(count.buffer), ...vertices, ...faces]));
-  console.log(`${end.vertexCount} vertices, ${end.faceCount} faces`);
+  try {
+    const server = connect(wish.settings);
+    if (wish.cutout) await saveCutout(server, wish);
+    else if (wish.segmentId !== undefined) await saveMesh(server, wish, wish.segmentId);
+    else await list(server, wish);
+    return 0;
+  } catch (error) {
+    if (error instanceof VoxgateError) explain(error);
+    else console.error(`error: ${(error as Error).message}`);
+    return 1;
+  }
 }
 
-const [address, read, mesh] = process.argv.slice(2);
-const transport = createGrpcTransport({ baseUrl: `http://${address}`, defaultTimeoutMs: 120_000 });
-try {
-  await saveCutout(createClient(VolumeService, transport).readCutout(fromJsonString(ReadCutoutRequestSchema, read)));
-  await saveMesh(createClient(MeshService, transport).getMeshes(fromJsonString(GetMeshesRequestSchema, mesh)));
-} catch (error) {
-  const failed = ConnectError.from(error);
-  const reason = failed.findDetails(ErrorInfoSchema).at(0)?.reason;
-  console.log(`error ${failed.code} ${reason ? `${reason}: ` : ""}${failed.rawMessage}`);
-  process.exit(1);
-}
+process.exitCode = await main();
