@@ -7,11 +7,16 @@ runs it, so nothing that is open or secret is ever handed from process to proces
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from voxgate.model.jobs import Job, TransferResult, TransferSpec
+from voxgate.model.geometry import Box
+from voxgate.model.jobs import Job, JobSpec, TransferResult
 from voxgate.model.volumes import CallContext
+
+if TYPE_CHECKING:
+    from voxgate_jobs.ledger import LedgerTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,17 @@ class Patience:
     reading: CallContext = field(default_factory=CallContext)
     writing: CallContext = field(default_factory=CallContext)
 
+    def end(self) -> None:
+        """Stop both."""
+        self.reading.stop.set()
+        self.writing.stop.set()
+
 
 class Work(Protocol):
-    """The open work of one job. Its methods are called from several threads at once."""
+    """The open work of one job. Its methods are called from several threads at once.
+
+    A job's work is open several times: where its blocks run, in any number of processes, and where they are counted.
+    """
 
     @property
     def phase(self) -> str:
@@ -64,6 +77,23 @@ class Work(Protocol):
         """Voxel bytes of all blocks together."""
         ...
 
+    @property
+    def digest(self) -> str:
+        """Tells this numbering of blocks from any other, whatever makes it; see `voxgate_jobs.ledger.LedgerPlan`.
+
+        A short text, equal whenever equal work is opened, of whichever release. Empty says nothing.
+        """
+        ...
+
+    @property
+    def stage_starts(self) -> Sequence[int]:
+        """The first block of each stage but the first, ascending; empty for work of one stage.
+
+        No block of a stage begins before every block of the stages before it is done and durable: a level of a pyramid
+        is made from the one before it.
+        """
+        ...
+
     def run_block(self, index: int) -> BlockResult:
         """Do one block, from the beginning, whether or not it was begun before.
 
@@ -72,12 +102,32 @@ class Work(Protocol):
         """
         ...
 
-    def result(self, byte_count: int, checksum: str) -> TransferResult:
-        """What the job produced.
+    def flush(self) -> None:
+        """Make durable whatever blocks this object ran; on return it outlives a loss of power.
+
+        Called after a batch of blocks, where they ran and before they are counted. Nothing to do where every write is
+        durable already.
+
+        Raises:
+            VoxgateError: when it cannot; the batch counts as not done.
+        """
+        ...
+
+    def box_of(self, index: int) -> tuple[int, Box] | None:
+        """Scale and box of a block, global coordinates of the destination; None where blocks are no boxes."""
+        ...
+
+    def finish(self, totals: LedgerTotals, checksum: str) -> TransferResult:
+        """Complete the product, and say what it is. Called when all blocks are done, again after an interruption.
+
+        Here belongs what comes once and last: provenance beside the product, a version that is committed.
 
         Args:
-            byte_count: voxel bytes of all blocks.
+            totals: what all blocks came to.
             checksum: SHA-256 over the blocks' checksums in the order of the plan, lower-case hex.
+
+        Raises:
+            Unavailable, ServerBusy: when trying again may help; any other error fails the job.
         """
         ...
 
@@ -85,8 +135,12 @@ class Work(Protocol):
 class OpenWork(Protocol):
     """Opens the work that a spec asks for."""
 
-    def __call__(self, spec: TransferSpec, patience: Patience) -> Work:
-        """Open it; errors fail the job."""
+    def __call__(self, spec: JobSpec, patience: Patience) -> Work:
+        """Open it.
+
+        Raises:
+            Unavailable, ServerBusy: when trying again may help; any other error fails the job.
+        """
         ...
 
 
@@ -102,7 +156,7 @@ class Engine(Protocol):
         ...
 
     def submit(self, name: str) -> None:
-        """Run a PENDING job; how it goes is in its record, from here on."""
+        """Let a PENDING job be taken up at once; how it goes is in its record, from here on."""
         ...
 
     def cancel(self, name: str, *, owner: str | None = None) -> Job:
@@ -113,8 +167,18 @@ class Engine(Protocol):
         """
         ...
 
+    def resume(self, name: str, *, owner: str | None = None) -> Job:
+        """Let a job that failed or was cancelled go on where it stopped; harmless for one that is under way.
+
+        Raises:
+            UnknownJob: when there is none (of this owner, if given).
+            FailedPrecondition: for a job that succeeded, or is stopping and has not stopped yet.
+            ServerBusy: as of `check_room`.
+        """
+        ...
+
     def close(self, *, grace_s: float = 10.0) -> None:
-        """Take no more jobs and stop those there are; afterwards no job of this engine is in a state without end.
+        """Take up no more jobs and let go of those there are: whoever shares the store goes on with them, or a restart.
 
         Args:
             grace_s: seconds to wait for blocks that are being written.
