@@ -2,8 +2,8 @@
 
 The function is a context manager that yields what is to be run. One word a line on standard input asks for something,
 one line of JSON answers: "answer": a digest of what a run produced; "seconds": how long a run takes; "once": how long
-the next run alone takes; "run": 0 after one run. Every contender has an allocator, an interpreter lock and a heap of its
-own, as it would have with its users.
+the next run alone takes; "run": 0 after one run. Every contender has an allocator, an interpreter lock and a heap
+of its own, as it would have with its users.
 """
 
 from __future__ import annotations
