@@ -66,7 +66,7 @@ peers: $(PEERS:%=.venv-peers/%/.ready) ## Environments of the published clients 
 test-full: test test-languages ## Everything that runs without containers, full sizes (under 60 minutes)
 	$(PY) -m pytest -q -m full --ignore=tests/languages tests
 
-test-languages: setup protos-dist ## A client in C++ from the protos tarball alone, against a running suite
+test-languages: setup protos-dist ## Clients in C++ and TypeScript from the protos tarball alone, against a running suite
 	$(PY) -m pytest -q tests/languages
 
 $(VENV)/.ready-bench: requirements-bench.lock $(VENV)/.ready

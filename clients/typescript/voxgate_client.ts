@@ -15,6 +15,7 @@ voxgate_client ADDRESS VOLUME --cutout=X0:X1,Y0:Y1,Z0:Z1   saves voxels (raw; x 
   --deadline-s S       of each call, seconds (120)
   --scale KEY          the scale by its key (the finest)
   --scale-index N      the scale by its number
+  --normals            save a normal for each vertex too
   --top N              how many segments to list (10)
   --tls                talk TLS and trust Node's authorities
 VOXGATE_TOKEN is sent as "authorization: Bearer TOKEN".
@@ -31,6 +32,7 @@ function parsedWish() {
       scale: { type: "string" },
       "scale-index": { type: "string" },
       cutout: { type: "string" },
+      normals: { type: "boolean", default: false },
       top: { type: "string", default: "10" },
       tls: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
@@ -48,6 +50,7 @@ function parsedWish() {
     segmentId: segmentId === undefined ? undefined : parsedId(segmentId),
     cutout: values.cutout === undefined ? undefined : parsedBox(values.cutout),
     top: parsedNumber(values.top, "--top"),
+    normals: values.normals,
     output: values.output,
   };
 }
@@ -100,7 +103,7 @@ function printFacts(end: MeshEnd): void {
 }
 
 async function saveMesh(server: Connection, wish: Wish, segmentId: string): Promise<void> {
-  const mesh = await server.getMesh(segmentId, wish.asked);
+  const mesh = await server.getMesh(segmentId, { ...wish.asked, normals: wish.normals });
   printFacts(mesh.end);
   await save(wish.output ?? "body.obj", objText(mesh));
 }

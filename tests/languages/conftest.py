@@ -14,10 +14,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from languages.programs import Client
 from support.house import ROOT
 
 TOOLS = {
-    "cpp": ("protoc", "grpc_cpp_plugin", "g++", "make", "pkg-config"),
+    "cpp": ("protoc", "grpc_cpp_plugin", "g++", "cmake", "pkg-config"),
     "typescript": ("node", "npm"),
 }
 
@@ -66,7 +67,7 @@ def missing_tools(language: str) -> list[str]:
 def run(*command: str, cwd: pathlib.Path) -> None:
     path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"  # buf
     done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, "PATH": path}, check=False, capture_output=True, text=True, timeout=280
+        command, cwd=cwd, env={**os.environ, "PATH": path}, check=False, capture_output=True, text=True, timeout=560
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "warning:" not in done.stderr
@@ -85,8 +86,15 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with tarfile.open(folder / "voxgate-protos.tar.gz") as tar:
         tar.extractall(folder, filter="data")
     if language == "cpp":
-        run("make", cwd=folder)
+        run("cmake", "-S", ".", "-B", "build", "-DVOXGATE_PROTOS=voxgate-protos", cwd=folder)
+        run("cmake", "--build", "build", "-j", "2", cwd=folder)
         return [str(folder / "build/voxgate_client")]
     run("npm", "ci", "--silent", cwd=folder)
     run("npm", "run", "build", cwd=folder)
     return ["node", str(folder / "build/voxgate_client.js")]
+
+
+@pytest.fixture
+def client(program: list[str], tmp_path: pathlib.Path) -> Client:
+    """A client in an empty folder."""
+    return Client(program, tmp_path)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import pathlib
-import subprocess
 from typing import Any
 
 import numpy as np
@@ -12,60 +10,33 @@ import numpy.typing as npt
 import pytest
 import tensorstore as ts
 import trimesh
-from cloudvolume import Mesh
 
 import voxgate
+from languages.programs import Client, without_comments
 from support.house import ROOT
-from voxgate.model.geometry import Box, Vec3
+from voxgate.model.geometry import Box
 
 # Compilers and npm: `make test-languages`, not `make test`.
 pytestmark = pytest.mark.full
 
-NO_MESH = {"spec": {"volume": "no-such-remote/seg", "segment_ids": ["1"]}}
-Request = dict[str, Any]
 EM_BOX = Box.of(x=(1101, 1132), y=(2070, 2121), z=(3043, 3079))
+WHOLE = Box.of(x=(1088, 1248), y=(2056, 2192), z=(3000, 3112))
 
 
-class Client:
-    """Runs the program in a folder of its own."""
-
-    def __init__(self, program: list[str], address: str, folder: pathlib.Path) -> None:
-        self.program, self.address, self.folder = program, address, folder
-
-    def run(self, read: Request, mesh: Request = NO_MESH) -> tuple[int, list[str]]:
-        """Exit status and printed lines."""
-        command = [*self.program, self.address, json.dumps(read), json.dumps(mesh)]
-        done = subprocess.run(command, cwd=self.folder, check=False, capture_output=True, text=True, timeout=120)
-        assert done.returncode >= 0, done.stderr
-        return done.returncode, done.stdout.splitlines()
-
-    def voxels(self, read: Request, dtype: str, shape: Vec3) -> npt.NDArray[Any]:
-        """A cutout as (z, y, x)."""
-        _, lines = self.run(read)
-        assert lines[0] == f"DATA_TYPE_{dtype.upper()} {shape.product} voxels"
-        return np.fromfile(self.folder / "cutout.raw", dtype).reshape(shape.zyx)
-
-    def mesh(self, volume: str, segment_id: int) -> Mesh:
-        """A mesh, read by cloud-volume."""
-        status, lines = self.run(cutout("fib25/em", EM_BOX), surface_of(volume, segment_id))
-        assert status == 0, lines
-        mesh = Mesh.from_precomputed((self.folder / "mesh.ngf").read_bytes())
-        assert lines[1] == f"{len(mesh.vertices)} vertices, {len(mesh.faces)} faces"
-        return mesh
+def span(box: Box) -> str:
+    """The option that reads a box."""
+    return "--cutout=" + ",".join(f"{start}:{stop}" for start, stop in zip(box.start, box.stop, strict=True))
 
 
-@pytest.fixture
-def client(program: list[str], address: str, tmp_path: pathlib.Path) -> Client:
-    return Client(program, address, tmp_path)
-
-
-def cutout(volume: str, box: Box, **scale: int | str) -> Request:
-    start, stop = (dict(zip("xyz", corner, strict=True)) for corner in (box.start, box.stop))
-    return {"volume": volume, "box": {"start": start, "stop": stop}, **scale}
-
-
-def surface_of(volume: str, segment_id: int) -> Request:
-    return {"spec": {"volume": volume, "segment_ids": [str(segment_id)]}}
+def read(client: Client, address: str, volume: str, box: Box, *more: str) -> npt.NDArray[Any]:
+    """A cutout as (z, y, x)."""
+    ran = client.run(address, volume, span(box), *more)
+    assert ran.status == 0, ran.complained
+    name, count, _ = ran.printed[0].split()
+    assert int(count) == box.shape.product
+    assert ran.printed[1] == "saved cutout.raw"
+    voxels = np.fromfile(client.folder / "cutout.raw", name.removeprefix("DATA_TYPE_").lower())
+    return voxels.reshape(box.shape.zyx)
 
 
 def stored(name: str, box: Box, scale: int = 0) -> npt.NDArray[Any]:
@@ -80,86 +51,127 @@ def expected() -> Any:
     return json.loads((ROOT / "samples/aniso/EXPECTED.json").read_text())
 
 
-@pytest.mark.parametrize("source", ["cpp/voxgate_client.cc", "typescript/voxgate_client.ts"])
-def test_a_client_is_under_80_lines(source: str) -> None:
-    lines = (ROOT / "clients" / source).read_text().splitlines()
-    assert sum(bool(line.strip()) for line in lines) < 80
+def facts(printed: list[str]) -> dict[str, str]:
+    """The "name value" lines."""
+    return dict(line.split(" ", 1) for line in printed)
 
 
-def test_an_unaligned_cutout_of_the_image_has_the_stored_bytes(client: Client) -> None:
-    voxels = client.voxels(cutout("fib25/em", EM_BOX), "uint8", EM_BOX.shape)
-    np.testing.assert_array_equal(voxels, stored("fib25/em", EM_BOX))
+def table(lines: list[str], keyword: str) -> npt.NDArray[np.float64]:
+    """The rows of an OBJ that begin with a keyword."""
+    return np.array([line.split()[1:] for line in lines if line.startswith(f"{keyword} ")], float)
 
 
-def test_a_cutout_of_many_messages_is_whole(client: Client) -> None:
-    box = Box.of(x=(1088, 1248), y=(2056, 2192), z=(3000, 3112))
-    voxels = client.voxels(cutout("fib25/seg", box), "uint64", box.shape)
-    np.testing.assert_array_equal(voxels, stored("fib25/seg", box))
+def test_an_unaligned_cutout_of_the_image_has_the_stored_bytes(client: Client, address: str) -> None:
+    np.testing.assert_array_equal(read(client, address, "fib25/em", EM_BOX), stored("fib25/em", EM_BOX))
 
 
-def test_a_coarse_scale_is_read_by_its_key(client: Client) -> None:
+def test_a_cutout_of_many_messages_is_whole(client: Client, address: str) -> None:
+    np.testing.assert_array_equal(read(client, address, "fib25/seg", WHOLE), stored("fib25/seg", WHOLE))
+
+
+def test_a_coarse_scale_is_read_by_its_key_and_by_its_number(client: Client, address: str) -> None:
     box = Box.of(x=(545, 601), y=(1029, 1068), z=(1511, 1549))
-    voxels = client.voxels(cutout("fib25/em", box, scale_key="20_20_20"), "uint8", box.shape)
-    np.testing.assert_array_equal(voxels, stored("fib25/em", box, 1))
+    for scale in ("--scale=20_20_20", "--scale-index=1"):
+        np.testing.assert_array_equal(read(client, address, "fib25/em", box, scale), stored("fib25/em", box, 1))
 
 
-def test_negative_coordinates_huge_ids_and_absent_chunks_arrive(client: Client) -> None:
+def test_negative_coordinates_huge_ids_and_absent_chunks_arrive(client: Client, address: str) -> None:
     box = Box.of(x=(-24, 39), y=(41, 88), z=(12, 32))
-    voxels = client.voxels(cutout("aniso/seg", box), "uint64", box.shape)
+    voxels = read(client, address, "aniso/seg", box)
+    assert voxels.dtype == np.uint64
     np.testing.assert_array_equal(voxels, stored("aniso/seg", box))
     assert voxels.max() == 2**64 - 1
 
 
-@pytest.mark.parametrize("body", expected()["segments"], ids=lambda body: body["segment_id"])
-def test_meshes_of_boxes_have_exactly_their_bounds(client: Client, body: dict[str, Any]) -> None:
-    mesh = client.mesh("aniso/seg", int(body["segment_id"]))
-    np.testing.assert_array_equal(mesh.vertices.min(axis=0), body["start_nm"])
-    np.testing.assert_array_equal(mesh.vertices.max(axis=0), body["stop_nm"])
-
-
-def test_a_body_that_crosses_blocks_meshes_as_through_the_sdk(client: Client, address: str) -> None:
+@pytest.mark.parametrize("volume", ["fib25/seg", "aniso/seg"])
+def test_without_an_id_the_largest_segments_are_listed(client: Client, address: str, volume: str) -> None:
+    ran = client.run(address, volume, "--top", "5")
     with voxgate.connect(address) as python:
-        seg = python.volume("fib25/seg")
-        body = seg.segments(top=3).ids[2]
-        through_sdk = seg.mesh(body)
-    mesh = client.mesh("fib25/seg", body)
-    np.testing.assert_array_equal(mesh.vertices, through_sdk.vertices)
-    np.testing.assert_array_equal(mesh.faces, through_sdk.faces)
-    surface = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+        largest = python.volume(volume).segments(top=5)
+    assert ran.printed[0].endswith(" segments: id, voxels")
+    assert ran.printed[1:] == [f"{one} {count}" for one, count in zip(largest.ids, largest.voxel_counts, strict=True)]
+    assert len(ran.printed) > 3
+
+
+@pytest.mark.parametrize("body", expected()["segments"], ids=lambda body: body["segment_id"])
+def test_meshes_of_huge_ids_have_exactly_their_bounds(client: Client, address: str, body: dict[str, Any]) -> None:
+    lines = client.obj(address, "aniso/seg", body["segment_id"])
+    assert lines[:2] == [f"o {body['segment_id']}", f"g {body['segment_id']}"]
+    vertices = table(lines, "v")
+    np.testing.assert_array_equal(vertices.min(axis=0), body["start_nm"])
+    np.testing.assert_array_equal(vertices.max(axis=0), body["stop_nm"])
+
+
+@pytest.mark.parametrize(("volume", "rank"), [("fib25/seg", 2), ("fib25/seg", 40), ("aniso/seg", 0)])
+def test_a_whole_body_is_saved_as_the_sdk_saves_it(client: Client, address: str, volume: str, rank: int) -> None:
+    with voxgate.connect(address) as python:
+        seg = python.volume(volume)
+        mesh = seg.mesh(seg.segments(top=rank + 1).ids[rank])
+    mesh.save(client.folder / "sdk.obj")
+    lines = client.obj(address, volume, str(mesh.segment_id))
+    assert len(lines) > 2 + len(mesh.vertices)
+    assert lines == without_comments(client.folder / "sdk.obj")
+
+
+def test_the_mesh_of_a_body_is_its_surface_and_its_statistics_are_printed(client: Client, address: str) -> None:
+    labels = stored("fib25/seg", WHOLE)
+    ids, counts = np.unique(labels[labels > 0], return_counts=True)
+    body, voxel_count = max(zip(ids.tolist(), counts.tolist(), strict=True), key=lambda pair: pair[1])
+    ran = client.run(address, "fib25/seg", str(body), "-o", "body.obj")
+    lines = without_comments(client.folder / "body.obj")
+    vertices, faces = table(lines, "v"), table(lines, "f").astype(int) - 1
+    surface = trimesh.Trimesh(vertices, faces, process=False)
     assert surface.is_watertight
-    whole = Box.of(x=(1088, 1248), y=(2056, 2192), z=(3000, 3112))
-    places = np.argwhere(stored("fib25/seg", whole) == body)[:, ::-1] + list(whole.start)
-    np.testing.assert_array_equal(mesh.vertices.min(axis=0), places.min(axis=0) * 10)
-    np.testing.assert_array_equal(mesh.vertices.max(axis=0), (places.max(axis=0) + 1) * 10)
-    assert surface.volume == pytest.approx(len(places) * 1000, rel=0.05)
+    assert surface.volume == pytest.approx(voxel_count * 1000, rel=0.05)
+    places = np.argwhere(labels == body)[:, ::-1] + list(WHOLE.start)
+    np.testing.assert_array_equal(vertices.min(axis=0), places.min(axis=0) * 10)
+    np.testing.assert_array_equal(vertices.max(axis=0), (places.max(axis=0) + 1) * 10)
+    told = facts(ran.printed)
+    assert (told["segment"], told["origin"], told["scale"]) == (str(body), "computed", "0")
+    assert (int(told["vertices"]), int(told["faces"])) == (len(vertices), len(faces))
+    assert (told["voxel_count"], told["watertight"], told["error_nm"]) == (str(voxel_count), "true", "0")
+    assert float(told["volume_nm3"]) == pytest.approx(surface.volume)
+    assert float(told["surface_nm2"]) == pytest.approx(surface.area)
+    assert told["min_nm"] == " ".join(f"{place:.9g}" for place in vertices.min(axis=0))
+    assert told["max_nm"] == " ".join(f"{place:.9g}" for place in vertices.max(axis=0))
 
 
 @pytest.mark.parametrize(
-    ("read", "code", "reason"),
+    ("volume", "box", "scale", "error"),
     [
-        (cutout("fib25/nothing", EM_BOX), 5, "UNKNOWN_VOLUME"),
-        (cutout("nowhere/em", EM_BOX), 5, "UNKNOWN_REMOTE"),
-        (cutout("fib25/em", Box.of(x=(0, 9), y=(0, 8), z=(0, 7))), 11, "OUT_OF_BOUNDS"),
-        (cutout("fib25/em", Box(EM_BOX.stop, EM_BOX.start)), 3, "EMPTY_BOX"),
-        (cutout("fib25/em", EM_BOX, scale_index=9), 5, "UNKNOWN_SCALE"),
-        (cutout("FIB25/../em", EM_BOX), 3, "MALFORMED_NAME"),
+        ("fib25/nothing", EM_BOX, "0", "error 5 UNKNOWN_VOLUME: "),
+        ("nowhere/em", EM_BOX, "0", "error 5 UNKNOWN_REMOTE: "),
+        ("fib25/em", Box.of(x=(0, 9), y=(0, 8), z=(0, 7)), "0", "error 11 OUT_OF_BOUNDS: "),
+        ("fib25/em", Box(EM_BOX.stop, EM_BOX.start), "0", "error 3 EMPTY_BOX: "),
+        ("fib25/em", EM_BOX, "9", "error 5 UNKNOWN_SCALE: "),
+        ("FIB25/../em", EM_BOX, "0", "error 3 MALFORMED_NAME: "),
     ],
 )
-def test_a_refused_cutout_prints_its_reason(client: Client, read: Request, code: int, reason: str) -> None:
-    status, lines = client.run(read)
-    assert status == 1
-    assert lines[0].startswith(f"error {code} {reason}: ")
-    assert not (client.folder / "cutout.raw").exists()
+def test_a_refused_call_prints_its_reason_and_its_remedy(  # noqa: PLR0913, PLR0917  (fixtures and a table)
+    client: Client, address: str, volume: str, box: Box, scale: str, error: str
+) -> None:
+    ran = client.run(address, volume, span(box), f"--scale-index={scale}")
+    assert (ran.status, ran.printed) == (1, [])
+    assert ran.complained[0].startswith(error)
+    assert any(line.startswith("remedy: ") for line in ran.complained)
+    assert not list(client.folder.iterdir())
 
 
-@pytest.mark.parametrize(("segment_id", "code", "reason"), [(1, 5, "SEGMENT_NOT_FOUND"), (0, 3, "INVALID_SEGMENT_ID")])
-def test_a_segment_without_a_mesh_prints_its_reason(client: Client, segment_id: int, code: int, reason: str) -> None:
-    status, lines = client.run(cutout("fib25/em", EM_BOX), surface_of("fib25/seg", segment_id))
-    assert status == 1
-    assert lines[1].startswith(f"error {code} {reason}: ")
-    assert not (client.folder / "mesh.ngf").exists()
+def test_an_unknown_segment_is_told_by_its_item(client: Client, address: str) -> None:
+    ran = client.run(address, "fib25/seg", str(2**64 - 2))
+    assert (ran.status, ran.printed) == (1, [])
+    assert ran.complained[0].startswith("error 5 SEGMENT_NOT_FOUND: ")
+    assert ran.complained[-1] == "leave SEGMENT_ID out to list the largest segments"
+    assert not list(client.folder.iterdir())
 
 
-def test_nothing_listening_is_told_by_its_code(program: list[str], tmp_path: pathlib.Path) -> None:
-    status, lines = Client(program, "127.0.0.1:1", tmp_path).run(cutout("fib25/em", EM_BOX))
-    assert (status, lines[0][:9]) == (1, "error 14 ")
+def test_the_background_is_no_segment(client: Client, address: str) -> None:
+    ran = client.run(address, "fib25/seg", "0")
+    assert ran.status == 1
+    assert ran.complained[0].startswith("error 3 INVALID_SEGMENT_ID: ")
+
+
+def test_an_image_has_no_meshes(client: Client, address: str) -> None:
+    ran = client.run(address, "fib25/em", "7")
+    assert ran.status == 1
+    assert ran.complained[0].split(":")[0] == "error 9 MISSING_CAPABILITY"
