@@ -35,7 +35,8 @@ from voxgate.model.jobs import JobState, TransferSpec
 from voxgate.model.volumes import OpenOptions, VolumeSpec
 from voxgate.v1 import job_pb2, job_pb2_grpc, transfer_pb2, transfer_pb2_grpc, types_pb2
 from voxgate.wire.errors import from_rpc_error
-from voxgate.wire.jobs import job_from_proto, transfer_spec_to_proto
+from voxgate.wire.job_specs import transfer_spec_to_proto
+from voxgate.wire.jobs import job_from_proto
 from voxgate_jobs.engine import EngineSettings, ThreadEngine
 from voxgate_jobs.store import InMemoryJobStore
 from voxgate_remotes.config import RemoteConfig, RemotesConfig

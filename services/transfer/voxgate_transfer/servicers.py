@@ -11,7 +11,8 @@ import grpc
 from voxgate.model.errors import InvalidArgument, ReadOnly, ServerBusy
 from voxgate.v1 import job_pb2 as pb
 from voxgate.v1 import job_pb2_grpc, transfer_pb2, transfer_pb2_grpc
-from voxgate.wire.jobs import job_to_proto, state_from_proto, transfer_spec_from_proto
+from voxgate.wire.job_specs import transfer_spec_from_proto
+from voxgate.wire.jobs import job_to_proto, state_from_proto
 from voxgate_jobs.store import JobQuery, JobStore
 from voxgate_jobs.work import Engine
 from voxgate_serving.calls import call_context

@@ -7,14 +7,8 @@ from support.transfers import source_spec
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.jobs import Job, JobError, JobProgress, JobState, TransferResult, TransferSpec
 from voxgate.v1 import types_pb2 as pb
-from voxgate.wire.jobs import (
-    job_from_proto,
-    job_to_proto,
-    state_from_proto,
-    state_to_proto,
-    transfer_spec_from_proto,
-    transfer_spec_to_proto,
-)
+from voxgate.wire.job_specs import transfer_spec_from_proto, transfer_spec_to_proto
+from voxgate.wire.jobs import job_from_proto, job_to_proto, state_from_proto, state_to_proto
 
 NOON = datetime.datetime(2026, 11, 22, 12, 0, 0, 123456, datetime.UTC)
 JOB = Job(
@@ -29,6 +23,8 @@ JOB = Job(
     start_time=NOON + datetime.timedelta(microseconds=1),
     end_time=NOON + datetime.timedelta(days=1),
     sequence=7,
+    provenance={"source": "a/seg", "source_version": "v7"},
+    run_count=3,
 )
 
 
@@ -41,7 +37,12 @@ def test_a_failed_job_arrives_as_it_was_sent():
 
 
 def test_a_finished_job_arrives_with_its_result():
-    job = replace(JOB, state=JobState.SUCCEEDED, error=None, result=TransferResult("b/copy", 2**63 + 1, "ab" * 32))
+    job = replace(
+        JOB,
+        state=JobState.SUCCEEDED,
+        error=None,
+        result=TransferResult("b/copy", 2**63 + 1, "ab" * 32, 2**40, 2**63, "3fa"),
+    )
     assert sent(job) == job
 
 

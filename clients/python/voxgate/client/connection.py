@@ -28,7 +28,8 @@ from voxgate.model.volumes import (
 )
 from voxgate.v1 import job_pb2, transfer_pb2, volume_pb2
 from voxgate.wire.errors import from_rpc_error
-from voxgate.wire.jobs import job_from_proto, transfer_spec_to_proto
+from voxgate.wire.job_specs import transfer_spec_to_proto
+from voxgate.wire.jobs import job_from_proto
 from voxgate.wire.volumes import spec_to_proto
 
 DEFAULT_ADDRESS = "localhost:50051"

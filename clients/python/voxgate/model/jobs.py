@@ -96,6 +96,16 @@ class PyramidJobSpec:
     volume: str
     pyramid: PyramidSpec = field(default_factory=PyramidSpec)
 
+    @property
+    def source(self) -> str:
+        """The volume that is read: the same."""
+        return self.volume
+
+    @property
+    def destination(self) -> str:
+        """The volume that is written: the same."""
+        return self.volume
+
 
 @dataclass(frozen=True, slots=True)
 class TransferSpec:

@@ -8,9 +8,25 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from voxgate.model.errors import InvalidArgument
-from voxgate.model.jobs import Job, JobError, JobProgress, JobState, TransferResult, TransferSpec
+from voxgate.model.jobs import (
+    Job,
+    JobBlock,
+    JobError,
+    JobFailure,
+    JobProgress,
+    JobSpec,
+    JobState,
+    TransferResult,
+    TransferSpec,
+)
 from voxgate.v1 import types_pb2 as pb
-from voxgate.wire.volumes import spec_from_proto, spec_to_proto
+from voxgate.wire.job_specs import (
+    pyramid_job_spec_from_proto,
+    pyramid_job_spec_to_proto,
+    transfer_spec_from_proto,
+    transfer_spec_to_proto,
+)
+from voxgate.wire.volumes import box_from_proto, box_to_proto
 
 _STATES = {
     JobState.PENDING: pb.JOB_STATE_PENDING,
@@ -20,6 +36,7 @@ _STATES = {
     JobState.FAILED: pb.JOB_STATE_FAILED,
     JobState.CANCELLED: pb.JOB_STATE_CANCELLED,
 }
+_UNKNOWN_TIME = datetime.datetime.fromtimestamp(0, datetime.UTC)
 _STATES_BACK = {number: state for state, number in _STATES.items()}
 
 
@@ -41,50 +58,24 @@ def state_from_proto(number: pb.JobState) -> JobState | None:
     return _STATES_BACK[number]
 
 
-def transfer_spec_to_proto(spec: TransferSpec) -> pb.TransferSpec:
-    """What to copy and where to."""
-    return pb.TransferSpec(
-        source=spec.source,
-        source_version=spec.source_version,
-        destination=spec.destination,
-        destination_spec=None if spec.destination_spec is None else spec_to_proto(spec.destination_spec),
-    )
-
-
-def transfer_spec_from_proto(message: pb.TransferSpec) -> TransferSpec:
-    """What to copy and where to.
-
-    Raises:
-        InvalidArgument: for a destination spec that is none.
-    """
-    stated = message.HasField("destination_spec")
-    return TransferSpec(
-        source=message.source,
-        destination=message.destination,
-        source_version=message.source_version,
-        destination_spec=spec_from_proto(message.destination_spec) if stated else None,
-    )
-
-
 def job_to_proto(job: Job) -> pb.Job:
     """A job's record. Its sequence is not in it: WatchJobResponse carries that beside it."""
-    result = job.result
+    spec = job.spec
     return pb.Job(
         name=job.name,
         owner=job.owner,
         request_id=job.request_id,
-        transfer=transfer_spec_to_proto(job.spec),
+        transfer=transfer_spec_to_proto(spec) if isinstance(spec, TransferSpec) else None,
+        pyramid=None if isinstance(spec, TransferSpec) else pyramid_job_spec_to_proto(spec),
         state=_STATES[job.state],
         progress=_progress_to_proto(job.progress),
         error=None if job.error is None else _error_to_proto(job.error),
         create_time=_time_to_proto(job.create_time),
         start_time=_time_to_proto(job.start_time),
         end_time=_time_to_proto(job.end_time),
-        transfer_result=None
-        if result is None
-        else pb.TransferResult(
-            destination=result.destination, verified_bytes=result.verified_bytes, checksum=result.checksum
-        ),
+        transfer_result=None if job.result is None else _result_to_proto(job.result),
+        provenance=job.provenance,
+        run_count=job.run_count,
     )
 
 
@@ -96,28 +87,98 @@ def job_from_proto(message: pb.Job, sequence: int = 0) -> Job:
         sequence: of WatchJobResponse; 0 where a call does not tell it.
 
     Raises:
-        InvalidArgument: for a state this side does not know, or a record that is no transfer.
+        InvalidArgument: for a state or a kind of job that this side does not know.
     """
     state = state_from_proto(message.state)
-    if state is None or not message.HasField("transfer"):
-        raise InvalidArgument("the record is of a kind of job this side does not know", "upgrade the older side")
+    if state is None:
+        raise InvalidArgument("the record has no state", "upgrade the older side")
     create_time = _time_from_proto(message, "create_time")
-    result = message.transfer_result
     return Job(
         name=message.name,
         owner=message.owner,
         request_id=message.request_id,
-        spec=transfer_spec_from_proto(message.transfer),
+        spec=_spec_from_proto(message),
         state=state,
         progress=_progress_from_proto(message.progress),
         error=_error_from_proto(message.error) if message.HasField("error") else None,
-        create_time=create_time or datetime.datetime.fromtimestamp(0, datetime.UTC),
+        create_time=create_time or _UNKNOWN_TIME,
         start_time=_time_from_proto(message, "start_time"),
         end_time=_time_from_proto(message, "end_time"),
-        result=TransferResult(result.destination, result.verified_bytes, result.checksum)
-        if message.HasField("transfer_result")
-        else None,
+        result=_result_from_proto(message.transfer_result) if message.HasField("transfer_result") else None,
         sequence=sequence,
+        provenance=dict(message.provenance),
+        run_count=message.run_count,
+    )
+
+
+def failure_to_proto(failure: JobFailure) -> pb.JobFailure:
+    """A block that failed."""
+    return pb.JobFailure(
+        block_index=failure.block_index,
+        box=None if failure.box is None else box_to_proto(failure.box),
+        scale_index=failure.scale,
+        error=_error_to_proto(failure.error),
+        attempt_count=failure.attempt_count,
+        time=_time_to_proto(failure.time),
+    )
+
+
+def failure_from_proto(message: pb.JobFailure) -> JobFailure:
+    """A block that failed."""
+    return JobFailure(
+        message.block_index,
+        _error_from_proto(message.error),
+        message.attempt_count,
+        _time_from_proto(message, "time") or _UNKNOWN_TIME,
+        box_from_proto(message.box) if message.HasField("box") else None,
+        message.scale_index,
+    )
+
+
+def block_to_proto(block: JobBlock) -> pb.JobBlock:
+    """A finished block."""
+    return pb.JobBlock(
+        block_index=block.block_index,
+        box=None if block.box is None else box_to_proto(block.box),
+        scale_index=block.scale,
+        checksum=block.checksum,
+    )
+
+
+def block_from_proto(message: pb.JobBlock) -> JobBlock:
+    """A finished block."""
+    box = box_from_proto(message.box) if message.HasField("box") else None
+    return JobBlock(message.block_index, message.checksum, box, message.scale_index)
+
+
+def _spec_from_proto(message: pb.Job) -> JobSpec:
+    kind = message.WhichOneof("spec")
+    if kind == "transfer":
+        return transfer_spec_from_proto(message.transfer)
+    if kind == "pyramid":
+        return pyramid_job_spec_from_proto(message.pyramid)
+    raise InvalidArgument("the record is of a kind of job this side does not know", "upgrade the older side")
+
+
+def _result_to_proto(result: TransferResult) -> pb.TransferResult:
+    return pb.TransferResult(
+        destination=result.destination,
+        verified_bytes=result.verified_bytes,
+        checksum=result.checksum,
+        skipped_block_count=result.skipped_block_count,
+        copied_bytes=result.copied_bytes,
+        destination_version=result.destination_version,
+    )
+
+
+def _result_from_proto(message: pb.TransferResult) -> TransferResult:
+    return TransferResult(
+        message.destination,
+        message.verified_bytes,
+        message.checksum,
+        message.skipped_block_count,
+        message.copied_bytes,
+        message.destination_version,
     )
 
 
@@ -160,6 +221,6 @@ def _time_to_proto(time: datetime.datetime | None) -> Timestamp | None:
     return message
 
 
-def _time_from_proto(message: pb.Job, name: str) -> datetime.datetime | None:
+def _time_from_proto(message: pb.Job | pb.JobFailure, name: str) -> datetime.datetime | None:
     stamp: Timestamp = getattr(message, name)
     return stamp.ToDatetime(datetime.UTC) if message.HasField(name) else None
