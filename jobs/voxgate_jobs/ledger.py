@@ -1,8 +1,8 @@
 """The ledger: which blocks of a job are done, and what each of them was.
 
 One record holds a window of 4,096 consecutive blocks: a bit for each, and the checksums of those that are done. The
-rule that makes it trustworthy is its writer's: what a block wrote is durable first, then the block is committed here. So
-the ledger never says more than the destination holds, and whoever takes a job up does what it lacks and nothing else.
+rule that makes it trustworthy is its writer's: what a block wrote is durable first, then the block is committed here.
+So the ledger never says more than the destination holds, and whoever takes a job up does what it lacks, nothing else.
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ ALLOWED: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
         # A job that was told to stop never ends as a success: whoever cancelled has acted on it already.
         JobState.CANCELLING: frozenset({JobState.CANCELLED, JobState.FAILED}),
         JobState.SUCCEEDED: frozenset(),
-        JobState.FAILED: frozenset(),
-        JobState.CANCELLED: frozenset(),
+        # Taken up again: what is done is in the ledger.
+        JobState.FAILED: frozenset({JobState.PENDING}),
+        JobState.CANCELLED: frozenset({JobState.PENDING}),
     }
 )
 """The states that may follow each state, itself aside."""

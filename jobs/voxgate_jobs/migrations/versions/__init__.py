@@ -1,0 +1,1 @@
+"""The revisions, each named by the one before it."""
