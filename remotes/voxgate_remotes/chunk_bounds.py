@@ -153,7 +153,7 @@ class ChunkBounds:
         with opened_folder(self.folder) as folder:
             if folder is None:
                 return
-            for cell in _cells(asked, self.axes, self.content.extents):
+            for cell in cells_of(asked, self.axes, self.content.extents):
                 context.check()
                 place = _Place(self, self.axes, cell, self.content.extents)
                 file = open_chunk(folder, self.prefix + self.separator.join([span.text for span in cell]), place)
@@ -224,7 +224,7 @@ class _Place(NamedTuple):
         return str(Box.at(Vec3(*map(self.first, "xyz")) + self.bounds.start, shape))
 
 
-def _cells(asked: Ranges, axes: str, extents: Mapping[str, int]) -> Iterator[tuple[Span, ...]]:
+def cells_of(asked: Ranges, axes: str, extents: Mapping[str, int]) -> Iterator[tuple[Span, ...]]:
     """The cells of a grid that overlap ranges."""
     spans = []
     for axis in axes:
@@ -251,7 +251,7 @@ def _check_shard(file: int, region: tuple[int, int], shard: Sharded, place: _Pla
         return  # who reads it says what is wrong with it
     index = os.pread(file, shard.index_bytes, start if shard.index_first else start + size - shard.index_bytes)
     pairs, counts, content = struct.Struct(f"{shard.byte_order}QQ"), shard.counts, shard.inner
-    for cell in _cells(place.asked, shard.axes, content.extents):
+    for cell in cells_of(place.asked, shard.axes, content.extents):
         number = 0
         for span, count in zip(cell, counts, strict=True):
             number = number * count + span.at
@@ -265,8 +265,21 @@ def _check_shard(file: int, region: tuple[int, int], shard: Sharded, place: _Pla
 
 
 def _check_blosc(file: int, start: int, content: Coded, place: _Place) -> None:
+    check_header(os.pread(file, content.size_at + 8, start), content, place)
+
+
+def check_header(head: bytes, content: Coded, place: object) -> None:
+    """Compare what the header of a chunk by blosc says with what it is to hold.
+
+    Args:
+        head: the first bytes of what is stored of it: 8 more than `content.size_at`, or all there are.
+        content: what it is to hold.
+        place: its voxels, for the message.
+
+    Raises:
+        ChunkCorrupt.
+    """
     at = content.size_at
-    head = os.pread(file, at + 8, start)
     if content.n5 and head[:2] == b"\0\1":
         at += 4
     if len(head) < at + 4:

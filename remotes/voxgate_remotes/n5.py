@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 
 from voxgate.model.errors import MetadataInvalid, UnsupportedFormat, VoxgateError
-from voxgate.model.geometry import Vec3, VoxelSize
+from voxgate.model.geometry import VoxelSize
 from voxgate.model.volumes import SUPPORTED_DTYPES, Channel, OpenOptions, Scale, VolumeInfo, VolumeKind
 from voxgate_remotes.chunk_bounds import ChunkBounds, Coded
 from voxgate_remotes.config import VolumeOverrides
+from voxgate_remotes.fetched_chunks import Naming
 from voxgate_remotes.folders import Folder, LocalFolder
 from voxgate_remotes.guard import PathGuard
 from voxgate_remotes.n5_attributes import Attributes
@@ -42,6 +43,7 @@ from voxgate_remotes.tensorstores import (
     grids_of,
     open_arrays,
 )
+from voxgate_remotes.zarr_elsewhere import OpenedArrays, opened_elsewhere
 
 _NAME = "attributes.json"
 _CODECS = {
@@ -124,7 +126,7 @@ class N5Format:
             pass  # opening says what is wrong; the files that are known suffice to see it mended
         return [folder / _NAME, *(folder / name / _NAME for name in names)]
 
-    def open(self, folder: Folder, tuning: Tuning, overrides: VolumeOverrides) -> OpenedN5:
+    def open(self, folder: Folder, tuning: Tuning, overrides: VolumeOverrides) -> OpenedN5 | OpenedArrays:
         """Open and describe the volume in a folder.
 
         Raises:
@@ -132,6 +134,7 @@ class N5Format:
         """
         group = folder.json(_NAME) or {}
         levels = _levels(folder, group)
+        folders = [level.folder for level in levels]
         checked = [_checked_metadata(level.attributes) for level in levels]
         dtype = _common_dtype(checked)
         attributes = [level.attributes for level in levels]
@@ -150,9 +153,15 @@ class N5Format:
             time_count=_common_extent(views, 0),
             inferred=geometry.inferred,
         )
-        starts = (scale.bounds.start for scale in info.scales)
-        here = [each for each in zip(levels, checked, starts, strict=True) if each[0].folder.path]
-        return OpenedN5(info, views, tuple(_bounds(*each, geometry.axes, info.channel_count) for each in here))
+        contents = [_content(metadata, geometry.axes) for metadata in checked]
+        if None in [each.path for each in folders]:
+            objects = [(Naming(geometry.axes, "", "/"), content) for content in contents]
+            return opened_elsewhere(info, views, folders, objects, tuning)
+        bounds = (
+            ChunkBounds(each.path or Path(), geometry.axes, "", "/", content, scale.bounds.start, info.channel_count)
+            for each, content, scale in zip(folders, contents, info.scales, strict=True)
+        )
+        return OpenedN5(info, views, tuple(bounds))
 
 
 def _is_dataset(attributes: Attributes) -> bool:
@@ -282,19 +291,11 @@ def _opened(levels: Sequence[_Level], checked: Sequence[dict[str, Any]], tuning:
         ) from error
 
 
-def _bounds(level: _Level, metadata: dict[str, Any], start: Vec3, axes: str, channel_count: int) -> ChunkBounds:
-    """What the files of a level on this machine may be."""
+def _content(metadata: dict[str, Any], axes: str) -> Coded:
+    """What a block of a level is."""
     extents = dict(zip(axes, metadata["blockSize"], strict=True))
     raw_bytes = math.prod(extents.values()) * np.dtype(metadata["dataType"]).itemsize
-    return ChunkBounds(
-        folder=level.folder.path or Path(),
-        axes=axes,
-        prefix="",
-        separator="/",
-        content=Coded(extents, raw_bytes, blosc=metadata["compression"]["type"] == "blosc", n5=True),
-        start=start,
-        channel_count=channel_count,
-    )
+    return Coded(extents, raw_bytes, blosc=metadata["compression"]["type"] == "blosc", n5=True)
 
 
 def _kind(group: Attributes, finest: Attributes) -> VolumeKind:

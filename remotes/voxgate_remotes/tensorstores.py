@@ -109,25 +109,6 @@ class Bounds(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedViews:
-    """A volume that is read and written through tensorstore alone; satisfies OpenedStore.
-
-    Attributes:
-        info: its description.
-        views: of each scale.
-        tuning: how it is read fastest.
-    """
-
-    info: VolumeInfo
-    views: Sequence[View] = field(repr=False)  # a view shows the headers that it asks with
-    tuning: ReadTuning = LOCAL
-
-    def bind(self, info: VolumeInfo, options: OpenOptions) -> Volume:
-        """A volume for one caller."""
-        return TensorStoreVolume(info, self.views, options, self.tuning)
-
-
 class TensorStoreVolume:
     """A volume over tensorstore views, one a scale. Thread-safe."""
 

@@ -32,11 +32,10 @@ from voxgate.model.volumes import (
 from voxgate_remotes import ome
 from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.encoded import PassingVolume
+from voxgate_remotes.fetched_chunks import Naming
 from voxgate_remotes.folders import Folder, LocalFolder, required_json
 from voxgate_remotes.metadata import is_size
 from voxgate_remotes.tensorstores import (
-    WAITING,
-    OpenedViews,
     Tuning,
     View,
     bounds_of,
@@ -46,6 +45,7 @@ from voxgate_remotes.tensorstores import (
     open_arrays,
 )
 from voxgate_remotes.zarr_chunks import Layout, ZarrChunks, bounds_of_files, layout_of
+from voxgate_remotes.zarr_elsewhere import OpenedArrays, opened_elsewhere
 
 ATTRIBUTE = "voxgate"
 """An array's attribute: {"kind", "voxel_offset": [x, y, z], "voxel_size_nm": [x, y, z]}: what Zarr has no place for."""
@@ -141,8 +141,8 @@ def metadata_files(where: LocalFolder) -> list[Path]:
     return [place / name for place in (folder, *levels) for name in names]
 
 
-def open_store(folder: Folder, tuning: Tuning, overrides: VolumeOverrides) -> OpenedZarr | OpenedViews:
-    """Open and describe the array or multiscale group in a folder. One elsewhere is read through tensorstore alone.
+def open_store(folder: Folder, tuning: Tuning, overrides: VolumeOverrides) -> OpenedZarr | OpenedArrays:
+    """Open and describe the array or multiscale group in a folder. See `zarr_elsewhere` for one elsewhere.
 
     Raises:
         MetadataInvalid, UnsupportedFormat, ConfigContradictsStore, PathRefused, StoreUnavailable.
@@ -178,7 +178,8 @@ def open_store(folder: Folder, tuning: Tuning, overrides: VolumeOverrides) -> Op
     )
     paths = [array.folder.path for array in arrays]
     if None in paths:
-        return OpenedViews(info, views, WAITING)
+        objects = [(Naming(each.axes, each.prefix, each.separator), each.content) for each in layouts]
+        return opened_elsewhere(info, views, [array.folder for array in arrays], objects, tuning)
     context = tuning.context()
     stored = tuple(
         ZarrChunks(

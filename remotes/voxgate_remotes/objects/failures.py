@@ -72,6 +72,8 @@ def network_error(error: Exception, doing: str) -> VoxgateError | None:
         doing: what was tried, for the message: "reading voxels".
     """
     text = str(error)
+    if is_shorter(error):  # a status among its words is that of a range that the object has not
+        return None
     if ignores_ranges(error):
         return StoreRefused(
             f"the server sends whole files where parts are asked for ({doing})",

@@ -16,8 +16,10 @@ import tensorstore as ts
 
 from voxgate.model.geometry import Box, grid_cells
 from voxgate.model.volumes import CallContext, VolumeInfo
+from voxgate_remotes.fetched_chunks import FetchedChunks
+from voxgate_remotes.known_sizes import respelled
 from voxgate_remotes.objects.patience import Patience
-from voxgate_remotes.tensorstores import STORE_ERRORS, View, wait
+from voxgate_remotes.tensorstores import STORE_ERRORS, View, store_error, wait
 
 _AT_ONCE = 32
 
@@ -27,9 +29,24 @@ DOING = "looking for stored chunks"
 class Presence:
     """The stored chunks of one opened volume. Thread-safe; opens nothing before it is asked."""
 
-    def __init__(self, views: Sequence[View], patience: Patience) -> None:
-        """Take the views of all scales, with the axes t, c, z, y, x in global coordinates; patience with the store."""
+    def __init__(
+        self,
+        views: Sequence[View],
+        kvstore: dict[str, Any],
+        patience: Patience,
+        fetched: Sequence[FetchedChunks | None] = (),
+    ) -> None:
+        """Look into a volume.
+
+        Args:
+            views: of all scales, with the axes t, c, z, y, x in global coordinates.
+            kvstore: tensorstore's spec of its folder.
+            patience: with the store.
+            fetched: of scales whose chunks tensorstore must not decode as they are stored.
+        """
         self._views = views
+        self._kvstore = kvstore
+        self._fetched = fetched or [None] * len(views)
         self._patience = patience
         self._strict: dict[int, View] = {}
         self._lock = threading.Lock()
@@ -38,8 +55,11 @@ class Presence:
         """Whether no stored chunk overlaps `box`, which lies inside of the scale.
 
         Raises:
-            What tensorstore raises for anything but an absent chunk; StoreUnavailable, Cancelled, DeadlineExceeded.
+            ChunkCorrupt, StoreUnavailable, Cancelled, DeadlineExceeded, and what tensorstore raises while it opens.
         """
+        fetched = self._fetched[scale]
+        if fetched is not None:
+            return fetched.is_absent(box, time, lambda: self._patience.of(context, DOING))
         view = self._strict_view(scale, context)[time]
         level = info.scales[scale]
         step = int((self._views[scale].chunk_layout.read_chunk.shape or [0, 1])[1] or info.channel_count)
@@ -52,7 +72,7 @@ class Presence:
             known = self._strict.get(scale)
         if known is not None:
             return known
-        spec = {**self._views[scale].spec().to_json(), "fill_missing_data_reads": False}
+        spec = {**respelled(self._views[scale], self._kvstore), "fill_missing_data_reads": False}
         view = wait(ts.open(spec, open=True, context=ts.Context()), self._patience.of(context, DOING))
         with self._lock:
             return self._strict.setdefault(scale, view)
@@ -73,5 +93,5 @@ def _is_there(view: View, places: list[tuple[int, ...]], context: CallContext) -
             found = True
         except STORE_ERRORS as error:
             if not str(error).startswith("NOT_FOUND"):
-                raise
+                raise store_error(error, DOING) from error
     return found

@@ -217,7 +217,7 @@ class ObjectsRemote:
                 raise UnsupportedFormat(f"the folder is {names} at once", "remove the metadata of all but one format")
             store = found[0].open(folder, tuning, self._config.overrides(path))
         views, documents = getattr(store, "views", None), sight.present
-        presence = Presence(views, patience) if views else None
+        presence = Presence(views, source.kvstore(prefix), patience, getattr(store, "fetched", ())) if views else None
         return _Kept(store, presence, source, documents, Witness.of(source, prefix, documents), believed_until)
 
     def _where_to_look(self) -> str:
