@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-from voxgate.model.errors import InternalError, InvalidArgument, RequestIdReused, UnknownJob
 from voxgate.model.jobs import Job, JobSpec, JobState
 from voxgate_jobs.leases import Claim, Lease
-from voxgate_jobs.states import check_transition
 
 JobChange = Callable[[Job], Job]
 """Makes the next record of a job from its present one. Pure: a store may call it again. Answering the same object means
@@ -154,110 +150,3 @@ class JobStore(Protocol):
             InvalidArgument: when the page token is none of ours.
         """
         ...
-
-
-class InMemoryJobStore:
-    """A JobStore that lives as long as its process.
-
-    Args:
-        keep_records: beyond this many the oldest ended jobs are forgotten, so that a server that runs for a year does
-            not grow; jobs that have not ended are always kept.
-    """
-
-    def __init__(self, *, keep_records: int = 10_000) -> None:
-        self._keep_records = keep_records
-        self._changed = threading.Condition()  # its lock is re-entrant: create() calls find()
-        self._jobs: dict[str, tuple[int, Job]] = {}  # by name, oldest first: (ordinal, record)
-        self._requests: dict[tuple[str, str], tuple[str, JobSpec]] = {}  # (owner, request id): (name, asked)
-        self._next_ordinal = 1
-
-    def find(self, owner: str, request_id: str, asked: JobSpec) -> Job | None:
-        """See JobStore."""
-        with self._changed:
-            known = self._requests.get((owner, request_id))
-            if known is None:
-                return None
-            name, first_asked = known
-            if first_asked != asked:
-                raise RequestIdReused(
-                    "the request id was used for a different request",
-                    "send a new UUID with each new request, the same one only to repeat a request",
-                    details={"job": name},
-                )
-            return self._jobs[name][1]
-
-    def create(self, request: JobRequest) -> Job:
-        """See JobStore."""
-        with self._changed:
-            known = self.find(request.owner, request.request_id, request.asked)
-            if known is not None:
-                return known
-            name = f"jobs/{uuid.uuid4().hex}"
-            job = Job(name, request.owner, request.request_id, request.spec, sequence=1)
-            self._jobs[name] = (self._next_ordinal, job)
-            self._requests[request.owner, request.request_id] = (name, request.asked)
-            self._next_ordinal += 1
-            self._forget_oldest()
-            return job
-
-    def get(self, name: str, *, owner: str | None = None) -> Job:
-        """See JobStore."""
-        with self._changed:
-            return self._entry(name, owner)[1]
-
-    def update(self, name: str, change: JobChange) -> Job:
-        """See JobStore."""
-        with self._changed:
-            ordinal, before = self._entry(name, None)
-            after = change(before)
-            if after is before:
-                return before
-            if (after.name, after.owner, after.request_id) != (before.name, before.owner, before.request_id):
-                raise InternalError("a change of a job may not change whose it is")
-            check_transition(before.state, after.state)
-            job = replace(after, sequence=before.sequence + 1)
-            self._jobs[name] = (ordinal, job)
-            self._changed.notify_all()
-            return job
-
-    def wait_for_change(self, name: str, after_sequence: int, timeout_s: float) -> Job:
-        """See JobStore."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_news(name, after_sequence), timeout_s)
-            return self._entry(name, None)[1]
-
-    def list(self, query: JobQuery) -> JobPage:
-        """See JobStore. The page token is the ordinal of the last job of the page before."""
-        if query.page_token and not query.page_token.isdecimal():
-            raise InvalidArgument("the page token is none of this server's", "send next_page_token as it was answered")
-        with self._changed:
-            newest_first = tuple(reversed(self._jobs.values()))
-        before = int(query.page_token) if query.page_token else None
-        hits = [
-            (ordinal, job)
-            for ordinal, job in newest_first
-            if job.owner == query.owner
-            and (query.state is None or job.state is query.state)
-            and (before is None or ordinal < before)
-        ]
-        page = hits[: query.page_size]
-        token = str(page[-1][0]) if len(hits) > len(page) else ""
-        return JobPage(tuple(job for _, job in page), token)
-
-    def _is_news(self, name: str, after_sequence: int) -> bool:
-        job = self._entry(name, None)[1]
-        return job.sequence > after_sequence or job.state.is_terminal
-
-    def _entry(self, name: str, owner: str | None) -> tuple[int, Job]:
-        entry = self._jobs.get(name)
-        if entry is None or (owner is not None and entry[1].owner != owner):
-            raise UnknownJob(
-                f"there is no job {name!r}", "list the jobs; a server that restarted has forgotten its own"
-            )
-        return entry
-
-    def _forget_oldest(self) -> None:
-        excess = len(self._jobs) - self._keep_records
-        for name in [name for name, (_, job) in self._jobs.items() if job.state.is_terminal][: max(0, excess)]:
-            _, job = self._jobs.pop(name)
-            del self._requests[job.owner, job.request_id]

@@ -38,7 +38,7 @@ from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.job_specs import transfer_spec_to_proto
 from voxgate.wire.jobs import job_from_proto
 from voxgate_jobs.engine import EngineSettings, ThreadEngine
-from voxgate_jobs.store import InMemoryJobStore
+from voxgate_jobs.sqlstore import SqlJobStore
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
 from voxgate_remotes.registry import Registry
 from voxgate_serving.server import RunningServer, ServiceRegistration, start_server
@@ -326,7 +326,7 @@ def admitted(caller: Caller, name: str) -> bool:
 def test_a_watch_is_taken_up_again_where_it_broke(memory):
     _, registry, source, _ = memory
     source.gate.clear()
-    jobs = InMemoryJobStore()
+    jobs = SqlJobStore("sqlite://")
     engine = ThreadEngine(jobs, functools.partial(open_transfer, registry, task_bytes=4000), EngineSettings())
     servicer = JobServicer(jobs, engine, watcher_count=4)
     register = ServiceRegistration(JOB, lambda server: job_pb2_grpc.add_JobServiceServicer_to_server(servicer, server))

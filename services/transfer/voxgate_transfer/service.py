@@ -7,7 +7,7 @@ import os
 
 from voxgate.v1 import job_pb2_grpc, transfer_pb2_grpc
 from voxgate_jobs.engine import EngineSettings, ThreadEngine
-from voxgate_jobs.store import InMemoryJobStore
+from voxgate_jobs.sqlstore import SqlJobStore
 from voxgate_remotes.registry import Registry
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import ServerSettings
@@ -23,7 +23,7 @@ def registrations(registry: Registry, settings: ServerSettings) -> list[ServiceR
 
     The engine is drained with the Job service: jobs end before the server does, so those who watch them learn it.
     """
-    jobs = InMemoryJobStore()
+    jobs = SqlJobStore("sqlite://")
     workers = EngineSettings(worker_count=max(2, min(4, os.cpu_count() or 1)))
     engine = ThreadEngine(jobs, functools.partial(open_transfer, registry), workers)
     transfer = TransferServicer(Transfers(registry, jobs, engine), writes_enabled=settings.writes_enabled)

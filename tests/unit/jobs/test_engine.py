@@ -10,7 +10,8 @@ from voxgate.model.errors import ChunkCorrupt, ServerBusy, StoreUnavailable, Unk
 from voxgate.model.jobs import Job, JobState, TransferResult, TransferSpec
 from voxgate.model.volumes import CallContext
 from voxgate_jobs.engine import EngineSettings, RetryPolicy, ThreadEngine
-from voxgate_jobs.store import InMemoryJobStore, JobRequest
+from voxgate_jobs.sqlstore import SqlJobStore
+from voxgate_jobs.store import JobRequest
 from voxgate_jobs.work import BlockResult, Patience
 
 QUICK = RetryPolicy(attempts=4, first_delay_s=0.001, longest_delay_s=0.01)
@@ -55,7 +56,7 @@ class Bench:
     """A store and an engine that runs the works it is given, one for each job."""
 
     def __init__(self, settings: EngineSettings = SETTINGS) -> None:
-        self.store = InMemoryJobStore()
+        self.store = SqlJobStore("sqlite://")
         self.works: dict[str, CountedWork] = {}
         self.engine = ThreadEngine(self.store, self._open, settings)
 

@@ -9,7 +9,8 @@ from voxgate.model.jobs import TransferSpec
 from voxgate.model.volumes import CallContext
 from voxgate.v1 import job_pb2, transfer_pb2, types_pb2
 from voxgate_jobs.engine import ThreadEngine
-from voxgate_jobs.store import InMemoryJobStore, JobRequest
+from voxgate_jobs.sqlstore import SqlJobStore
+from voxgate_jobs.store import JobRequest
 from voxgate_serving.principal import Principal
 from voxgate_transfer.servicers import JobServicer, TransferServicer
 from voxgate_transfer.transfers import Transfers, open_transfer
@@ -31,7 +32,7 @@ ADA, BOB = Call(Principal("ada")), Call(Principal("bob"))
 class Bench:
     def __init__(self, writes_enabled: bool = True) -> None:
         self.registry, *_ = memory_registry()
-        self.jobs = InMemoryJobStore()
+        self.jobs = SqlJobStore("sqlite://")
         self.engine = ThreadEngine(self.jobs, lambda spec, patience: open_transfer(self.registry, spec, patience))
         self.job = JobServicer(self.jobs, self.engine, watcher_count=1)
         transfers = Transfers(self.registry, self.jobs, self.engine)

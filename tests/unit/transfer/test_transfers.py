@@ -26,7 +26,8 @@ from voxgate.model.jobs import Job, JobState, TransferSpec
 from voxgate.model.remotes import VolumeEntry
 from voxgate.model.volumes import CallContext, OpenOptions, VolumeKind
 from voxgate_jobs.engine import EngineSettings, RetryPolicy, ThreadEngine
-from voxgate_jobs.store import InMemoryJobStore, JobQuery
+from voxgate_jobs.sqlstore import SqlJobStore
+from voxgate_jobs.store import JobQuery
 from voxgate_transfer.specs import destination_spec
 from voxgate_transfer.transfers import Transfers, open_transfer
 
@@ -40,7 +41,7 @@ class Bench:
 
     def __init__(self, settings: EngineSettings = SETTINGS) -> None:
         self.registry, self.source, self.destination = memory_registry()
-        self.store = InMemoryJobStore()
+        self.store = SqlJobStore("sqlite://")
         opener = functools.partial(open_transfer, self.registry, task_bytes=TASK_BYTES)
         self.engine = ThreadEngine(self.store, opener, settings)
         self.transfers = Transfers(self.registry, self.store, self.engine)

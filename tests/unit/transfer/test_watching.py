@@ -6,23 +6,24 @@ import pytest
 from voxgate.model.errors import Cancelled, UnknownJob
 from voxgate.model.jobs import Job, JobState, TransferSpec
 from voxgate.model.volumes import CallContext
-from voxgate_jobs.store import InMemoryJobStore, JobRequest
+from voxgate_jobs.sqlstore import SqlJobStore
+from voxgate_jobs.store import JobRequest
 from voxgate_transfer.watching import watch
 
 SPEC = TransferSpec("a/seg", "b/copy")
 
 
 @pytest.fixture
-def store() -> InMemoryJobStore:
-    return InMemoryJobStore()
+def store() -> SqlJobStore:
+    return SqlJobStore("sqlite://")
 
 
 @pytest.fixture
-def job(store: InMemoryJobStore) -> Job:
+def job(store: SqlJobStore) -> Job:
     return store.create(JobRequest("ada", "1", SPEC, SPEC))
 
 
-def become(store: InMemoryJobStore, job: Job, state: JobState) -> Job:
+def become(store: SqlJobStore, job: Job, state: JobState) -> Job:
     return store.update(job.name, lambda job: replace(job, state=state))
 
 
