@@ -59,6 +59,7 @@ SPECS = st.builds(
     skip_empty=st.booleans(),
     pyramid=st.none() | PYRAMIDS,
     note=st.text(max_size=20),
+    destination_version=st.text(max_size=9),
 )
 NOON = datetime.datetime(2026, 11, 22, 12, 0, 0, 123456, datetime.UTC)
 

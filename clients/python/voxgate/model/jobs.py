@@ -126,7 +126,9 @@ class TransferSpec:
         verification: how much is read back.
         skip_empty: whether blocks of nothing but the destination's fill value are left unwritten.
         pyramid: coarser levels to make instead of copying the source's; None means copying.
-        note: what the log of a destination with versions says.
+        note: with what to commit the version written, of a destination with versions; empty leaves it open.
+        destination_version: the version to write, of a destination that exists; empty means the current one. After one
+            that is committed a new one is opened; servers put in which.
     """
 
     source: str
@@ -144,6 +146,7 @@ class TransferSpec:
     skip_empty: bool = False
     pyramid: PyramidSpec | None = None
     note: str = ""
+    destination_version: str = ""
 
 
 JobSpec = TransferSpec | PyramidJobSpec

@@ -535,7 +535,7 @@ class PyramidJobSpec(_message.Message):
     def __init__(self, volume: _Optional[str] = ..., pyramid: _Optional[_Union[PyramidSpec, _Mapping]] = ...) -> None: ...
 
 class TransferSpec(_message.Message):
-    __slots__ = ("source", "source_version", "destination", "destination_spec", "box", "scale_indices", "channels", "data_type", "destination_start", "voxel_size_nm", "mode", "verification", "skip_empty", "pyramid", "note")
+    __slots__ = ("source", "source_version", "destination", "destination_spec", "box", "scale_indices", "channels", "data_type", "destination_start", "voxel_size_nm", "mode", "verification", "skip_empty", "pyramid", "note", "destination_version")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_VERSION_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
@@ -551,6 +551,7 @@ class TransferSpec(_message.Message):
     SKIP_EMPTY_FIELD_NUMBER: _ClassVar[int]
     PYRAMID_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_VERSION_FIELD_NUMBER: _ClassVar[int]
     source: str
     source_version: str
     destination: str
@@ -566,7 +567,8 @@ class TransferSpec(_message.Message):
     skip_empty: bool
     pyramid: PyramidSpec
     note: str
-    def __init__(self, source: _Optional[str] = ..., source_version: _Optional[str] = ..., destination: _Optional[str] = ..., destination_spec: _Optional[_Union[VolumeSpec, _Mapping]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., scale_indices: _Optional[_Iterable[int]] = ..., channels: _Optional[_Iterable[int]] = ..., data_type: _Optional[_Union[DataType, str]] = ..., destination_start: _Optional[_Union[Vec3, _Mapping]] = ..., voxel_size_nm: _Optional[_Union[VoxelSize, _Mapping]] = ..., mode: _Optional[_Union[TransferMode, str]] = ..., verification: _Optional[_Union[TransferVerification, str]] = ..., skip_empty: bool = ..., pyramid: _Optional[_Union[PyramidSpec, _Mapping]] = ..., note: _Optional[str] = ...) -> None: ...
+    destination_version: str
+    def __init__(self, source: _Optional[str] = ..., source_version: _Optional[str] = ..., destination: _Optional[str] = ..., destination_spec: _Optional[_Union[VolumeSpec, _Mapping]] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., scale_indices: _Optional[_Iterable[int]] = ..., channels: _Optional[_Iterable[int]] = ..., data_type: _Optional[_Union[DataType, str]] = ..., destination_start: _Optional[_Union[Vec3, _Mapping]] = ..., voxel_size_nm: _Optional[_Union[VoxelSize, _Mapping]] = ..., mode: _Optional[_Union[TransferMode, str]] = ..., verification: _Optional[_Union[TransferVerification, str]] = ..., skip_empty: bool = ..., pyramid: _Optional[_Union[PyramidSpec, _Mapping]] = ..., note: _Optional[str] = ..., destination_version: _Optional[str] = ...) -> None: ...
 
 class TransferResult(_message.Message):
     __slots__ = ("destination", "verified_bytes", "checksum", "skipped_block_count", "copied_bytes", "destination_version")

@@ -74,6 +74,7 @@ def transfer_spec_to_proto(spec: TransferSpec) -> pb.TransferSpec:
             skip_empty=spec.skip_empty,
             pyramid=None if spec.pyramid is None else pyramid_spec_to_proto(spec.pyramid),
             note=spec.note,
+            destination_version=spec.destination_version,
         )
     except ValueError as error:  # protobuf's own, of a number beyond its field
         raise InvalidArgument(
@@ -107,6 +108,7 @@ def transfer_spec_from_proto(message: pb.TransferSpec) -> TransferSpec:
         skip_empty=message.skip_empty,
         pyramid=pyramid_spec_from_proto(message.pyramid) if has("pyramid") else None,
         note=message.note,
+        destination_version=message.destination_version,
     )
 
 
