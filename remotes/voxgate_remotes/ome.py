@@ -89,8 +89,8 @@ def parse(attributes: Mapping[str, Any], stated_axes: str | None) -> Multiscale:
         described = first.get("axes") or list(stated_axes or "")
         axes = axes_from_names([_axis_name(axis) for axis in described])
         datasets = first["datasets"]
-        outer = _transforms(first.get("coordinateTransformations"), axes)
-        inner = [_transforms(dataset.get("coordinateTransformations"), axes) for dataset in datasets]
+        outer = transforms(first.get("coordinateTransformations"), axes)
+        inner = [transforms(dataset.get("coordinateTransformations"), axes) for dataset in datasets]
         paths = tuple(str(dataset["path"]) for dataset in datasets)
         nanometres = _nanometres([axis for axis in described if isinstance(axis, dict)], axes)
         channels = channels_of(attributes)
@@ -201,7 +201,7 @@ def _axis_name(axis: Any) -> str:
     return str(axis)
 
 
-def _transforms(listed: Any, axes: str) -> tuple[dict[str, float], dict[str, float], bool]:
+def transforms(listed: Any, axes: str) -> tuple[dict[str, float], dict[str, float], bool]:
     """The scale and translation of a list of transformations, and whether a translation is among them.
 
     Raises:

@@ -36,9 +36,11 @@ from voxgate_remotes.chunk_files import ChunkFiles, passed_as, usual_suffix
 from voxgate_remotes.chunk_layout import ChunkLayout
 from voxgate_remotes.encoded import PassingVolume
 from voxgate_remotes.folders import Folder, required_json
+from voxgate_remotes.known_sizes import bounded_views
 from voxgate_remotes.metadata import is_size
-from voxgate_remotes.precomputed_elsewhere import OpenedElsewhere, far_chunks
+from voxgate_remotes.precomputed_elsewhere import OpenedElsewhere, far_chunks, largest_chunk
 from voxgate_remotes.precomputed_kept import Kept
+from voxgate_remotes.shard_grid import ShardGrid
 from voxgate_remotes.shards import ShardedChunks, open_shards
 from voxgate_remotes.tensorstores import (
     STORE_ERRORS,
@@ -186,7 +188,7 @@ def metadata_files(folder: Path) -> list[Path]:
 
 
 def open_store(folder: Folder, tuning: Tuning) -> OpenedPrecomputed | OpenedElsewhere:
-    """Open and describe the volume in a folder. One that is not on this machine is read through tensorstore alone.
+    """Open and describe the volume in a folder. See `precomputed_elsewhere` for one elsewhere.
 
     Raises:
         MetadataInvalid, UnsupportedFormat, PathRefused, StoreUnavailable.
@@ -217,11 +219,9 @@ def open_store(folder: Folder, tuning: Tuning) -> OpenedPrecomputed | OpenedElse
     )
     kept = Kept(folder, metadata)
     if not chunks:
-        layouts = [
-            None if scale.get("sharding") else _layout(metadata, scale, bounds_of(view), grid)
-            for scale, view, grid in zip(scales, views, grids, strict=True)
-        ]
-        return OpenedElsewhere(info, views, far_chunks(layouts, views, folders), kept)
+        layouts = [_layout(metadata, *each) for each in zip(scales, map(bounds_of, views), grids, strict=True)]
+        views = bounded_views(views, [largest_chunk(layout) for layout in layouts], folder.kvstore(), tuning)
+        return OpenedElsewhere(info, views, far_chunks(layouts, views, folders, tuning), kept)
     stored = tuple(_Stored(of, _encoding(scale)) for of, scale in zip(chunks, scales, strict=True))
     return OpenedPrecomputed(info, views, tuple(chunks), stored, tuning.cache_bytes == 0, kept)
 
@@ -255,7 +255,7 @@ def _chunks_of(
     if sharding := scale.get("sharding"):
         shards = open_shards(where, sharding, tuning.context())
         compressed = sharding.get("data_encoding") == "gzip"
-        return ShardedChunks(shards, compressed, bounds, chunk, origin, voxel_bytes)
+        return ShardedChunks(shards, compressed, ShardGrid(bounds, chunk, origin, voxel_bytes))
     return ChunkFiles(where, _layout(metadata, scale, bounds, grid), usual_suffix(where))
 
 

@@ -11,9 +11,10 @@ from voxgate.model.volumes import OpenOptions, VolumeInfo, Voxels
 from voxgate_remotes.checks import checked_box, checked_write
 from voxgate_remotes.chunk_layout import ChunkLayout
 from voxgate_remotes.far_chunks import FarChunks, SuffixedChunks
+from voxgate_remotes.far_shards import FarShards, far_shards
 from voxgate_remotes.folders import Folder
 from voxgate_remotes.precomputed_kept import Kept
-from voxgate_remotes.tensorstores import WAITING, TensorStoreVolume, View
+from voxgate_remotes.tensorstores import WAITING, TensorStoreVolume, Tuning, View
 
 C = TypeVar("C")
 
@@ -25,14 +26,20 @@ class OpenedElsewhere:
     Attributes:
         info: its description.
         views: of each scale; of unsharded ones, an absent chunk is an error.
-        chunks: of each unsharded scale, what may be stored with a suffix.
+        chunks: of each unsharded scale, what may be stored with a suffix; of a sharded one, its shards, unless the
+            operator has tensorstore keep decoded chunks.
         kept: meshes, skeletons and segment properties.
     """
 
     info: VolumeInfo
     views: tuple[View, ...]
-    chunks: tuple[FarChunks | None, ...]
+    chunks: tuple[FarChunks | FarShards | None, ...]
     kept: Kept
+
+    @property
+    def fetched(self) -> tuple[FarShards | None, ...]:
+        """Of each scale, what tensorstore must not decode as it is stored; None where it may."""
+        return tuple(each if isinstance(each, FarShards) else None for each in self.chunks)
 
     def bind(self, info: VolumeInfo, options: OpenOptions) -> VolumeElsewhere:
         """A volume for one caller."""
@@ -62,7 +69,7 @@ class VolumeElsewhere(TensorStoreVolume):
         """
         checked_write(self._info, box, voxels, scale)
         chunks = self._chunks[scale]
-        if chunks is not None:
+        if isinstance(chunks, FarChunks):
             chunks.refuse_merging(box, self._context)
         super().write(box, voxels, scale=scale)
 
@@ -74,7 +81,7 @@ class VolumeElsewhere(TensorStoreVolume):
         """Whether a stored chunk that overlaps `box` has a compression suffix; see `SuffixedChunks`."""
         checked_box(self._info, box, scale)
         chunks = self._chunks[scale]
-        return chunks is not None and chunks.any_suffixed(box, self._context)
+        return isinstance(chunks, FarChunks) and chunks.any_suffixed(box, self._context)
 
     def capability(self, kind: type[C]) -> C | None:
         """What is kept beside the voxels, SuffixedChunks, and what every volume of tensorstore has."""
@@ -84,10 +91,20 @@ class VolumeElsewhere(TensorStoreVolume):
 
 
 def far_chunks(
-    layouts: Sequence[ChunkLayout | None], views: Sequence[View], folders: Sequence[Folder]
-) -> tuple[FarChunks | None, ...]:
-    """The chunks of each scale; None for a sharded one, which has no layout here, and whose shards have no suffixes."""
+    layouts: Sequence[ChunkLayout], views: Sequence[View], folders: Sequence[Folder], tuning: Tuning
+) -> tuple[FarChunks | FarShards | None, ...]:
+    """The chunks of each scale; None for a sharded one that tensorstore reads, for its cache's sake."""
     return tuple(
-        None if layout is None else FarChunks(layout, view, folder.kvstore())
+        FarChunks(layout, view, folder.kvstore())
+        if not layout.scale.get("sharding")
+        else far_shards(layout, folder.kvstore())
+        if not tuning.cache_bytes
+        else None
         for layout, view, folder in zip(layouts, views, folders, strict=True)
     )
+
+
+def largest_chunk(layout: ChunkLayout) -> int | None:
+    """The most bytes that any object of a scale may have; None for shards."""
+    cell = Box.at(layout.bounds.start, layout.chunk_shape)
+    return None if layout.scale.get("sharding") else layout.stored_limit(cell)

@@ -20,7 +20,7 @@ from voxgate.model.errors import ChunkCorrupt
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.encoded import size_limit
-from voxgate_remotes.file_access import REMEDY, open_chunk, opened_folder, unreadable
+from voxgate_remotes.file_access import REMEDY, open_chunk, opened_folder, too_large, unreadable
 from voxgate_remotes.precomputed_kept.shards import Sharding, Stored
 
 _ENTRY_BYTES, _ROW_BYTES = 16, 24
@@ -57,14 +57,14 @@ class ShardFiles:
         asked: dict[tuple[str, int], list[int]] = defaultdict(list)
         for key in cells:
             asked[self.sharding.place(key)].append(key)
-        limit = min(size_limit(_ROW_BYTES * most_chunks), _HARMLESS_BYTES)
+        limit = index_limit(most_chunks)
         found: dict[int, Stored] = {}
         with opened_folder(self.folder) as folder:
             for (name, minishard), keys in asked.items():
                 context.check()
                 with _opened(folder, name, cells[keys[0]]) as shard:
                     if shard is not None:
-                        rows = self._rows(self._index(shard, minishard, limit), name, keys)
+                        rows = rows_of(self.sharding, self._index(shard, minishard, limit), name, keys)
                         for key, stored in rows.items():
                             shard.check(stored.start, stored.stop, cells[key])
                         found |= rows
@@ -80,7 +80,7 @@ class ShardFiles:
         """
         size = stored.stop - stored.start
         if size > limit:
-            raise ChunkCorrupt(f"the stored chunk with the voxels {where} is larger than any encoding makes it", REMEDY)
+            raise too_large(where)
         if self.sharding.data_is_gzip and _MOST_EXPANSION * size > max(limit, _HARMLESS_BYTES):
             self.read(stored, limit, where)
 
@@ -91,42 +91,68 @@ class ShardFiles:
             ChunkCorrupt: names `where`; StoreUnavailable.
         """
         if stored.stop - stored.start > limit:
-            raise ChunkCorrupt(f"the stored chunk with the voxels {where} is larger than any encoding makes it", REMEDY)
+            raise too_large(where)
         with opened_folder(self.folder) as folder, _opened(folder, stored.name, where) as shard:
             data = None if shard is None else shard.part(stored.start, stored.stop)
         if data is None or not self.sharding.data_is_gzip:
             return data
-        return _gunzipped(data, limit, f"the stored chunk with the voxels {where}")
+        return gunzipped(data, limit, f"the stored chunk with the voxels {where}")
 
     def _index(self, shard: _Shard, minishard: int, limit: int) -> bytes:
         """The index of a minishard, decompressed; empty where there is none."""
-        entry = shard.part(_ENTRY_BYTES * minishard, _ENTRY_BYTES * (minishard + 1))
-        start, stop = (int(number) for number in np.frombuffer(entry, "<u8"))
-        if start == stop:
-            return b""
         what = f"the index of the stored chunk with the voxels {shard.where}"
-        if not 0 < stop - start <= limit:
-            raise ChunkCorrupt(f"{what} states that it has {stop - start} bytes", REMEDY)
-        first = self.sharding.index_bytes
-        index = shard.part(first + start, first + stop)
-        if self.sharding.index_is_gzip:
-            index = _gunzipped(index, limit, what)
-        if len(index) % _ROW_BYTES:
-            raise ChunkCorrupt(f"{what} has no whole number of rows", REMEDY)
-        return index
+        place = index_place(self.sharding, shard.part(*entry_place(minishard)), limit, what)
+        return b"" if place is None else index_of(self.sharding, shard.part(*place), limit, what)
 
-    def _rows(self, index: bytes, name: str, keys: Sequence[int]) -> dict[int, Stored]:
-        """What an index says of chunks."""
-        ids, gaps, sizes = np.frombuffer(index, "<u8").reshape(3, -1)
-        ids = np.cumsum(ids, dtype=np.uint64)
-        # A start that wraps around 2**64 ends up far behind any file, which is noticed when it is read.
-        stops = np.cumsum(gaps + sizes, dtype=np.uint64)
-        (rows,) = np.nonzero(np.isin(ids, np.array(keys, np.uint64)))
-        first = self.sharding.index_bytes
-        return {
-            int(ids[row]): Stored(name, first + int(stops[row]) - int(sizes[row]), first + int(stops[row]))
-            for row in rows[::-1]  # the first of two rows counts
-        }
+
+def index_limit(most_chunks: int) -> int:
+    """The most bytes that an index which can list so many chunks may have."""
+    return min(size_limit(_ROW_BYTES * most_chunks), _HARMLESS_BYTES)
+
+
+def entry_place(minishard: int) -> tuple[int, int]:
+    """Where a shard says where the index of a minishard is: its first byte, and the one after the last."""
+    return _ENTRY_BYTES * minishard, _ENTRY_BYTES * (minishard + 1)
+
+
+def index_place(sharding: Sharding, entry: bytes, limit: int, what: str) -> tuple[int, int] | None:
+    """Where a shard has an index: its first byte, and the one after the last; None where it has none.
+
+    Raises:
+        ChunkCorrupt: when it has more than `limit` bytes, or less than none; names `what` it is.
+    """
+    start, stop = (int(number) for number in np.frombuffer(entry, "<u8"))
+    if start == stop:
+        return None
+    if not 0 < stop - start <= limit:
+        raise ChunkCorrupt(f"{what} states that it has {stop - start} bytes", REMEDY)
+    return sharding.index_bytes + start, sharding.index_bytes + stop
+
+
+def index_of(sharding: Sharding, stored: bytes, limit: int, what: str) -> bytes:
+    """An index, decompressed to at most `limit` bytes.
+
+    Raises:
+        ChunkCorrupt: names `what` it is.
+    """
+    index = gunzipped(stored, limit, what) if sharding.index_is_gzip else stored
+    if len(index) % _ROW_BYTES:
+        raise ChunkCorrupt(f"{what} has no whole number of rows", REMEDY)
+    return index
+
+
+def rows_of(sharding: Sharding, index: bytes, name: str, keys: Sequence[int]) -> dict[int, Stored]:
+    """What the index of a minishard in the shard `name` says of chunks, by key."""
+    ids, gaps, sizes = np.frombuffer(index, "<u8").reshape(3, -1)
+    ids = np.cumsum(ids, dtype=np.uint64)
+    # A start that wraps around 2**64 ends up far behind any file, which is noticed when it is read.
+    stops = np.cumsum(gaps + sizes, dtype=np.uint64)
+    (rows,) = np.nonzero(np.isin(ids, np.array(keys, np.uint64)))
+    first = sharding.index_bytes
+    return {
+        int(ids[row]): Stored(name, first + int(stops[row]) - int(sizes[row]), first + int(stops[row]))
+        for row in rows[::-1]  # the first of two rows counts
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +209,7 @@ def _opened(folder: int | None, name: str, where: object) -> Iterator[_Shard | N
         os.close(file)
 
 
-def _gunzipped(data: bytes, limit: int, what: str) -> bytes:
+def gunzipped(data: bytes, limit: int, what: str) -> bytes:
     """What was compressed with gzip, of at most `limit` bytes.
 
     Raises:

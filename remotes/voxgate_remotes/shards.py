@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from voxgate.model.errors import ChunkCorrupt
-from voxgate.model.geometry import Box, Vec3, grid_cells
+from voxgate.model.geometry import Box
 from voxgate.model.volumes import CallContext, EncodedChunk, Encoding, Voxels
-from voxgate_remotes.encoded import size_limit
 from voxgate_remotes.file_access import REMEDY
 from voxgate_remotes.parallel import share
 from voxgate_remotes.precomputed_kept.shards import parsed_sharding
 from voxgate_remotes.shard_files import ShardFiles
+from voxgate_remotes.shard_grid import ShardGrid
 
 _DECODERS = 4
 
@@ -36,18 +36,12 @@ class ShardedChunks:
     Attributes:
         shards: their files.
         looks_compressed: whether chunks are compressed inside of their shards.
-        bounds: the scale's voxels.
-        chunk_shape: the grid's cell.
-        grid_origin: where the grid starts.
-        voxel_bytes: of one voxel, all channels.
+        grid: what they are.
     """
 
     shards: ShardFiles
     looks_compressed: bool
-    bounds: Box
-    chunk_shape: Vec3
-    grid_origin: Vec3
-    voxel_bytes: int
+    grid: ShardGrid
 
     def any_in(self, box: Box) -> bool:
         """Whether a stored chunk overlaps `box`: each is looked up in its shard's index.
@@ -55,7 +49,7 @@ class ShardedChunks:
         Raises:
             ChunkCorrupt, StoreUnavailable.
         """
-        return bool(self.shards.find(self._by_key(self._cells(box)), self._most_chunks, CallContext()))
+        return bool(self.shards.find(self.grid.cells(box), self.grid.most_chunks, CallContext()))
 
     def check(self, box: Box, time: int, context: CallContext) -> None:  # noqa: ARG002
         """Look at every stored chunk that a read of `box` would decode; satisfies tensorstores.Bounds.
@@ -64,10 +58,10 @@ class ShardedChunks:
             ChunkCorrupt: for one that is, or would become, larger than its voxels.
             StoreUnavailable, Cancelled, DeadlineExceeded.
         """
-        cells = self._by_key(self._cells(box))
-        for key, place in self.shards.find(cells, self._most_chunks, context).items():
+        cells = self.grid.cells(box)
+        for key, place in self.shards.find(cells, self.grid.most_chunks, context).items():
             context.check()
-            self.shards.check(place, self._limit(cells[key]), cells[key])
+            self.shards.check(place, self.grid.limit(cells[key]), cells[key])
 
     def fill(self, box: Box, channels: Sequence[int] | None, out: Voxels, context: CallContext) -> None:
         """Read `box` of raw voxels into `out`, shape (c, z, y, x); `channels` None means all in order.
@@ -77,9 +71,9 @@ class ShardedChunks:
         Raises:
             ChunkCorrupt, StoreUnavailable, Cancelled, DeadlineExceeded.
         """
-        cells = self._by_key(self._cells(box))
-        found = self.shards.find(cells, self._most_chunks, context)
-        count = self.voxel_bytes // out.dtype.itemsize
+        cells = self.grid.cells(box)
+        found = self.shards.find(cells, self.grid.most_chunks, context)
+        count = self.grid.voxel_bytes // out.dtype.itemsize
         wanted = list(range(count)) if channels is None else channels
 
         def work(key: int) -> None:
@@ -88,11 +82,11 @@ class ShardedChunks:
             inside = cell.intersection(box)
             target = out[:, *inside.slices_zyx(box.start)]
             place = found.get(key)
-            data = None if place is None else self.shards.read(place, self._limit(cell), cell)
+            data = None if place is None else self.shards.read(place, self.grid.limit(cell), cell)
             if data is None:
                 target[...] = 0
                 return
-            if len(data) != cell.voxel_count * self.voxel_bytes:
+            if len(data) != cell.voxel_count * self.grid.voxel_bytes:
                 raise ChunkCorrupt(f"the stored chunk with the voxels {cell} has a wrong size", REMEDY)
             voxels: Voxels = np.frombuffer(data, out.dtype).reshape(count, *cell.shape.zyx)
             for index, channel in enumerate(wanted):
@@ -112,54 +106,14 @@ class ShardedChunks:
             ChunkCorrupt, StoreUnavailable, Cancelled, DeadlineExceeded.
         """
         context.check()
-        found = self.shards.find(self._by_key(cells), self._most_chunks, context)
+        found = self.shards.find({self.grid.key(cell): cell for cell in cells}, self.grid.most_chunks, context)
         chunks: list[EncodedChunk | None] = []
         for cell in cells:
             context.check()
-            place = found.get(self._key(cell))
-            data = None if place is None else self.shards.read(place, self._limit(cell), cell)
+            place = found.get(self.grid.key(cell))
+            data = None if place is None else self.shards.read(place, self.grid.limit(cell), cell)
             chunks.append(None if data is None else EncodedChunk(data, encoding, cell))
         return chunks
-
-    @property
-    def _most_chunks(self) -> int:
-        """How many there are in the scale."""
-        triples = zip(self.bounds.shape, self.chunk_shape, strict=True)
-        return Vec3(*(-(-extent // size) for extent, size in triples)).product
-
-    def _limit(self, cell: Box) -> int:
-        return size_limit(cell.voxel_count * self.voxel_bytes)
-
-    def _cells(self, box: Box) -> list[Box]:
-        """The cells that overlap a box, clipped to the bounds."""
-        cells = grid_cells(box, self.chunk_shape, self.grid_origin)
-        return [self._whole(cell) for cell in cells]
-
-    def _whole(self, cell: Box) -> Box:
-        triples = zip(cell.start, self.grid_origin, self.chunk_shape, strict=True)
-        start = Vec3(*((at - origin) // size * size + origin for at, origin, size in triples))
-        return Box.at(start, self.chunk_shape).intersection(self.bounds)
-
-    def _by_key(self, cells: Sequence[Box]) -> dict[int, Box]:
-        return {self._key(cell): cell for cell in cells}
-
-    def _key(self, cell: Box) -> int:
-        """The key of the chunk in which a cell lies."""
-        triples = zip(cell.start, self.grid_origin, self.chunk_shape, strict=True)
-        index = [(start - origin) // size for start, origin, size in triples]
-        return self._morton(index)
-
-    def _morton(self, cell: Sequence[int]) -> int:
-        """The compressed Morton code of a grid cell: bits of x, y, z in turn, each only as far as its axis needs."""
-        shape = self.bounds.shape
-        bits = [(-(-extent // size) - 1).bit_length() for extent, size in zip(shape, self.chunk_shape, strict=True)]
-        code = at = 0
-        for bit in range(max(bits)):
-            for number, width in zip(cell, bits, strict=True):
-                if bit < width:
-                    code |= (number >> bit & 1) << at
-                    at += 1
-        return code
 
 
 def open_shards(folder: Path, sharding: dict[str, Any], context: Any) -> ShardFiles:  # noqa: ARG001

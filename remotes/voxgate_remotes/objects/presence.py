@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import tensorstore as ts
 
 from voxgate.model.geometry import Box, grid_cells
 from voxgate.model.volumes import CallContext, VolumeInfo
-from voxgate_remotes.fetched_chunks import FetchedChunks
 from voxgate_remotes.known_sizes import respelled
 from voxgate_remotes.objects.patience import Patience
 from voxgate_remotes.tensorstores import STORE_ERRORS, View, store_error, wait
@@ -24,6 +23,14 @@ from voxgate_remotes.tensorstores import STORE_ERRORS, View, store_error, wait
 _AT_ONCE = 32
 
 DOING = "looking for stored chunks"
+
+
+class Fetched(Protocol):
+    """The chunks of a scale that tensorstore must not decode as they are stored."""
+
+    def is_absent(self, box: Box, time: int, patience: Callable[[], CallContext]) -> bool:
+        """Whether no stored chunk overlaps `box`, asked with a new `patience` for some chunks at a time."""
+        ...
 
 
 class Presence:
@@ -34,7 +41,7 @@ class Presence:
         views: Sequence[View],
         kvstore: dict[str, Any],
         patience: Patience,
-        fetched: Sequence[FetchedChunks | None] = (),
+        fetched: Sequence[Fetched | None] = (),
     ) -> None:
         """Look into a volume.
 
