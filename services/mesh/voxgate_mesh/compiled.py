@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from voxgate_blocks.compiled import Compiled, compiled
+from voxgate_blocks.compiled import Compiled, compiled, lean
 
-__all__ = ["Compiled", "compiled"]
+__all__ = ["Compiled", "compiled", "lean"]

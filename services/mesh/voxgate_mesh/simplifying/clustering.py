@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voxgate_mesh.compiled import compiled
+from voxgate_mesh.compiled import compiled, lean
 from voxgate_mesh.simplifying.distances import Target, samples, squared_distances, to_triangle
 from voxgate_mesh.simplifying.surface import Array, list_corners
 from voxgate_mesh.simplifying.witnessing import SAFE
@@ -114,7 +114,7 @@ def _settle(places: Array, faces: Array, root: Array, out: Array) -> None:
             _move(quadrics[r], out[r])
 
 
-@compiled
+@lean
 def _move(q: Array, place: Array) -> None:
     """Add the shift that minimises a quadric."""
     e = _FAINT * (q[0] + q[3] + q[5])
@@ -128,7 +128,7 @@ def _move(q: Array, place: Array) -> None:
         place[2] += (m02 * q[6] + m12 * q[7] + m22 * q[8]) / det
 
 
-@compiled
+@lean
 def _mapped(faces: Array, root: Array, out: Array) -> int:
     """Write the triangles between different roots; how many."""
     m = 0
@@ -140,7 +140,7 @@ def _mapped(faces: Array, root: Array, out: Array) -> int:
     return m
 
 
-@compiled
+@lean
 def _astray(
     points: Array, cells: Cells, surface: tuple[Array, Array], corners: tuple[Array, Array], limit: float
 ) -> int:
@@ -182,7 +182,7 @@ def _refine(faces: Array, cells: Cells, turn: int) -> None:
     cells.coarse[:] = 0
 
 
-@compiled
+@lean
 def _mark(faces: Array, owners: Array, squares: Array, limit: float, coarse: Array) -> int:
     """Mark the corners of triangles with a sample beyond the limit; how many samples."""
     astray = 0

@@ -8,7 +8,7 @@ and where its two ends meet; they prove nothing.
 
 from __future__ import annotations
 
-from voxgate_mesh.compiled import compiled
+from voxgate_mesh.compiled import lean
 from voxgate_mesh.simplifying.surface import FREE, FROZEN, MOST_CORNERS, Array, Surface, gather
 from voxgate_mesh.simplifying.witnessing import SAFE, Bench, Edge, Witnesses, is_end, supported, witnessed
 
@@ -18,7 +18,7 @@ _TURN = 0.04
 """Squared cosine of the angle that a triangle may turn at once."""
 
 
-@compiled
+@lean
 def _judge(places: Array, q: Array, held: Array, u: int, v: int, meet: Array) -> float:
     """Find where u and v would best meet; the mean squared distance from there to the planes q around."""
     a, b, c, d, e = q[u, 0] + q[v, 0], q[u, 1] + q[v, 1], q[u, 2] + q[v, 2], q[u, 3] + q[v, 3], q[u, 4] + q[v, 4]
@@ -52,7 +52,7 @@ def _judge(places: Array, q: Array, held: Array, u: int, v: int, meet: Array) ->
     return float(max(cost, 0.0) / weight)
 
 
-@compiled
+@lean
 def _candidates(surface: Surface, u: int, count: int, bench: Bench, limit: float) -> int:
     """Write u's neighbours whose edge is worth a trial, the best first; how many."""
     n = 0
@@ -73,7 +73,7 @@ def _candidates(surface: Surface, u: int, count: int, bench: Bench, limit: float
     return n
 
 
-@compiled
+@lean
 def _has_four(surface: Surface, v: int) -> bool:
     """Whether at least four triangles are left at a vertex."""
     n, c = 0, surface.head[v]
@@ -83,7 +83,7 @@ def _has_four(surface: Surface, v: int) -> bool:
     return n == 4
 
 
-@compiled
+@lean
 def _linked(surface: Surface, edge: Edge, bench: Bench, stamp: int) -> bool:  # noqa: C901  (compiled: calls cost)
     """The link condition (Dey et al. 1999): the ends share two triangles, and no neighbour but these two's tips."""
     faces, mark = surface.faces, surface.mark
@@ -114,7 +114,7 @@ def _linked(surface: Surface, edge: Edge, bench: Bench, stamp: int) -> bool:  # 
     return True
 
 
-@compiled
+@lean
 def _turned(surface: Surface, edge: Edge, bench: Bench) -> bool:
     """Whether a triangle that stays would turn over or become a needle."""
     faces, places, meet = surface.faces, surface.places, bench.meet
@@ -140,7 +140,7 @@ def _turned(surface: Surface, edge: Edge, bench: Bench) -> bool:
     return False
 
 
-@compiled
+@lean
 def _rehome(witnesses: Witnesses, edge: Edge, bench: Bench, points: int) -> None:
     """Give the points their new faces."""
     for i in range(edge.count_u):
@@ -153,7 +153,7 @@ def _rehome(witnesses: Witnesses, edge: Edge, bench: Bench, points: int) -> None
         witnesses.head[f] = bench.points[i]
 
 
-@compiled
+@lean
 def _refresh(surface: Surface, u: int) -> None:
     """Have a vertex and its neighbours tried again."""
     c = surface.head[u]
@@ -164,7 +164,7 @@ def _refresh(surface: Surface, u: int) -> None:
         c = surface.after[c]
 
 
-@compiled
+@lean
 def _merge(surface: Surface, edge: Edge, bench: Bench) -> None:
     """Merge v into u."""
     faces, u, v = surface.faces, edge.u, edge.v
@@ -188,7 +188,7 @@ def _merge(surface: Surface, edge: Edge, bench: Bench) -> None:
         surface.quadrics[u, i] += surface.quadrics[v, i]
 
 
-@compiled
+@lean
 def collapse(surface: Surface, witnesses: Witnesses, bench: Bench, tolerance: float, few: int, state: Array) -> int:
     """Go once through the vertices, collapsing the best edge of each; how many were collapsed.
 

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voxgate_mesh.compiled import compiled
+from voxgate_mesh.compiled import compiled, lean
 from voxgate_mesh.simplifying.surface import Array
 
 _MOST_CUTS = 100
 """Of a triangle's side."""
 
 
-@compiled
+@lean
 def along(  # noqa: PLR0913, PLR0917  (nine numbers stay in registers, an array would not)
     ux: float, uy: float, uz: float, vx: float, vy: float, vz: float, x: float, y: float, z: float
 ) -> float:
@@ -35,7 +35,7 @@ def along(  # noqa: PLR0913, PLR0917  (nine numbers stay in registers, an array 
     return max(min(best, pp - 2 * d1 + aa - 2 * r * dc + r * r * cc), 0.0)
 
 
-@compiled
+@lean
 def to_triangle(places: Array, faces: Array, f: int, x: float, y: float, z: float) -> float:
     """Squared distance from x, y, z to a triangle."""
     a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -45,14 +45,14 @@ def to_triangle(places: Array, faces: Array, f: int, x: float, y: float, z: floa
     return along(ux, uy, uz, vx, vy, vz, x - ox, y - oy, z - oz)
 
 
-@compiled
+@lean
 def _slot(i: int, j: int, k: int, mask: int) -> int:
     h = i * 73856093 ^ j * 19349663 ^ k * 83492791
     h ^= h >> 15
     return h & mask
 
 
-@compiled
+@lean
 def _span(places: Array, faces: Array, f: int, edge: float, span: Array) -> None:
     """Write the first and last cell along each axis that a triangle's box touches."""
     for axis in range(3):
@@ -86,7 +86,7 @@ def _listed(places: Array, faces: Array, edge: float, mask: int) -> tuple[Array,
     return ends, entries
 
 
-@compiled
+@lean
 def _gap(step: int, cell: int, edge: float, x: float) -> float:
     """From x, in `cell`, to the cell `step` further, along one axis."""
     if step > 0:
@@ -138,7 +138,7 @@ def longest_sides(places: Array, faces: Array) -> Array:
     return squares
 
 
-@compiled
+@lean
 def squared_distance(x: float, y: float, z: float, target: Target, enough: float) -> float:
     """Squared distance of a point to the triangles; any that is at most `enough` will do as the nearest."""
     places, faces, ends, entries, edge = target.places, target.faces, target.ends, target.entries, target.edge
@@ -183,7 +183,7 @@ def squared_distances(points: Array, target: Target, enough: float) -> Array:
     return squares
 
 
-@compiled
+@lean
 def cuts_of(side: float, spacing: float) -> int:
     """Into how many parts samples cut the sides of a triangle, given its squared longest one."""
     return int(max(1, min(_MOST_CUTS, np.ceil(np.sqrt(side) / spacing))))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from voxgate_mesh.compiled import compiled
+from voxgate_mesh.compiled import compiled, lean
 
 Array = npt.NDArray[Any]
 
@@ -59,7 +59,7 @@ def surface_of(places: Array, faces: Array) -> Surface:
     return surface
 
 
-@compiled
+@lean
 def list_corners(faces: Array, count: int, head: Array, after: Array) -> None:
     """List the corners at each vertex, of the first `count` faces."""
     head[:] = -1
@@ -69,7 +69,7 @@ def list_corners(faces: Array, count: int, head: Array, after: Array) -> None:
         head[v] = c
 
 
-@compiled
+@lean
 def list_points(owners: Array, head: Array, after: Array) -> None:
     """List the points of each face."""
     for p in range(len(owners)):
@@ -77,7 +77,7 @@ def list_points(owners: Array, head: Array, after: Array) -> None:
         head[owners[p]] = p
 
 
-@compiled
+@lean
 def is_closed(faces: Array) -> bool:
     """Whether directed edges meet their opposites, as far as a sum of hashes shows it (it errs once in 2**64)."""
     total = np.uint64(0)
@@ -88,7 +88,7 @@ def is_closed(faces: Array) -> bool:
     return bool(total == 0)
 
 
-@compiled
+@lean
 def _mixed(x: np.uint64) -> np.uint64:
     """A number's bits, well stirred (the end of splitmix64)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -96,7 +96,7 @@ def _mixed(x: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@compiled
+@lean
 def gather(surface: Surface, v: int, out: Array) -> int:
     """Write the corners at v to `out`, drop those of faces that are gone; how many, -1 for too many."""
     n = 0
@@ -119,7 +119,7 @@ def gather(surface: Surface, v: int, out: Array) -> int:
     return n
 
 
-@compiled
+@lean
 def _kind(surface: Surface, corners: Array, count: int) -> int:  # noqa: C901  (compiled: calls cost)
     """FREE for one closed fan of triangles, FIXED where an edge has one side only, FROZEN for everything else."""
     faces = surface.faces
@@ -168,7 +168,7 @@ def hold(surface: Surface) -> None:
             surface.held[v] = _kind(surface, corners, count)
 
 
-@compiled
+@lean
 def add_planes(surface: Surface, faint: float) -> None:
     """Sum up the planes around each vertex, and faintly the vertex itself, which decides where planes do not."""
     places, faces = surface.places, surface.faces
@@ -200,7 +200,7 @@ def add_planes(surface: Surface, faint: float) -> None:
             q[9] += area * d * d + e * (x * x + y * y + z * z)
 
 
-@compiled
+@lean
 def write_out(surface: Surface, vertices: Array, faces: Array) -> int:
     """Write what is left, vertices in the order in which faces use them; how many vertices."""
     number = surface.mark

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voxgate_mesh.compiled import compiled
+from voxgate_mesh.compiled import lean
 from voxgate_mesh.simplifying.distances import Target, along, cuts_of, squared_distance
 from voxgate_mesh.simplifying.surface import MOST_CORNERS, Array, Surface
 
@@ -79,13 +79,13 @@ def bench_for(witnesses: Witnesses) -> Bench:
     return Bench(*small, *lists, np.empty((most, 6)), np.empty(most, np.int32))
 
 
-@compiled
+@lean
 def is_end(edge: Edge, v: int) -> bool:
     """Whether a vertex is an end of the edge."""
     return bool(v == edge.u or v == edge.v)  # noqa: PLR1714  (numba knows no `in` for numbers of two kinds)
 
 
-@compiled
+@lean
 def spread_fan(surface: Surface, edge: Edge, bench: Bench) -> int:
     """Write the triangles as they would be, seen from where the ends meet; how many."""
     faces, places, meet = surface.faces, surface.places, bench.meet
@@ -104,7 +104,7 @@ def spread_fan(surface: Surface, edge: Edge, bench: Bench) -> int:
     return n
 
 
-@compiled
+@lean
 def _near(fan: Array, spot: Array, count: int, hint: int, limit: float) -> int:
     """The new triangle that a spot (relative to where the ends meet) goes to, from `hint` on; -1 where all are far."""
     x, y, z = spot[0], spot[1], spot[2]
@@ -122,7 +122,7 @@ def _near(fan: Array, spot: Array, count: int, hint: int, limit: float) -> int:
     return at
 
 
-@compiled
+@lean
 def witnessed(surface: Surface, witnesses: Witnesses, edge: Edge, bench: Bench, limit: float) -> int:
     """Find each point of the old triangles a new one; how many points, -1 where one would be too far."""
     faces = surface.faces
@@ -153,7 +153,7 @@ def witnessed(surface: Surface, witnesses: Witnesses, edge: Edge, bench: Bench, 
     return n
 
 
-@compiled
+@lean
 def supported(witnesses: Witnesses, bench: Bench, triangles: int, points: int, limit: float) -> bool:
     """Whether the new triangles are near the original, where they meet and at samples as `samples` takes them.
 
@@ -179,7 +179,7 @@ def supported(witnesses: Witnesses, bench: Bench, triangles: int, points: int, l
     return True
 
 
-@compiled
+@lean
 def _cuts(fan: Array, t: int, spacing: float) -> int:
     """Into how many parts a new triangle's sides are cut."""
     uu, vv, ww = 0.0, 0.0, 0.0
@@ -189,7 +189,7 @@ def _cuts(fan: Array, t: int, spacing: float) -> int:
     return cuts_of(max(uu, vv, ww), spacing)
 
 
-@compiled
+@lean
 def _any_near(witnesses: Witnesses, bench: Bench, spot: Array, points: int, hint: int, limit: float) -> int:
     """A witness within the limit, looked for from `hint` on: its number in `bench.points`, or -1."""
     places, numbers = witnesses.places, bench.points
