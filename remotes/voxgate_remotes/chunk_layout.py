@@ -57,6 +57,11 @@ class ChunkLayout:
         """Whether chunks are voxels as they are, but for a compression suffix."""
         return bool(self.scale["encoding"] == "raw")
 
+    @property
+    def first_cell(self) -> Box:
+        """A whole cell; those at the bounds may be smaller."""
+        return Box.at(self.bounds.start, self.chunk_shape)
+
     def is_whole(self, box: Box) -> bool:
         """Whether a box cuts no chunk."""
         return aligned_outward(box, self.chunk_shape, self.grid_origin).intersection(self.bounds) == box

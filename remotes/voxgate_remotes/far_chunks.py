@@ -2,8 +2,9 @@
 
 tensorstore asks for the chunk NAME, and its transport undoes the Content-Encoding (gzip, br, zstd) that cloud-volume
 uploads with. Someone who copied a folder of cloud-volume's into a bucket, or serves it, has `NAME.gz` instead, or
-another suffix: for tensorstore those chunks are absent. So what is absent is asked for under each suffix, all of them
-at once, before it is background.
+another suffix: for tensorstore those chunks are absent. So what is absent is looked for under each suffix before it is
+background: a bucket lists in one request what its names begin with, a web server is asked for all five at once. Nothing
+that was seen of other chunks can stand for that look: who copied into a bucket may have copied a part.
 
 Where NAME is there, it counts, and suffixes are not looked for: unlike in a folder of this machine, no program reads
 anything else in such stores, and looking would make six requests of each one.
@@ -12,7 +13,7 @@ anything else in such stores, and looking would make six requests of each one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import tensorstore as ts
@@ -21,12 +22,17 @@ from voxgate.model.errors import ChunkCorrupt, ReadOnly
 from voxgate.model.geometry import Box, aligned_outward
 from voxgate.model.volumes import CallContext, Voxels
 from voxgate_remotes.chunk_layout import ChunkLayout
-from voxgate_remotes.file_access import REMEDY
+from voxgate_remotes.file_access import too_large
+from voxgate_remotes.known_sizes import at_most, ignores_ranges, is_shorter
 from voxgate_remotes.raw_chunks import Part
 from voxgate_remotes.suffixes import SUFFIXES, Suffix
 from voxgate_remotes.tensorstores import STORE_ERRORS, View, store_error, wait
 
 _AT_ONCE = 256
+_LISTED = ("gcs", "s3")
+
+Named = tuple[Part, Suffix]
+"""A chunk, and a suffix that it may be there with."""
 
 
 class SuffixedChunks(Protocol):
@@ -49,11 +55,13 @@ class FarChunks:
         layout: what they are.
         view: of the scale, for tensorstore to read; an absent chunk is an error (`fill_missing_data_reads` false).
         kvstore: tensorstore's spec of the scale's folder.
+        context: the ts.Context whose credentials and connections all reads of it share.
     """
 
     layout: ChunkLayout
     view: View
-    kvstore: dict[str, Any]
+    kvstore: dict[str, Any] = field(repr=False)  # it may hold a token
+    context: Any = field(default_factory=ts.Context, repr=False, compare=False)
 
     def fill(self, box: Box, channels: list[int] | None, out: Voxels, context: CallContext) -> None:
         """Read `box` into `out`, an aligned array; `channels` None means all in order.
@@ -118,16 +126,54 @@ class FarChunks:
         if not parts:
             return
         try:
-            store = wait(ts.KvStore.open(self.kvstore), context)
+            spec = at_most(self.kvstore, self.layout.stored_limit(self.layout.first_cell))
+            store = wait(ts.KvStore.open(spec, context=self.context), context)
         except STORE_ERRORS as error:
             raise store_error(error, "looking for chunks with a compression suffix") from error
+        is_bucket = self.kvstore["driver"] in _LISTED
         for some in _batches(parts):
-            asked = [[store.read(f"{part.name}{suffix.ending}") for suffix in SUFFIXES] for part in some]
+            names = [[(part, suffix) for suffix in SUFFIXES] for part in some]
+            if is_bucket:
+                names = self._there(store, self._listed(store, some, context), context)
+            asked = [[(suffix, store.read(f"{part.name}{suffix.ending}")) for part, suffix in each] for each in names]
             try:
                 for part, futures in zip(some, asked, strict=True):
                     yield part, _stored(part, futures, context)
             finally:
-                _give_up(asked)
+                _give_up([[future for _, future in each] for each in asked])
+
+    def _listed(self, store: Any, some: Sequence[Part], context: CallContext) -> list[list[Named]]:
+        """The names that a bucket lists of each chunk; all five of one that it does not list for us."""
+        asked = [store.list(ts.KvStore.KeyRange(f"{part.name}.", f"{part.name}/")) for part in some]
+        found: list[list[Named]] = []
+        try:
+            for part, future in zip(some, asked, strict=True):
+                try:
+                    names = {bytes(key).decode(errors="replace") for key in wait(future, context)}
+                    found.append([(part, each) for each in SUFFIXES if f"{part.name}{each.ending}" in names])
+                except STORE_ERRORS:
+                    found.append([(part, suffix) for suffix in SUFFIXES])
+        finally:
+            _give_up([asked])
+        return found
+
+    def _there(self, store: Any, names: list[list[Named]], context: CallContext) -> list[list[Named]]:
+        """Those names that are there.
+
+        A bucket's objects come whole, so the first byte too many is asked for before.
+
+        Raises:
+            ChunkCorrupt: when one is larger than any encoding makes it.
+        """
+        asked = [[(part, suffix, self._excess(store, part, suffix)) for part, suffix in each] for each in names]
+        try:
+            return [[(part, suffix) for part, suffix, future in each if _fits(part, future, context)] for each in asked]
+        finally:
+            _give_up([[future for _, _, future in each] for each in asked])
+
+    def _excess(self, store: Any, part: Part, suffix: Suffix) -> Any:
+        limit = self.layout.stored_limit(part.cell)
+        return store.read(f"{part.name}{suffix.ending}", byte_range=slice(limit, limit + 1))
 
     def _bare(self, data: bytes, suffix: Suffix, cell: Box) -> bytes:
         """A chunk without its suffix's compression, which a web server may have undone: some take it for its own.
@@ -136,7 +182,7 @@ class FarChunks:
             ChunkCorrupt.
         """
         if len(data) > self.layout.stored_limit(cell):
-            raise ChunkCorrupt(f"the stored chunk with the voxels {cell} is larger than any encoding makes it", REMEDY)
+            raise too_large(cell)
         try:
             return self.layout.undone(data, suffix, cell)
         except ChunkCorrupt:
@@ -157,14 +203,31 @@ def _came(part: Part, futures: list[Any], context: CallContext) -> bool:
     return True
 
 
-def _stored(part: Part, futures: list[Any], context: CallContext) -> tuple[bytes, Suffix] | None:
+def _fits(part: Part, future: Any, context: CallContext) -> bool:
+    """Whether an object is there, asked for the first byte too many.
+
+    Raises:
+        ChunkCorrupt: when it has that one; StoreUnavailable.
+    """
+    try:
+        found = wait(future, context)
+    except STORE_ERRORS as error:
+        if is_shorter(error) or ignores_ranges(error):
+            return True
+        raise store_error(error, f"reading the stored chunk with the voxels {part}") from error
+    if found.state == "value":
+        raise too_large(part)
+    return False
+
+
+def _stored(part: Part, asked: Sequence[tuple[Suffix, Any]], context: CallContext) -> tuple[bytes, Suffix] | None:
     """What is stored of a chunk with a suffix.
 
     Raises:
         ChunkCorrupt: when it is there with several, too.
     """
     found = []
-    for suffix, future in zip(SUFFIXES, futures, strict=True):
+    for suffix, future in asked:
         try:
             answer = wait(future, context)
         except STORE_ERRORS as error:

@@ -59,6 +59,16 @@ class _Piece(NamedTuple):
     asked: Ranges
 
 
+class _Lazy:
+    """A chunk's voxels for a message, made only then: there are many chunks."""
+
+    def __init__(self, make: Callable[[], Box]) -> None:
+        self._make = make
+
+    def __str__(self) -> str:
+        return str(self._make())
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedChunks:
     """The chunks of one scale; satisfies tensorstores.Bounds.
@@ -216,7 +226,7 @@ class FetchedChunks:
     def _check(self, data: bytes, piece: _Piece) -> None:
         if len(data) > self.coded.limit:
             raise too_large(self._cell(piece))
-        check_header(data[: self.coded.size_at + 8], self.coded, self._cell(piece))
+        check_header(data[: self.coded.size_at + 8], self.coded, _Lazy(lambda: self._cell(piece)))
 
     def _asked(self, some: Sequence[_Piece], context: CallContext, *, whole: bool) -> list[Any]:
         """The futures of chunks, in order; of each one the first byte alone where it is not to come whole."""
@@ -239,31 +249,29 @@ class FetchedChunks:
         context: CallContext,
     ) -> list[Any]:
         counts = {axis: shard.extents[axis] // shard.inner.extents[axis] for axis in self.naming.axes}
+        names = [self.naming.name({axis: at // counts[axis] for axis, at in piece.place.items()}) for piece in some]
+        grid_shape = [counts[axis] for axis in shard.axes]
+        opening = {name: self._opened_shard(name, grid_shape, sharding) for name in dict.fromkeys(names)}
+        stores = {name: wait(future, context) for name, future in opening.items()}
         together = ts.Batch()  # each index is read once for all chunks that it lists
-        stores: dict[str, Any] = {}
-        futures = []
         try:
-            for piece in some:
-                name = self.naming.name({axis: at // counts[axis] for axis, at in piece.place.items()})
-                if name not in stores:
-                    spec = self._shard_spec(name, [counts[axis] for axis in shard.axes], sharding)
-                    stores[name] = wait(ts.KvStore.open(spec, context=self.context), context)
-                inside = [piece.place[axis] % counts[axis] for axis in shard.axes]
-                key = struct.pack(f">{len(inside)}I", *inside)
-                futures.append(stores[name].read(key, byte_range=byte_range, batch=together))
+            inside = [[piece.place[axis] % counts[axis] for axis in shard.axes] for piece in some]
+            keys = [struct.pack(f">{len(numbers)}I", *numbers) for numbers in inside]
+            asked = zip(names, keys, strict=True)
+            return [stores[name].read(key, byte_range=byte_range, batch=together) for name, key in asked]
         finally:
             together.submit()
-        return futures
 
-    def _shard_spec(self, name: str, grid_shape: list[int], sharding: dict[str, Any]) -> dict[str, Any]:
-        """Of the chunks in one shard, by the big-endian uint32 numbers of their place in it."""
-        return {
+    def _opened_shard(self, name: str, grid_shape: list[int], sharding: dict[str, Any]) -> Any:
+        """The chunks in one shard, by the big-endian uint32 numbers of their place in it: a future kvstore."""
+        spec = {
             "driver": "zarr3_sharding_indexed",
             "base": {**self.kvstore, "path": f"{self.kvstore['path']}{name}"},
             "grid_shape": grid_shape,
             "index_codecs": sharding["index_codecs"],
             "index_location": sharding.get("index_location", "end"),
         }
+        return ts.KvStore.open(spec, context=self.context)
 
     def _cell(self, piece: _Piece) -> Box:
         """The voxels of a chunk."""

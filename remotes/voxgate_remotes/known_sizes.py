@@ -16,6 +16,8 @@ import tensorstore as ts
 
 from voxgate_remotes.tensorstores import Tuning, View
 
+_NO_RANGES = "was ignored by server"
+
 
 def at_most(kvstore: dict[str, Any], limit: int) -> dict[str, Any]:
     """Tensorstore's spec of a kvstore whose objects are errors where they have more than `limit` bytes, if it can be.
@@ -25,6 +27,16 @@ def at_most(kvstore: dict[str, Any], limit: int) -> dict[str, Any]:
     if kvstore.get("driver") != "http":
         return kvstore
     return {**kvstore, "headers": [*kvstore.get("headers", ()), f"Range: bytes=0-{limit - 1}"]}
+
+
+def ignores_ranges(error: Exception) -> bool:
+    """Whether the server sent a whole object where part of it was asked for."""
+    return _NO_RANGES in str(error)
+
+
+def is_shorter(error: Exception) -> bool:
+    """Whether an object has not the bytes that were asked for."""
+    return str(error).startswith("OUT_OF_RANGE")
 
 
 def bounded_views(

@@ -106,5 +106,4 @@ def far_chunks(
 
 def largest_chunk(layout: ChunkLayout) -> int | None:
     """The most bytes that any object of a scale may have; None for shards."""
-    cell = Box.at(layout.bounds.start, layout.chunk_shape)
-    return None if layout.scale.get("sharding") else layout.stored_limit(cell)
+    return None if layout.scale.get("sharding") else layout.stored_limit(layout.first_cell)

@@ -21,6 +21,7 @@ from voxgate.model.errors import (
     VoxgateError,
 )
 from voxgate_remotes.http.failures import words_of
+from voxgate_remotes.known_sizes import ignores_ranges, is_shorter
 from voxgate_remotes.tensorstores import STORE_ERRORS
 
 _STATUS = re.compile(r"HTTP code (\d{3})|http_response_code='(\d{3})'")
@@ -31,7 +32,6 @@ _URLS = re.compile(r"""["']?\b[a-z0-9]+://[^\s"']+["']?""")
 _ATTEMPTS = re.compile(r"All \d+ retry attempts failed: ")
 _CODE = re.compile(r"([A-Z][A-Za-z]{2,60}): ")
 _CURL = "CURL error "
-_NO_RANGES = "was ignored by server"
 _NO_SUCH_CODING = "Unrecognized content encoding type"
 _PASSING = ("ABORTED", "UNAVAILABLE", "DEADLINE_EXCEEDED")
 _CREDENTIALS = (
@@ -92,16 +92,6 @@ def network_error(error: Exception, doing: str) -> VoxgateError | None:
         passing = _CURL in text or text.partition(":")[0] in _PASSING
         return StoreUnavailable(f"the store cannot be reached ({doing}){said}", "try again later") if passing else None
     return _of_status(status, f"({status}, {doing}){said}", words.partition(":")[0])
-
-
-def ignores_ranges(error: Exception) -> bool:
-    """Whether the server sent a whole object where part of it was asked for."""
-    return _NO_RANGES in str(error)
-
-
-def is_shorter(error: Exception) -> bool:
-    """Whether an object has not the bytes that were asked for."""
-    return str(error).startswith("OUT_OF_RANGE")
 
 
 def _of_status(status: int, what: str, code: str) -> VoxgateError:
