@@ -192,7 +192,15 @@ class SqlJobStore:
     def _insert(self, connection: sa.Connection, request: JobRequest) -> Job:
         now = time_of(self._database.now(connection))
         name = f"jobs/{uuid.uuid4().hex}"
-        job = Job(name, request.owner, request.request_id, request.spec, create_time=now, sequence=1)
+        job = Job(
+            name,
+            request.owner,
+            request.request_id,
+            request.spec,
+            create_time=now,
+            sequence=1,
+            provenance=dict(request.provenance),
+        )
         values = columns_of(job) | {
             "name": name,
             "owner": job.owner,

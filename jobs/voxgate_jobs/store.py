@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from voxgate.model.jobs import Job, JobSpec, JobState
@@ -23,12 +23,14 @@ class JobRequest:
         request_id: the caller's id of the request; unique for each owner.
         asked: the spec as the caller sent it: what a repeat is compared with.
         spec: the spec to run, its version resolved.
+        provenance: what the job's record says of where its voxels come from.
     """
 
     owner: str
     request_id: str
     asked: JobSpec
     spec: JobSpec
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
