@@ -1,6 +1,6 @@
 """Volumes of one small chunk that becomes large, and a process that says what reading them costs.
 
-python -m support.bombs FOLDER...
+python -m support.bombs FOLDER_OR_URI...
 """
 
 from __future__ import annotations
@@ -8,13 +8,16 @@ from __future__ import annotations
 import bz2
 import json
 import lzma
+import os
 import struct
+import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 import numpy as np
 import zstandard
 from numcodecs import Blosc
@@ -22,6 +25,9 @@ from numcodecs import Blosc
 from support.stores import open_at
 from voxgate.model.errors import VoxgateError
 from voxgate.model.geometry import Box, Vec3
+from voxgate.model.volumes import OpenOptions, Volume
+from voxgate_remotes.config import RemoteConfig
+from voxgate_remotes.objects import ObjectsRemote
 
 BOMB_BYTES = 2**26
 ALLOWED_BYTES = 2**24
@@ -120,11 +126,21 @@ def write_sharded(folder: Path, data: bytes, index: bytes, *, gzipped: str) -> N
         "minishard_index_encoding": encodings["index"],
         "data_encoding": encodings["data"],
     }
-    scale = {"key": "1", "size": list(CHUNK), "chunk_sizes": [list(CHUNK)], "voxel_offset": list(START)}
-    scale |= {"resolution": [4, 5, 40], "encoding": "raw", "sharding": sharding}
-    info = {"type": "image", "data_type": "uint8", "num_channels": 1, "scales": [scale]}
     whole = struct.pack("<QQ", len(data), len(data) + len(index)) + data + index
-    _write(folder, "info", {"@type": "neuroglancer_multiscale_volume"} | info, "1/0.shard", whole)
+    _write(folder, "info", _info({"encoding": "raw", "sharding": sharding}), "1/0.shard", whole)
+
+
+def write_precomputed(folder: Path, data: bytes, encoding: str) -> None:
+    """One chunk of precomputed that is a file of its own."""
+    name = "_".join(f"{a}-{b}" for a, b in zip(CELL.start, CELL.stop, strict=True))
+    _write(folder, "info", _info({"encoding": encoding}), f"1/{name}", data)
+
+
+def _info(stated: dict[str, Any]) -> dict[str, Any]:
+    scale = {"key": "1", "size": list(CHUNK), "chunk_sizes": [list(CHUNK)], "voxel_offset": list(START)}
+    scale |= {"resolution": [4, 5, 40], **stated}
+    kind = {"@type": "neuroglancer_multiscale_volume", "type": "image", "data_type": "uint8", "num_channels": 1}
+    return kind | {"scales": [scale]}
 
 
 def _write(folder: Path, name: str, metadata: dict[str, Any], chunk: str, data: bytes) -> None:
@@ -133,10 +149,63 @@ def _write(folder: Path, name: str, metadata: dict[str, Any], chunk: str, data: 
     (folder / chunk).write_bytes(data)
 
 
-def _cost(folder: Path) -> dict[str, Any]:
+BLOSC: dict[str, Any] = {"id": "blosc", "cname": "zstd", "clevel": 5, "shuffle": 0, "blocksize": 0}
+COMPRESSORS: dict[str, Any] = {"raw": None, "blosc": BLOSC, "blosc lz4": BLOSC} | {
+    name: {"id": name, "level": 1} for name in ("zlib", "gzip", "bz2", "zstd")
+}
+COMPRESSIONS: dict[str, Any] = {
+    "blosc": {"type": "blosc", "cname": "zstd", "clevel": 5, "shuffle": 0},
+    "bz2": {"type": "bzip2"},
+}
+
+
+def write(folder: Path, case: str, encoded: dict[str, bytes]) -> None:  # noqa: C901 (one line a case)
+    """A volume of a form and a codec, "zarr2, blosc"."""
+    form, codec = case.split(", ")
+    data, name = encoded.get(codec, b""), codec.split()[0]
+    match form:
+        case "zarr2":
+            write_zarr2(folder, data, COMPRESSORS[codec])
+        case "zarr3":
+            write_zarr3(folder, data, codecs3(name))
+        case "shard":
+            write_zarr3(folder, shard_of(data), sharding(codecs3(name)))
+        case "shard in a shard":
+            write_zarr3(folder, shard_of(shard_of(data)), sharding(sharding(codecs3(name))))
+        case "transposed shard":
+            write_zarr3(folder, shard_of(data), sharding(codecs3(name), [2, 0, 1]))
+        case "blosc and a checksum":
+            checked = data + struct.pack("<I", google_crc32c.value(data))
+            write_zarr3(folder, checked, [*codecs3(name), {"name": "crc32c"}])
+        case "shard that is mostly a hole":
+            write_zarr3(folder, shard_of(data, length=CELL.voxel_count), sharding([{"name": "bytes"}]))
+        case "n5":
+            write_n5(folder, data, COMPRESSIONS.get(codec, {"type": codec}))
+        case "n5 of mode 1":
+            write_n5(folder, data, COMPRESSIONS[codec], mode=1)
+        case "sharded precomputed":
+            index = struct.pack("<QQQ", 0, 0, len(data))
+            write_sharded(folder, data, index, gzipped="data" if codec == "gzip" else "none")
+        case "precomputed":
+            write_precomputed(folder, encoded["raw"], codec)
+        case "index of sharded precomputed":
+            write_sharded(folder, b"", data, gzipped="index" if codec == "gzip" else "none")
+
+
+def _opened(where: str) -> Volume:
+    """A volume in a folder, or elsewhere: "n5" or "precomputed" in its name say what it is; behind "#" an endpoint."""
+    uri, _, name = where.partition("#")[0].rpartition("/")
+    stated = {} if "precomputed" in name else {**STATED, "axes": "xyz" if "n5" in name else "zyx"}
+    if "://" not in where:
+        return open_at(Path(where), **stated)
+    options = {"endpoint": where.partition("#")[2]} if "#" in where else {}
+    config = RemoteConfig(uri=uri, options=options, volumes={name: stated} if stated else {})
+    return ObjectsRemote(config).open((name,), OpenOptions())
+
+
+def _cost(where: str) -> dict[str, Any]:
     """What a read of a volume's one chunk answers, and by how much it raised this process's peak."""
-    axes = "xyz" if (folder / "attributes.json").exists() else "zyx"
-    volume = open_at(folder, **({} if (folder / "info").exists() else {**STATED, "axes": axes}))
+    volume = _opened(where)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     before = _kilobytes("VmRSS")
     told = {}
@@ -147,10 +216,24 @@ def _cost(folder: Path) -> dict[str, Any]:
     return {"grown": (_kilobytes("VmHWM") - before) * 1024, "error": "", "message": "", **told}
 
 
+def costs_of(places: Sequence[str]) -> list[dict[str, Any]]:
+    """What reading each volume costs a process of its own: bytes its peak has "grown", "error" and "message"."""
+    done = subprocess.run(
+        [sys.executable, "-m", "support.bombs", *places],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])},
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
 def _kilobytes(key: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
 
 if __name__ == "__main__":
-    print(json.dumps([_cost(Path(argument)) for argument in sys.argv[1:]]))
+    print(json.dumps([_cost(argument) for argument in sys.argv[1:]]))
