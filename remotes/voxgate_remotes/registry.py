@@ -22,10 +22,20 @@ from voxgate.model.errors import (
 )
 from voxgate.model.metadata import HasKeyValues, KeyValues
 from voxgate.model.names import VolumeName
-from voxgate.model.remotes import CallerBound, Deletable, Remote, RemoteEntry, ResolvedUri, VolumeEntry
+from voxgate.model.remotes import (
+    CallerBound,
+    CoarserScale,
+    Deletable,
+    Remote,
+    RemoteEntry,
+    ResolvedUri,
+    TakesScales,
+    VolumeEntry,
+)
 from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeSpec
 from voxgate_remotes.config import RemoteConfig, RemotesConfig, caller_uri, nearest
 from voxgate_remotes.derived import DerivedInfos
+from voxgate_remotes.places import overlap, place_of
 from voxgate_remotes.policy import DescribedVolume, GovernedRemote
 from voxgate_remotes.suggestions import shown_uri, suggestion
 
@@ -100,6 +110,24 @@ class Registry:
         parsed = VolumeName.parse(name)
         return self._named(self._remote(parsed.remote).create(parsed.segments, spec), parsed)
 
+    def add_scales(self, name: str, first: int, coarser: Sequence[CoarserScale]) -> None:
+        """Add empty levels to a volume by its full name.
+
+        Raises:
+            MalformedName, UnknownRemote, and whatever `TakesScales.add_scales` raises.
+            MissingCapability: where the store's volumes keep the levels that they were created with.
+            ReadOnly: unless the operator allows it.
+        """
+        parsed = VolumeName.parse(name)
+        takes = self._remote(parsed.remote).capability(TakesScales)
+        if takes is None:
+            raise MissingCapability(
+                f"volumes of the remote {parsed.remote!r} keep the levels that they were created with",
+                "transfer the volume, with a pyramid, to a remote of files, of a bucket or of memory",
+                details={"capability": TakesScales.__name__},
+            )
+        takes.add_scales(parsed.segments, first, coarser)
+
     def delete(self, name: str) -> None:
         """Delete a volume by its full name, for good.
 
@@ -157,6 +185,20 @@ class Registry:
     def remotes(self) -> tuple[RemoteEntry, ...]:
         """What each remote is and allows, sorted by name."""
         return tuple(self._entry(name) for name in self.names)
+
+    def overlapping(self, one: str, other: str) -> bool:
+        """Whether two volumes are known to be the same, or one inside of the other, whatever their remotes are called.
+
+        Raises:
+            MalformedName.
+        """
+        names = [VolumeName.parse(name) for name in (one, other)]
+        configs = [self._configs.get(name.remote) for name in names]
+        places = [
+            None if config is None else place_of(config, name.segments)
+            for config, name in zip(configs, names, strict=True)
+        ]
+        return overlap(places[0], places[1])
 
     def _entry(self, name: str) -> RemoteEntry:
         config = self._configs.get(name)

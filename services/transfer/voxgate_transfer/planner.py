@@ -7,7 +7,9 @@ both grids, which can be enormous.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,10 +23,17 @@ DEFAULT_TASK_BYTES = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One block of a transfer: whole destination granules of one scale, clipped to its bounds."""
+    """One block of a transfer: whole destination granules of one scale, clipped to what is copied.
+
+    Attributes:
+        scale: index of the scale in the destination.
+        box: the voxels, global coordinates of the destination.
+        source_scale: index of the scale in what is read, which has the same voxels at the same place.
+    """
 
     scale: int
     box: Box
+    source_scale: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +41,15 @@ class ScalePlan:
     """The tasks of one scale: a grid of boxes, x fastest, then y, z.
 
     Attributes:
-        scale: index of the scale.
+        scale: index of the scale in the destination.
+        source_scale: index of the scale in what is read.
         bounds: the voxels to copy.
         start: the first voxel of the first whole granule; the grid of tasks starts there.
         task_shape: whole granules of the destination on each axis, in voxels.
     """
 
     scale: int
+    source_scale: int
     bounds: Box
     start: Vec3
     task_shape: Vec3
@@ -60,7 +71,7 @@ class ScalePlan:
         z, y = divmod(rest, self.counts.y)
         steps = zip(self.start, (x, y, z), self.task_shape, strict=True)
         corner = Vec3(*(start + step * extent for start, step, extent in steps))
-        return Task(self.scale, Box.at(corner, self.task_shape).intersection(self.bounds))
+        return Task(self.scale, Box.at(corner, self.task_shape).intersection(self.bounds), self.source_scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,15 @@ class TransferPlan:
     def task_count(self) -> int:
         """The number of tasks."""
         return sum(plan.task_count for plan in self.scales)
+
+    @property
+    def digest(self) -> str:
+        """Tells this numbering of tasks from any other: a SHA-256 of where they lie, lower-case hex."""
+        numbers = [
+            [plan.scale, plan.source_scale, *map(list, (*_ends(plan.bounds), plan.start, plan.task_shape))]
+            for plan in self.scales
+        ]
+        return hashlib.sha256(json.dumps([self.voxel_bytes, numbers]).encode()).hexdigest()
 
     @property
     def total_bytes(self) -> int:
@@ -102,29 +122,44 @@ class TransferPlan:
         return (plan.task(index) for plan in self.scales for index in range(plan.task_count))
 
 
-def plan_transfer(source: VolumeInfo, destination: VolumeInfo, *, task_bytes: int = DEFAULT_TASK_BYTES) -> TransferPlan:
-    """Plan the copy of every scale of `source` into `destination`, whose scales have the same bounds.
+def plan_transfer(
+    source: VolumeInfo,
+    destination: VolumeInfo,
+    *,
+    targets: Sequence[int] | None = None,
+    task_bytes: int = DEFAULT_TASK_BYTES,
+) -> TransferPlan:
+    """Plan the copy of every scale of `source` into `destination`, whose scales have at least the same bounds.
 
     Args:
-        source: what is read.
+        source: what is read, of the destination's type.
         destination: what is written; its granules and grid decide the tasks.
+        targets: of each scale of `source`, its index in the destination; None means the same.
         task_bytes: voxel bytes a task may have; one granule that is larger is a task all the same.
     """
-    voxel_bytes = source.dtype.itemsize * source.channel_count
-    pairs = enumerate(zip(source.scales, destination.scales, strict=True))
-    scales = tuple(_plan_scale(index, read, write, task_bytes // voxel_bytes) for index, (read, write) in pairs)
-    return TransferPlan(scales, voxel_bytes)
+    voxel_bytes = destination.dtype.itemsize * source.channel_count
+    numbers = range(len(source.scales)) if targets is None else targets
+    scales = []
+    for index, (read, target) in enumerate(zip(source.scales, numbers, strict=True)):
+        written = destination.scales[target]
+        shape = _task_shape(read, written, task_bytes // voxel_bytes)
+        whole = aligned_outward(read.bounds, written.write_granule_shape, written.grid_origin)
+        scales.append(ScalePlan(target, index, read.bounds, whole.start, shape))
+    return TransferPlan(tuple(scales), voxel_bytes)
 
 
-def _plan_scale(index: int, source: Scale, destination: Scale, voxel_budget: int) -> ScalePlan:
+def _ends(box: Box) -> tuple[Vec3, Vec3]:
+    return box.start, box.stop
+
+
+def _task_shape(source: Scale, destination: Scale, voxel_budget: int) -> Vec3:
     bounds, granule = source.bounds, destination.write_granule_shape
     whole = aligned_outward(bounds, granule, destination.grid_origin)
     most = voxel_budget // granule.product
     chunks, offset = source.stored_chunk_shape, whole.start - source.grid_origin
     axes = [_candidates(_Axis(*numbers), most) for numbers in zip(granule, whole.shape, chunks, offset, strict=True)]
     multiples = min(itertools.product(*axes), key=lambda choice: _cost(choice, granule, most))
-    shape = Vec3(*(choice.multiple * extent for choice, extent in zip(multiples, granule, strict=True)))
-    return ScalePlan(index, bounds, whole.start, shape)
+    return Vec3(*(choice.multiple * extent for choice, extent in zip(multiples, granule, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

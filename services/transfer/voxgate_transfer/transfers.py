@@ -2,74 +2,105 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Protocol
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 
-from voxgate.model.errors import AlreadyExists, UnknownVolume, UnsupportedFormat
+from voxgate.model.errors import InvalidArgument, Unimplemented
+from voxgate.model.geometry import Box
 from voxgate.model.jobs import Job, TransferResult, TransferSpec
 from voxgate.model.names import VolumeName
-from voxgate.model.volumes import (
-    CallContext,
-    OpenOptions,
-    Volume,
-    VolumeInfo,
-    VolumeSpec,
-)
+from voxgate.model.provenance import KeepsProvenance, Provenance
+from voxgate.model.versions import Versioned
+from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeInfo
+from voxgate_jobs.documents import spec_to_document, to_text
+from voxgate_jobs.ledger import LedgerTotals
 from voxgate_jobs.store import JobRequest, JobStore
 from voxgate_jobs.work import BlockResult, Engine, Patience
-from voxgate_transfer.copying import copy_task, writer_of
+from voxgate_transfer.copying import copy_task, rules_of, writer_of
+from voxgate_transfer.destinations import Destination, Stores, prepared
 from voxgate_transfer.locks import NamedLocks
+from voxgate_transfer.mapping import MappedVolume, mapped
 from voxgate_transfer.planner import DEFAULT_TASK_BYTES, TransferPlan, plan_transfer
-from voxgate_transfer.specs import (
-    check_destination,
-    check_names,
-    check_source,
-    completed_spec,
-    destination_spec,
-    unsharded,
-)
+from voxgate_transfer.specs import check_destination, check_names, check_source
+
+METHOD = "voxgate transfer"
 
 
-class Stores(Protocol):
-    """What a transfer needs of the registry of remotes."""
-
-    def open(self, name: str, options: OpenOptions) -> Volume:
-        """Open a volume by its name, "remote/path"."""
-        ...
-
-    def create(self, name: str, spec: VolumeSpec) -> Volume:
-        """Create a volume."""
-        ...
-
-
+@dataclass(frozen=True, slots=True)
 class TransferWork:
-    """The open work of one transfer: numbered tasks between two open volumes."""
+    """The open work of one transfer: numbered tasks between two open volumes.
 
-    phase = "copying"
+    Attributes:
+        spec: what is done.
+        source: what is read, as the destination is to see it.
+        destination: what is written.
+        plan: which task is where.
+    """
 
-    def __init__(self, name: str, source: Volume, destination: Volume, plan: TransferPlan) -> None:
-        self._name = name
-        self._source = source
-        self._destination = destination
-        self._plan = plan
+    spec: TransferSpec
+    source: Volume
+    destination: Volume
+    plan: TransferPlan
+
+    @property
+    def phase(self) -> str:
+        """What is being done."""
+        return "copying"
 
     @property
     def block_count(self) -> int:
         """The number of tasks."""
-        return self._plan.task_count
+        return self.plan.task_count
 
     @property
     def total_bytes(self) -> int:
-        """Voxel bytes of all scales."""
-        return self._plan.total_bytes
+        """Voxel bytes of all scales, as the destination is to hold them."""
+        return self.plan.total_bytes
+
+    @property
+    def digest(self) -> str:
+        """Tells this numbering of tasks from any other."""
+        return self.plan.digest
+
+    @property
+    def stage_starts(self) -> Sequence[int]:
+        """None: tasks of every scale run in any order."""
+        return ()
 
     def run_block(self, index: int) -> BlockResult:
         """Copy one task and prove that it arrived; see `voxgate_transfer.copying.copy_task`."""
-        return copy_task(self._source, self._destination, self._plan.task(index))
+        return copy_task(self.source, self.destination, self.plan.task(index), rules_of(self.spec, index))
 
-    def result(self, byte_count: int, checksum: str) -> TransferResult:
-        """What the transfer produced."""
-        return TransferResult(self._name, byte_count, checksum)
+    def flush(self) -> None:
+        """Nothing is left to do: adapters answer a write when it is durable."""
+
+    def box_of(self, index: int) -> tuple[int, Box]:
+        """Scale and box of a task, global coordinates of the destination."""
+        task = self.plan.task(index)
+        return task.scale, task.box
+
+    def finish(self, totals: LedgerTotals, checksum: str) -> TransferResult:
+        """Say beside the product where it came from, commit its version where a note asks for it, and what was done.
+
+        A version that is committed already is left as it is: that is what an interrupted finish did last.
+        """
+        if not self.destination.info.immutable:
+            keeper = self.destination.capability(KeepsProvenance)
+            if keeper is not None:
+                keeper.keep_provenance(_provenance(self.spec, checksum))
+        versions = self.destination.capability(Versioned)
+        if self.spec.note and versions is not None:
+            versions.commit(self.spec.note)
+        return TransferResult(
+            destination=self.spec.destination,
+            verified_bytes=totals.verified_bytes,
+            checksum=checksum,
+            skipped_block_count=totals.skipped_block_count,
+            copied_bytes=totals.copied_bytes,
+            destination_version=self.spec.destination_version,
+        )
 
 
 def open_transfer(
@@ -79,7 +110,7 @@ def open_transfer(
 
     Args:
         stores: where they are.
-        spec: which; its version is resolved and its destination exists.
+        spec: which; its versions are resolved and its destination exists.
         patience: when to stop reading, and when to stop writing.
         task_bytes: voxel bytes of a task.
 
@@ -87,12 +118,13 @@ def open_transfer(
         VoxgateError: whatever opening raises; ReadOnly, DataTypeMismatch, FailedPrecondition when they do not fit.
     """
     source = stores.open(spec.source, OpenOptions(version=spec.source_version, context=patience.reading))
-    destination = stores.open(spec.destination, OpenOptions(context=patience.writing))
+    destination = stores.open(spec.destination, OpenOptions(version=spec.destination_version, context=patience.writing))
     check_source(source.info)
-    check_destination(source.info, destination.info)
+    copied = MappedVolume(source, mapped(source.info, spec))
+    targets = check_destination(copied.info, destination.info)
     writer_of(destination)
-    plan = plan_transfer(source.info, destination.info, task_bytes=task_bytes)
-    return TransferWork(spec.destination, source, destination, plan)
+    plan = plan_transfer(copied.info, destination.info, targets=targets, task_bytes=task_bytes)
+    return TransferWork(spec, copied, destination, plan)
 
 
 class Transfers:
@@ -123,13 +155,19 @@ class Transfers:
 
         Raises:
             RequestIdReused: when the id was used for something else.
-            AlreadyExists: when there is a volume of the destination's name.
-            MalformedName, InvalidArgument, DataTypeMismatch, UnsupportedFormat, MissingCapability: for a bad request.
+            AlreadyExists: when there is a volume of the destination's name, and the mode does not say what then.
+            MalformedName, InvalidArgument, DataTypeMismatch, OutOfBounds, UnsupportedFormat, MissingCapability,
+            FailedPrecondition: for a bad request.
             ServerBusy: when too many jobs wait.
             VoxgateError: whatever opening the source or creating the destination raises.
         """
         source, destination = VolumeName.parse(asked.source), VolumeName.parse(asked.destination)
         check_names(source, destination)
+        if self._stores.overlapping(asked.source, asked.destination):
+            raise InvalidArgument(
+                f'"{destination}" is the same place as "{source}", or one lies inside of the other',
+                "name a volume of its own as the destination",
+            )
         # Two calls for one destination would both find it absent, and both write it; the request's lock comes first
         # in every thread, so that no two wait for each other.
         request = (owner, request_id)
@@ -138,37 +176,48 @@ class Transfers:
             if known is not None:
                 return known
             self._engine.check_room()
-            info = self._open_source(asked, context)
-            self._refuse_existing(destination, context)
-            check_destination(info, self._create(asked, info).info)
-            spec = replace(asked, source_version=info.resolved_version)
-            job = self._jobs.create(JobRequest(owner, request_id, asked, spec))
+            info = self._source(asked, context)
+            target = prepared(self._stores, asked, mapped(info, asked).info, context)
+            spec = replace(asked, source_version=info.resolved_version, destination_version=target.version)
+            job = self._jobs.create(JobRequest(owner, request_id, asked, spec, _origin(spec, info, target)))
             self._engine.submit(job.name)
         return self._jobs.get(job.name)
 
-    def _open_source(self, asked: TransferSpec, context: CallContext) -> VolumeInfo:
+    def _source(self, asked: TransferSpec, context: CallContext) -> VolumeInfo:
+        if asked.pyramid is not None:
+            raise Unimplemented("this server makes no coarser levels during a transfer", "copy those of the source")
         options = OpenOptions(version=asked.source_version, context=context)
         info = self._stores.open(asked.source, options).info
         check_source(info)
         return info
 
-    def _refuse_existing(self, destination: VolumeName, context: CallContext) -> None:
-        """A volume of this name is never written into, even one that an equal spec would have created."""
-        try:
-            self._stores.open(str(destination), OpenOptions(context=context))
-        except UnknownVolume:
-            return
-        raise AlreadyExists(
-            f'there is a volume "{destination}" already',
-            "choose another destination, or delete that volume first",
-            details={"name": str(destination)},
-        )
 
-    def _create(self, asked: TransferSpec, info: VolumeInfo) -> Volume:
-        if asked.destination_spec is not None:
-            return self._stores.create(asked.destination, completed_spec(asked.destination_spec, info))
-        sharded = destination_spec(info)
-        try:
-            return self._stores.create(asked.destination, sharded)
-        except UnsupportedFormat:  # a remote whose default format has no shards
-            return self._stores.create(asked.destination, unsharded(sharded))
+def _software() -> str:
+    return f"voxgate {version('voxgate')}"
+
+
+def _origin(spec: TransferSpec, source: VolumeInfo, target: Destination) -> dict[str, str]:
+    """What the record of a job says of where its voxels come from."""
+    return {
+        "method": METHOD,
+        "source": spec.source,
+        "source_version": spec.source_version,
+        "source_format": source.format,
+        "destination": spec.destination,
+        "destination_version": spec.destination_version,
+        "destination_format": target.info.format,
+        "parameters": to_text(spec_to_document(spec)["spec"]),
+        "software": _software(),
+    }
+
+
+def _provenance(spec: TransferSpec, checksum: str) -> Provenance:
+    name = f"{spec.source}@{spec.source_version}" if spec.source_version else spec.source
+    return Provenance(
+        method=METHOD,
+        sources=(name,),
+        parameters=to_text(spec_to_document(spec)["spec"]),
+        software=_software(),
+        checksum=checksum,
+        finished=datetime.datetime.now(datetime.UTC),
+    )

@@ -18,7 +18,7 @@ from voxgate_transfer import copying
 from voxgate_transfer.copying import copy_task
 from voxgate_transfer.planner import Task, plan_transfer
 
-TASK = Task(1, Box.of(x=(-12, 14), y=(20, 38), z=(-7, 13)))
+TASK = Task(1, Box.of(x=(-12, 14), y=(20, 38), z=(-7, 13)), 1)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_nan_equals_itself_and_negative_zero_does_not_equal_zero():
     voxels = np.full((2, *box.shape.zyx), np.nan, "<f4")
     voxels[1, 1, 2, 4] = -0.0
     source.write(box, voxels)
-    copy_task(source, destination, Task(0, box))
+    copy_task(source, destination, Task(0, box, 0))
     assert destination.read(box).tobytes() == voxels.tobytes()
 
     class Rounding(Door):
@@ -105,7 +105,7 @@ def test_nan_equals_itself_and_negative_zero_does_not_equal_zero():
             return super().read(box, scale=scale, channels=channels, out=out) + np.float32(0)  # -0.0 + 0.0 is 0.0
 
     with pytest.raises(VerificationFailed):
-        copy_task(source, Rounding(destination, DoorState()), Task(0, box))
+        copy_task(source, Rounding(destination, DoorState()), Task(0, box, 0))
 
 
 def test_a_destination_without_the_power_to_be_written_is_refused(source, destination):

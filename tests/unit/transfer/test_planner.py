@@ -127,7 +127,7 @@ def test_axes_are_not_mixed_up():
     source, destination = volume(scale(bounds, Vec3(50, 30, 5))), volume(scale(bounds, Vec3(50, 10, 5)))
     plan = plan_transfer(source, destination, task_bytes=50 * 10 * 5 * 8)
     assert list(plan) == [
-        Task(0, Box.of(x=(x, x + 50), y=(y, y + 10), z=(7, 12))) for y in (100, 110, 120) for x in (-10, 40)
+        Task(0, Box.of(x=(x, x + 50), y=(y, y + 10), z=(7, 12)), 0) for y in (100, 110, 120) for x in (-10, 40)
     ]
 
 

@@ -1,0 +1,121 @@
+"""The destination of a transfer: found or created, checked, and at a version that takes writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from voxgate.model.errors import AlreadyExists, InvalidArgument, MissingCapability, UnknownVolume, UnsupportedFormat
+from voxgate.model.jobs import TransferMode, TransferSpec
+from voxgate.model.versions import Versioned
+from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeInfo, VolumeSpec
+from voxgate_transfer.specs import check_destination, completed_spec, possible_specs
+
+
+class Stores(Protocol):
+    """What a transfer needs of the registry of remotes."""
+
+    def open(self, name: str, options: OpenOptions) -> Volume:
+        """Open a volume by its name, "remote/path"."""
+        ...
+
+    def create(self, name: str, spec: VolumeSpec) -> Volume:
+        """Create a volume."""
+        ...
+
+    def overlapping(self, one: str, other: str) -> bool:
+        """Whether two volumes are known to be the same, or one inside of the other."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A destination that takes the copy.
+
+    Attributes:
+        info: its description.
+        targets: of each scale of the copy, its index in the destination.
+        version: the version to write; empty where the store has none.
+    """
+
+    info: VolumeInfo
+    targets: tuple[int, ...]
+    version: str
+
+
+def prepared(stores: Stores, spec: TransferSpec, copied: VolumeInfo, context: CallContext) -> Destination:
+    """Find the destination, or create it; open a version after one that is committed.
+
+    What can be refused is refused before anything is created or opened.
+
+    Args:
+        stores: where it is.
+        spec: what the caller asked for.
+        copied: the source as the destination is to see it.
+        context: the caller's patience.
+
+    Raises:
+        AlreadyExists: where the mode does not allow that, or what is there is not what the spec would create.
+        InvalidArgument, MissingCapability: for a version or a note that the destination has no place for.
+        VoxgateError: whatever creating or opening raises, and `check_destination`.
+    """
+    stated = None if spec.destination_spec is None else completed_spec(spec.destination_spec, copied)
+    there = _existing(stores, spec, context)
+    if there is None:
+        if spec.destination_version:
+            raise InvalidArgument(
+                "a destination that does not exist has no versions",
+                "leave the destination's version out: the volume is created at its store's current one",
+                details={"field": "spec.destination_version"},
+            )
+        volume = _created(stores, spec.destination, stated, copied)
+    elif spec.mode is TransferMode.FAIL_IF_EXISTS:
+        raise AlreadyExists(
+            f'there is a volume "{spec.destination}" already',
+            "choose another destination, delete that volume first, or say that it is to be overwritten or updated",
+            details={"name": spec.destination},
+        )
+    else:
+        # An equal spec is answered with what is there; any other is refused, not passed over.
+        volume = there if stated is None else stores.create(spec.destination, stated)
+        volume = _opened(stores, spec, copied, there if spec.destination_version else volume, context)
+    versions = volume.capability(Versioned)
+    if spec.note and versions is None:
+        raise MissingCapability(
+            "the destination has no versions that a note could be kept with",
+            "leave the note out",
+            details={"capability": "VERSIONS", "field": "spec.note"},
+        )
+    targets = check_destination(copied, volume.info)
+    return Destination(volume.info, targets, "" if versions is None else volume.info.resolved_version)
+
+
+def _existing(stores: Stores, spec: TransferSpec, context: CallContext) -> Volume | None:
+    try:
+        return stores.open(spec.destination, OpenOptions(version=spec.destination_version, context=context))
+    except UnknownVolume:
+        return None
+
+
+def _created(stores: Stores, name: str, stated: VolumeSpec | None, copied: VolumeInfo) -> Volume:
+    if stated is not None:
+        return stores.create(name, stated)
+    refused: UnsupportedFormat | None = None
+    for possible in possible_specs(copied):
+        try:
+            return stores.create(name, possible)
+        except UnsupportedFormat as error:
+            refused = error
+    raise refused or UnsupportedFormat("nothing like the source can be created there")
+
+
+def _opened(stores: Stores, spec: TransferSpec, copied: VolumeInfo, volume: Volume, context: CallContext) -> Volume:
+    """The destination at a version that is not committed: a new one after it, where it is."""
+    info, versions = volume.info, volume.capability(Versioned)
+    if not info.immutable or versions is None:
+        return volume
+    open_scales = tuple(replace(scale, writable=True) for scale in info.scales)
+    check_destination(copied, replace(info, immutable=False, scales=open_scales))
+    note = spec.note or f"for a transfer from {spec.source}"
+    version = versions.new_version(note).version
+    return stores.open(spec.destination, OpenOptions(version=version, context=context))
