@@ -1,272 +1,204 @@
-"""The engine of one machine: jobs on threads, block by block, within a bounded window."""
+"""The coordinator: takes jobs up, keeps its leases on them, and lets them go.
+
+Any number of coordinators share a store, in any number of processes. A job that nobody runs is taken up by whoever
+looks first: one that is new, and one whose coordinator died or was told to stop.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import functools
-import hashlib
 import logging
+import os
+import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+import uuid
+from collections.abc import Callable
 
-from voxgate.model.errors import Cancelled, ServerBusy, Unavailable
-from voxgate.model.jobs import Job, JobError, JobProgress, JobState, TransferResult
-from voxgate_jobs.failures import job_error
-from voxgate_jobs.store import JobStore
-from voxgate_jobs.work import BlockResult, OpenWork, Patience, Work
+from voxgate.model.errors import ServerBusy, Unavailable, UnknownJob
+from voxgate.model.jobs import Job, JobState
+from voxgate_jobs import records
+from voxgate_jobs.leases import LeaseLost
+from voxgate_jobs.runs import Run, Tools
 
 _LOG = logging.getLogger(__name__)
-_SLICE_S = 0.1
-"""How long a job sleeps on its oldest block before it looks whether it was cancelled or another block failed."""
+_RENEWALS = 5
+"""How often a lease is renewed before it would end: a database may be away for most of that time."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How a block is tried again when its store or server says that trying again may help.
-
-    Attributes:
-        attempts: tries in all, at least 1.
-        first_delay_s: seconds before the second try; doubled before each further one.
-        longest_delay_s: a store that asks for more patience than this does not get it.
-    """
-
-    attempts: int = 5
-    first_delay_s: float = 0.25
-    longest_delay_s: float = 10.0
-
-    def delays(self) -> Iterator[float]:
-        """Seconds to wait after the first, second … failed try; ends where no try is left."""
-        for attempt in range(self.attempts - 1):
-            yield min(self.first_delay_s * 2**attempt, self.longest_delay_s)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """How much a ThreadEngine does at once.
-
-    Attributes:
-        worker_count: blocks run at once, over all jobs.
-        window: how far a job may run ahead of its oldest unfinished block: what a restart would have to redo.
-        running_count: jobs that run at once; the others wait.
-        waiting_count: jobs that may wait; more are refused.
-        progress_interval_s: a record's progress changes at most this often.
-    """
-
-    worker_count: int = 2
-    window: int = 8
-    running_count: int = 4
-    waiting_count: int = 64
-    progress_interval_s: float = 0.25
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-
-
-@dataclass(slots=True)
-class _Run:
-    """One submitted job. Only its own thread counts; `recorded` is when the record last said so."""
-
-    name: str
-    patience: Patience = field(default_factory=Patience)
-    progress: JobProgress = field(default_factory=JobProgress)
-    done: threading.Event = field(default_factory=threading.Event)
-    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-    recorded: float = 0.0
-
-    def count(self, result: BlockResult) -> None:
-        """Add one finished block; called in the order of the plan."""
-        self.digest.update(result.checksum)
-        done_bytes = self.progress.done_bytes + result.byte_count
-        self.progress = replace(
-            self.progress, done_bytes=done_bytes, done_block_count=self.progress.done_block_count + 1
-        )
-
-
-class ThreadEngine:
-    """An Engine on the threads of this process.
+class Coordinator:
+    """An Engine over a store that others may share.
 
     Args:
-        store: where the records are.
-        open_work: opens a job's stores when its turn comes.
-        settings: how much at once.
+        tools: the store and its ledger, what opens work, and where it runs. The executor is closed with the engine.
+        takes_up: whether it runs jobs; one that does not only records wishes, for those that do.
     """
 
-    def __init__(self, store: JobStore, open_work: OpenWork, settings: EngineSettings | None = None) -> None:
-        self._store = store
-        self._open_work = open_work
-        self._settings = settings or EngineSettings()
-        self._jobs = ThreadPoolExecutor(self._settings.running_count, thread_name_prefix="voxgate-job")
-        self._blocks = ThreadPoolExecutor(self._settings.worker_count, thread_name_prefix="voxgate-block")
+    def __init__(self, tools: Tools, *, takes_up: bool = True) -> None:
+        self._tools = tools
+        self._store = tools.store
+        self._settings = tools.settings
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._lock = threading.Lock()
-        self._runs: dict[str, _Run] = {}
-        self._closing = False
+        self._runs: dict[str, tuple[Run, threading.Thread]] = {}
+        self._waiting: set[str] = set()
+        self._closing = threading.Event()
+        self._news = threading.Event()
+        self._keepers: list[threading.Thread] = []
+        if takes_up:
+            self._keepers = [self._thread(self._take_up, "take-up"), self._thread(self._renew, "renew")]
 
     def check_room(self) -> None:
-        """See Engine."""
+        """See Engine. Counts the jobs that were submitted here."""
+        if self._closing.is_set():
+            raise ServerBusy("the server is stopping", "try again later", retry_after_s=10.0)
         with self._lock:
-            full = len(self._runs) >= self._settings.running_count + self._settings.waiting_count
-            if self._closing or full:
-                why = "is stopping" if self._closing else "has as many jobs waiting as it takes"
-                raise ServerBusy(f"the server {why}", "try again later", retry_after_s=10.0)
+            waiting = list(self._waiting)
+        if len(waiting) >= self._settings.waiting_count:
+            taken = {name for name in waiting if not self._is_pending(name)}
+            with self._lock:
+                self._waiting -= taken
+                full = len(self._waiting) >= self._settings.waiting_count
+            if full:
+                raise ServerBusy(
+                    "the server has as many jobs waiting as it takes", "try again later", retry_after_s=10.0
+                )
 
     def submit(self, name: str) -> None:
         """See Engine."""
-        run = _Run(name)
         with self._lock:
-            closing = self._closing
-            if not closing:
-                self._runs[name] = run
-                self._jobs.submit(self._run, run)
-        if closing:
-            self._store.update(name, _stopped_by_server)
+            self._waiting.add(name)
+        self._news.set()
 
     def cancel(self, name: str, *, owner: str | None = None) -> Job:
-        """See Engine. The record says so first, so that the job's own thread knows why it was stopped."""
+        """See Engine. The record says so first: whoever runs the job reads it there."""
         self._store.get(name, owner=owner)
-        job = self._store.update(name, _cancelling)
+        job = self._store.update(name, records.asked_to_stop)
         with self._lock:
-            run = self._runs.get(name)
-        if run is not None and not job.state.is_terminal:
-            run.patience.reading.stop.set()
+            running = self._runs.get(name)
+            self._waiting.discard(name)
+        if running is not None and job.state is JobState.CANCELLING:
+            running[0].stop()
+        self._news.set()
+        return job
+
+    def resume(self, name: str, *, owner: str | None = None) -> Job:
+        """See Engine."""
+        if self._store.get(name, owner=owner).state.is_terminal:
+            self.check_room()
+        job = self._store.update(name, records.resumed)
+        if job.state is JobState.PENDING:
+            self.submit(name)
         return job
 
     def close(self, *, grace_s: float = 10.0) -> None:
-        """See Engine. Jobs that were not cancelled by their owner end FAILED, because nobody asked them to stop."""
+        """See Engine. Jobs stay RUNNING in their records, released: nobody asked them to stop."""
+        self._closing.set()
+        self._news.set()
+        for keeper in self._keepers[:1]:  # no job is taken up from here on
+            keeper.join(self._settings.lease_s)
         with self._lock:
-            self._closing = True
             runs = list(self._runs.values())
-        for run in runs:
-            run.patience.reading.stop.set()
-        self._jobs.shutdown(wait=False, cancel_futures=True)
-        started = [run for run in runs if self._store.get(run.name).state is not JobState.PENDING]
+        for run, _ in runs:
+            run.close()
         until = time.monotonic() + grace_s
-        for run in started:
-            run.done.wait(max(0.0, until - time.monotonic()))
-        for run in started:
-            run.patience.writing.stop.set()
-        for run in started:
-            run.done.wait(_SLICE_S)
-        for run in runs:
-            self._store.update(run.name, _stopped_by_server)
-        self._blocks.shutdown(wait=False)
+        for _, thread in runs:
+            thread.join(max(0.0, until - time.monotonic()))
+        for run, thread in runs:
+            if thread.is_alive():
+                run.abandon()
+                self._let_go(run)
+        for keeper in self._keepers:
+            keeper.join(1.0)
+        self._tools.executor.close()
 
-    def _run(self, run: _Run) -> None:
+    def _take_up(self) -> None:
+        """The first keeper: runs jobs that nobody runs."""
+        while not self._closing.is_set():
+            self._news.clear()
+            while not self._closing.is_set() and self._has_room() and self._quietly(self._claimed):
+                pass
+            self._news.wait(self._settings.poll_s)
+
+    def _has_room(self) -> bool:
+        with self._lock:
+            return len(self._runs) < self._settings.running_count
+
+    def _claimed(self) -> bool:
+        """Take up one job; False when there is none."""
+        claim = self._store.claim(self._holder, self._settings.lease_s)
+        if claim is None:
+            return False
+        run = Run(claim, self._tools)
+        with self._lock:
+            self._waiting.discard(run.name)
+            # Our own run may have lost its lease while the database was away; the new one waits for nothing of it.
+            before = self._runs.pop(run.name, None)
+            self._runs[run.name] = (run, self._thread(lambda: self._go(run), run.name))
+        if before is not None:
+            before[0].abandon()
+        return True
+
+    def _go(self, run: Run) -> None:
         try:
-            job = self._store.update(run.name, _started)
-            if job.state is JobState.RUNNING:
-                self._work_through(run, job)
+            run.go()
         finally:
             with self._lock:
-                self._runs.pop(run.name, None)
-            run.done.set()
+                if run.name in self._runs and self._runs[run.name][0] is run:
+                    del self._runs[run.name]
+            self._news.set()
 
-    def _work_through(self, run: _Run, job: Job) -> None:
+    def _renew(self) -> None:
+        """The second keeper: renews leases, until the last run has ended."""
+        while not self._closing.wait(self._settings.lease_s / _RENEWALS) or self._is_busy():
+            with self._lock:
+                runs = [run for run, _ in self._runs.values()]
+            for run in runs:
+                self._quietly(lambda run=run: self._renewed(run))  # type: ignore[misc]  # a default binds it
+            if self._closing.is_set():
+                time.sleep(min(0.2, self._settings.lease_s / _RENEWALS))
+
+    def _is_busy(self) -> bool:
+        with self._lock:
+            return any(thread.is_alive() for _, thread in self._runs.values())
+
+    def _renewed(self, run: Run) -> bool:
         try:
-            run.patience.reading.check()
-            result = self._run_blocks(run, self._open_work(job.spec, run.patience))
-        except Exception as error:  # noqa: BLE001  (the top of a thread: whatever it was, the record must end)
-            if not isinstance(error, Cancelled):
-                _LOG.warning("job %s failed", run.name, exc_info=error)
-            ending = functools.partial(self._ended_badly, run=run, error=error)
-            self._store.update(run.name, ending)
-        else:
-            self._store.update(run.name, lambda job: _ended_well(job, run.progress, result))
+            self._store.renew(run.lease, self._settings.lease_s)
+        except LeaseLost:
+            with self._lock:
+                current = self._runs.get(run.name)
+            if current is not None and current[0] is run and not self._has_ended(run.name):
+                _LOG.warning("somebody else has taken up %s", run.name)
+                run.abandon()
+        return True
 
-    def _ended_badly(self, job: Job, run: _Run, error: Exception) -> Job:
-        if job.state.is_terminal:
-            return job
-        if isinstance(error, Cancelled) and (job.state is JobState.CANCELLING or self._closing):
-            return _stopped_by_server(replace(job, progress=run.progress))
-        return _ended(replace(job, progress=run.progress), JobState.FAILED, job_error(error))
+    def _has_ended(self, name: str) -> bool:
+        """Whether the lease is gone because our own run ended the record a moment ago."""
+        return self._store.get(name).state.is_terminal
 
-    def _run_blocks(self, run: _Run, work: Work) -> TransferResult:
-        totals = JobProgress(work.phase, total_bytes=work.total_bytes, total_block_count=work.block_count)
-        run.progress = totals
-        self._store.update(run.name, lambda job: replace(job, progress=totals))
-        pending = deque[Future[BlockResult]]()
-        with self._nothing_left_behind(run, pending):
-            for index in range(work.block_count):
-                if len(pending) == self._settings.window:
-                    self._take_oldest(run, pending)
-                pending.append(self._blocks.submit(self._run_block, run, work, index))
-            while pending:
-                self._take_oldest(run, pending)
-        return work.result(run.progress.done_bytes, run.digest.hexdigest())
+    def _let_go(self, run: Run) -> None:
+        self._quietly(lambda: bool(self._store.release(run.lease)))  # type: ignore[func-returns-value]
 
-    @contextlib.contextmanager
-    def _nothing_left_behind(self, run: _Run, pending: deque[Future[BlockResult]]) -> Iterator[None]:
-        """Leave only when no block of the job runs any more: no voxel is written after the record has ended."""
+    def _is_pending(self, name: str) -> bool:
         try:
-            yield
-        finally:
-            run.patience.reading.stop.set()
-            # Only what runs is waited for: a cancelled future counts as done to wait() only once a worker has met it.
-            running = [future for future in pending if not future.cancel()]
-            wait(running)
-            errors = [future.exception() for future in running]
-            failed = sum(error is not None and not isinstance(error, Cancelled) for error in errors)
-            run.progress = replace(run.progress, failed_block_count=failed)
+            return self._store.get(name).state is JobState.PENDING
+        except UnknownJob:
+            return False
 
-    def _take_oldest(self, run: _Run, pending: deque[Future[BlockResult]]) -> None:
-        """Wait for the oldest block and count it: results count in the order of the plan, whatever the threads do."""
-        while not wait((pending[0],), timeout=_SLICE_S).done:
-            run.patience.reading.check()
-            for future in pending:
-                if future.done():
-                    future.result()  # raises what stopped it, without waiting for the blocks before it
-        run.count(pending[0].result())
-        pending.popleft()
-        if time.monotonic() - run.recorded > self._settings.progress_interval_s:
-            run.recorded = time.monotonic()
-            self._store.update(run.name, lambda job: _shows(job, run.progress))
+    def _quietly(self, action: Callable[[], bool]) -> bool:
+        """Do what is done again soon; a database that is away must not end a keeper."""
+        try:
+            return action()
+        except Unavailable as error:
+            _LOG.warning("the coordinator waits: %s", error)
+        except UnknownJob:
+            pass  # forgotten meanwhile
+        except Exception:  # noqa: BLE001  (the top of a thread that has to live on)
+            _LOG.exception("the coordinator goes on after a fault")
+        return False
 
-    def _run_block(self, run: _Run, work: Work, index: int) -> BlockResult:
-        stop = run.patience.reading.stop
-        for delay_s in self._settings.retry.delays():
-            run.patience.reading.check()
-            try:
-                return work.run_block(index)
-            except (Unavailable, ServerBusy) as error:
-                asked_s = min(error.retry_after_s or 0.0, self._settings.retry.longest_delay_s)
-                _LOG.info("job %s tries block %d again: %s", run.name, index, error)
-                stop.wait(max(delay_s, asked_s))
-        run.patience.reading.check()
-        return work.run_block(index)
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
-def _started(job: Job) -> Job:
-    return job if job.state is not JobState.PENDING else replace(job, state=JobState.RUNNING, start_time=_now())
-
-
-def _cancelling(job: Job) -> Job:
-    if job.state is JobState.PENDING:
-        return _ended(job, JobState.CANCELLED)
-    return replace(job, state=JobState.CANCELLING) if job.state is JobState.RUNNING else job
-
-
-def _shows(job: Job, progress: JobProgress) -> Job:
-    return job if job.state.is_terminal else replace(job, progress=progress)
-
-
-def _ended(job: Job, state: JobState, error: JobError | None = None) -> Job:
-    return job if job.state.is_terminal else replace(job, state=state, error=error, end_time=_now())
-
-
-def _ended_well(job: Job, progress: JobProgress, result: TransferResult) -> Job:
-    if job.state is JobState.CANCELLING:  # told to stop while the last block finished
-        return _ended(replace(job, progress=progress), JobState.CANCELLED)
-    return job if job.state.is_terminal else replace(_ended(job, JobState.SUCCEEDED), progress=progress, result=result)
-
-
-def _stopped_by_server(job: Job) -> Job:
-    if job.state is JobState.CANCELLING:
-        return _ended(job, JobState.CANCELLED)
-    message = "the server stopped before the job was done; start it again, with a destination that does not exist yet"
-    return _ended(job, JobState.FAILED, JobError("CANCELLED", "CANCELLED", message))
+    @staticmethod
+    def _thread(target: Callable[[], None], name: str) -> threading.Thread:
+        thread = threading.Thread(target=target, name=f"voxgate-{name}", daemon=True)
+        thread.start()
+        return thread

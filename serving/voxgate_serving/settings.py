@@ -51,6 +51,18 @@ class ServerSettings(BaseSettings):
     mesh_address: str = Field("", description='where the Mesh service is; empty means "here"')
     transfer_address: str = Field("", description='where the Transfer and Job services are; empty means "here"')
     volume_address: str = Field("", description='where the Volume service is; empty means "here"')
+    jobs_url: str = Field(
+        "",
+        repr=False,
+        description='database of jobs, "sqlite:///FILE" or "postgresql://…"; empty is a file of one\'s own',
+    )
+    job_threads: int = Field(
+        default_factory=lambda: max(2, min(4, os.cpu_count() or 1)), ge=1, description="blocks of jobs run at once here"
+    )
+    scheduler: str = Field("", description='Dask scheduler for jobs, "tls://HOST:PORT"; empty runs them here')
+    scheduler_tls_ca: str = Field("", description="PEM file of the authorities that the scheduler is believed by")
+    scheduler_tls_cert: str = Field("", description="PEM file of this server's certificate for the scheduler")
+    scheduler_tls_key: str = Field("", description="PEM file of that certificate's key")
     allow_unauthenticated_writes: bool = Field(False, description="take writes beyond loopback; logged")
     tune_allocator: bool = Field(True, description="keep freed memory in the process (see architecture)")
 
@@ -78,11 +90,13 @@ class Configuration:
         server: the settings, environment and command line included.
         remotes: the `[remotes]` table as parsed, for voxgate_remotes.config.
         base: the folder that relative paths in the file start from.
+        path: the file; None where there is none.
     """
 
     server: ServerSettings
     remotes: Mapping[str, Any]
     base: Path
+    path: Path | None = None
 
 
 def _nearest(key: str, known: list[str]) -> str:
@@ -175,7 +189,8 @@ def load_configuration(path: Path | None, overrides: Mapping[str, Any]) -> Confi
     if problems:
         raise problems[0]
     server = parse_server(document.get("server", {}), {k: v for k, v in overrides.items() if v is not None})
-    return Configuration(server, document.get("remotes", {}), Path.cwd() if path is None else path.resolve().parent)
+    base = Path.cwd() if path is None else path.resolve().parent
+    return Configuration(server, document.get("remotes", {}), base, path)
 
 
 def read_document(path: Path) -> dict[str, Any]:

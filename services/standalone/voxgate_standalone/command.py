@@ -15,6 +15,7 @@ from voxgate_standalone.config_command import config_group
 from voxgate_standalone.discovery import Discovery
 from voxgate_standalone.sources import configured_remotes
 from voxgate_standalone.suite import start_suite
+from voxgate_transfer.placing import with_jobs_url
 
 _EPILOG = """Examples:
 
@@ -51,7 +52,7 @@ def serve(
     overrides = {"host": host, "port": port, "health_port": health_port, "http_port": http_port}
     configuration = load_configuration(config, overrides)
     remotes = configured_remotes(configuration, sources or [])
-    suite = start_suite(remotes, configuration.server)
+    suite = start_suite(remotes, with_jobs_url(configuration, remotes))
     discovery = Discovery(suite.registry)
 
     def stop() -> None:

@@ -73,5 +73,13 @@ def show(config: Annotated[Path | None, typer.Argument(help="voxgate.toml; witho
     """Show every setting as it would be used: file, environment and defaults together."""
     configuration = load_configuration(config, {})
     remotes = configured_remotes(configuration, [])
-    document = {"server": configuration.server.model_dump(), **remotes.model_dump(mode="json")}
+    server = configuration.server.model_dump()
+    server["jobs_url"] = _without_password(server["jobs_url"])
+    document = {"server": server, **remotes.model_dump(mode="json")}
     typer.echo(json.dumps(document, indent=2))
+
+
+def _without_password(address: str) -> str:
+    """The address of a database as people may see it: of a server, neither user nor options."""
+    scheme, _, rest = address.partition("://")
+    return address if "@" not in rest and "?" not in rest else f"{scheme}://…{rest.rpartition('@')[2].partition('?')[0]}"

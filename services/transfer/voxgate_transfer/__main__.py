@@ -10,6 +10,7 @@ from voxgate_remotes.registry import Registry
 from voxgate_serving.command import serve_command
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import Configuration
+from voxgate_transfer.placing import with_jobs_url
 from voxgate_transfer.service import registrations
 
 
@@ -17,7 +18,7 @@ def build(configuration: Configuration, server_id: str) -> Sequence[ServiceRegis
     """The services of this process."""
     remotes = parse_remotes(configuration.remotes, configuration.base)
     registry = Registry.from_config(remotes if configuration.server.writes_enabled else remotes.without_writes())
-    return registrations(registry, configuration.server)
+    return registrations(registry, with_jobs_url(configuration, remotes))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
+from voxgate.model.errors import Unavailable
 from voxgate.model.jobs import Job
 from voxgate.model.volumes import CallContext
 from voxgate_jobs.store import JobStore
@@ -16,7 +18,13 @@ _SLICE_S = 0.5
 
 
 def watch(
-    jobs: JobStore, name: str, after_sequence: int, *, context: CallContext, heartbeat_s: float = HEARTBEAT_S
+    jobs: JobStore,
+    name: str,
+    after_sequence: int,
+    *,
+    context: CallContext,
+    stopping: threading.Event | None = None,
+    heartbeat_s: float = HEARTBEAT_S,
 ) -> Iterator[Job]:
     """Yield a job whenever it changed, and as it stands when nothing did for a while; ends with the job.
 
@@ -28,11 +36,13 @@ def watch(
         name: "jobs/ID".
         after_sequence: tells what came after this; 0 tells the job as it stands first.
         context: the caller's patience.
+        stopping: set when this server stops: jobs go on elsewhere, or later, and so may the watch.
         heartbeat_s: the longest silence, in seconds.
 
     Raises:
         UnknownJob: when there is none, or it has been forgotten.
         Cancelled, DeadlineExceeded: when the caller's patience ends.
+        Unavailable: when this server stops.
     """
     seen, told = after_sequence, time.monotonic()
     while True:
@@ -44,3 +54,5 @@ def watch(
             if job.state.is_terminal:
                 return
             seen, told = max(seen, job.sequence), time.monotonic()
+        if stopping is not None and stopping.is_set():
+            raise Unavailable("the server is stopping", "watch the job again: it goes on when a server runs again")

@@ -1,0 +1,134 @@
+"""Connections to Dask: a cluster of threads within this process, or a scheduler elsewhere. Imports Dask: takes a while.
+
+Nothing here is a dashboard, and nothing listens on a network: the embedded cluster speaks within the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import dask
+from distributed import Client, LocalCluster, Security
+
+from voxgate.model.errors import ConfigInvalid, Unavailable
+from voxgate_jobs.batches import Workshop
+from voxgate_jobs.executors import SchedulerAddress
+from voxgate_jobs.worker import WorkshopPlugin, forget_run, stop_run
+
+_LOG = logging.getLogger(__name__)
+_CONNECT_S = 5.0
+_EMBEDDED: Mapping[str, object] = MappingProxyType(
+    {
+        # What Dask remembers of tasks for its own debugging, 100,000 lines of it, and its profiler.
+        "distributed.admin.low-level-log-length": 100,
+        "distributed.worker.profile.enabled": False,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A client of a scheduler.
+
+    Attributes:
+        client: the client.
+        stop: lets a run's batches end soon, (run, writing); may take as long as the slowest worker takes to answer.
+        forget: lets go of a run.
+        close: ends the client, and the cluster where it is our own.
+    """
+
+    client: Client
+    stop: Callable[[str, bool], None]
+    forget: Callable[[str], None]
+    close: Callable[[], None]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether tasks can be submitted."""
+        return bool(self.client.status == "running")
+
+    def slots(self) -> int:
+        """Threads of all workers that there are now."""
+        return sum(self.client.nthreads().values())
+
+
+def embedded(workshop: Workshop, threads: int) -> Connection:
+    """A scheduler and one worker with `threads` threads, all within this process."""
+    resources = contextlib.ExitStack()
+    # Its default is a folder that all users share; nothing is ever spilled into it.
+    folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="voxgate-dask-", ignore_cleanup_errors=True))
+    with dask.config.set(_EMBEDDED):
+        cluster = LocalCluster(
+            n_workers=1,
+            threads_per_worker=threads,
+            processes=False,
+            dashboard_address=None,
+            silence_logs=logging.ERROR,
+            local_directory=folder,
+            memory_limit=0,  # this process holds more than blocks; Dask must not pause for what is none of its
+            plugins=(WorkshopPlugin(workshop=workshop),),
+        )
+    resources.callback(cluster.close, timeout=2)
+    client = Client(cluster, set_as_default=False)
+    resources.callback(client.close, timeout=2)
+    return Connection(
+        client=client,
+        stop=lambda run, writing: workshop.stop(run, writing=writing),
+        forget=workshop.forget,
+        close=resources.close,
+    )
+
+
+def remote(address: SchedulerAddress, opener: str) -> Connection:
+    """A scheduler elsewhere; its workers, also those that join later, get the plug-in.
+
+    Args:
+        address: where it is.
+        opener: see `WorkshopPlugin`.
+
+    Raises:
+        Unavailable: when it does not answer.
+        ConfigInvalid: for files of TLS that cannot be read.
+    """
+    try:
+        client = Client(
+            address.url,
+            security=_security(address),
+            set_as_default=False,
+            timeout=_CONNECT_S,
+        )
+    except (OSError, TimeoutError) as error:
+        _LOG.warning("the scheduler does not answer: %s", error)
+        raise Unavailable("the scheduler of the workers does not answer", "try again later") from error
+    try:
+        client.register_plugin(WorkshopPlugin(opener))
+    except BaseException:
+        client.close(timeout=1)
+        raise
+
+    def stop(run: str, writing: bool) -> None:
+        client.run(stop_run, run, writing=writing, on_error="ignore")
+
+    def forget(run: str) -> None:
+        client.run(forget_run, run, on_error="ignore")
+
+    return Connection(client, stop, forget, lambda: client.close(timeout=2))
+
+
+def _security(address: SchedulerAddress) -> Security | None:
+    if not address.is_encrypted:
+        return None
+    try:
+        return Security(
+            tls_ca_file=address.ca_file,
+            tls_client_cert=address.cert_file,
+            tls_client_key=address.key_file,
+            require_encryption=True,
+        )
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigInvalid("the TLS files of the scheduler cannot be used", "correct scheduler_tls_*") from error
