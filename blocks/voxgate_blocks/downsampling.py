@@ -170,7 +170,7 @@ def _integer_means(source: _Array, out: _Array, grid: _Array) -> None:
             for y in range(out.shape[2]):
                 for x in range(out.shape[3]):
                     z0, z1, y0, y1, x0, x1 = _cell(grid, (z, y, x), source.shape[1:])
-                    total = 0
+                    total = np.int64(0)
                     for k in range(z0, z1):
                         for j in range(y0, y1):
                             for i in range(x0, x1):
@@ -188,7 +188,7 @@ def _wide_means(source: _Array, out: _Array, grid: _Array, signed: bool) -> None
             for y in range(out.shape[2]):
                 for x in range(out.shape[3]):
                     z0, z1, y0, y1, x0, x1 = _cell(grid, (z, y, x), source.shape[1:])
-                    upper, lower = 0, 0
+                    upper, lower = np.int64(0), np.int64(0)
                     for k in range(z0, z1):
                         for j in range(y0, y1):
                             for i in range(x0, x1):
