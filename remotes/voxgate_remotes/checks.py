@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from voxgate.model.errors import InvalidArgument, OutOfBounds, ReadOnly, UnknownVersion
+from voxgate.model.errors import FailedPrecondition, InvalidArgument, OutOfBounds, ReadOnly, UnknownVersion
 from voxgate.model.geometry import Box
 from voxgate.model.remotes import ResolvedUri
 from voxgate.model.requests import check_box as checked_box
@@ -21,6 +21,7 @@ from voxgate.model.volumes import (
 )
 
 __all__ = [
+    "check_scale_count",
     "checked_box",
     "checked_channels",
     "checked_out",
@@ -116,3 +117,13 @@ def path_under(prefix: str, uri: str) -> ResolvedUri | None:
     if any(segment in ("", ".", "..") or "/" in segment for segment in segments):
         return None
     return ResolvedUri(len(root), segments)
+
+
+def check_scale_count(found: int, known: int) -> None:
+    """Refuse to add levels to a volume that got or lost some since its caller looked.
+
+    Raises:
+        FailedPrecondition.
+    """
+    if found != known:
+        raise FailedPrecondition(f"the volume has {found} levels by now, not {known}", "look at it again")

@@ -10,6 +10,7 @@ import tensorstore as ts
 
 from voxgate.model.errors import AlreadyExists, InvalidArgument, UnsupportedFormat
 from voxgate.model.volumes import SUPPORTED_DTYPES, VolumeSpec
+from voxgate_remotes.adding import check_free
 from voxgate_remotes.documents import Documents, precomputed_documents, zarr2_documents, zarr3_documents
 from voxgate_remotes.guard import PathGuard
 from voxgate_remotes.metadata import read_json, write_json
@@ -64,6 +65,21 @@ def write_documents(folder: Path, guard: PathGuard, documents: Documents) -> Non
     for relative, content in documents.items():
         if relative not in present:
             write_json(paths[relative], content)
+
+
+def changed_documents(folder: Path, guard: PathGuard, documents: Documents) -> None:
+    """Write the documents of `voxgate_remotes.adding` into a volume's folder; readers see all of the change or none.
+
+    Raises:
+        FailedPrecondition: when something else is where a new level would be.
+        PathRefused, StoreUnavailable.
+    """
+    paths = {relative: guard.within(folder, relative) for relative in documents}
+    for relative, content in documents.items():
+        if "/" in relative and paths[relative].exists():
+            check_free(relative, read_json(paths[relative]), content)
+    for relative, content in documents.items():
+        write_json(paths[relative], content)
 
 
 def includes(found: object, wanted: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -20,7 +21,7 @@ from voxgate.model.errors import (
     UnsupportedFormat,
     VoxgateError,
 )
-from voxgate.model.remotes import Deletable, ListEntry, ResolvedUri
+from voxgate.model.remotes import CoarserScale, Deletable, ListEntry, ResolvedUri, TakesScales
 from voxgate.model.volumes import (
     C,
     OpenOptions,
@@ -28,9 +29,10 @@ from voxgate.model.volumes import (
     VolumeInfo,
     VolumeSpec,
 )
+from voxgate_remotes.adding import added_documents, no_place_for_levels
 from voxgate_remotes.checks import path_under
 from voxgate_remotes.config import RemoteConfig, canonical_uri, nearest
-from voxgate_remotes.creation import checked_spec, write_documents
+from voxgate_remotes.creation import changed_documents, checked_spec, write_documents
 from voxgate_remotes.deletion import refuse_other_volumes, remove, set_aside
 from voxgate_remotes.derived import DerivedInfos
 from voxgate_remotes.folders import LocalFolder
@@ -163,6 +165,19 @@ class FilesRemote:
             write_documents(folder, self._guard, documents)
         return self.open(path, OpenOptions())
 
+    def add_scales(self, path: tuple[str, ...], first: int, coarser: Sequence[CoarserScale]) -> None:
+        """Add empty levels; see `voxgate.model.remotes.TakesScales.add_scales`."""
+        if not self._config.writable:
+            refuse_write()
+        folder = self._guard.resolve(path)
+        with self._creating:
+            if self._inside(path) is not None:
+                raise no_place_for_levels("one file")
+            found = self._format_of(folder, path).name
+            where = LocalFolder(folder, self._guard)
+            documents = added_documents(found, where, self._config.overrides(path), first, coarser)
+            changed_documents(folder, self._guard, documents)
+
     def delete(self, path: tuple[str, ...]) -> None:
         """Delete the folder of a volume, all of it; see `voxgate_remotes.deletion`.
 
@@ -197,8 +212,8 @@ class FilesRemote:
         remove(aside)
 
     def capability(self, kind: type[C]) -> C | None:
-        """Deletable, which refuses where the remote's configuration does not allow it."""
-        return cast("C", self) if kind is Deletable else None
+        """Deletable and TakesScales, which refuse where the remote's configuration does not allow it."""
+        return cast("C", self) if kind in (Deletable, TakesScales) else None
 
     def resolve(self, uri: str) -> ResolvedUri | None:
         """If `uri` (canonical, see `voxgate_remotes.config`) lies under the root, as written or with links resolved."""

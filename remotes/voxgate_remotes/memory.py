@@ -19,7 +19,7 @@ from voxgate.model.errors import (
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
 from voxgate.model.metadata import HasKeyValues, KeyValues
-from voxgate.model.remotes import Deletable, ListEntry, ResolvedUri
+from voxgate.model.remotes import CoarserScale, Deletable, ListEntry, ResolvedUri, TakesScales
 from voxgate.model.requests import scale_of
 from voxgate.model.volumes import (
     RAW,
@@ -41,6 +41,7 @@ from voxgate.model.volumes import (
     Writable,
 )
 from voxgate_remotes.checks import (
+    check_scale_count,
     checked_box,
     checked_channels,
     checked_out,
@@ -51,7 +52,7 @@ from voxgate_remotes.checks import (
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.grid import cell_index, whole_cell
 from voxgate_remotes.memory_metadata import MemoryKeyValues
-from voxgate_remotes.memory_specs import DEFAULT_CHUNK_SHAPE, info_of
+from voxgate_remotes.memory_specs import DEFAULT_CHUNK_SHAPE, coarser_scale, info_of
 from voxgate_remotes.readonly import ReadOnlyMetadata, refuse_deletion, refuse_write
 
 C = TypeVar("C")
@@ -220,6 +221,14 @@ class MemoryVolume:
         if self._store.is_deleted:
             raise UnknownVolume("the volume was deleted", "list the remote to see what it has")
 
+    def with_scales(self, coarser: Sequence[CoarserScale]) -> MemoryVolume:
+        """The same voxels, with more levels, in which nothing is stored yet."""
+        scales = list(self._info.scales)
+        for level in coarser:
+            scales.append(coarser_scale(str(len(scales)), scales[-1], level))
+            self._store.chunks.append({})
+        return MemoryVolume(replace(self._info, scales=tuple(scales)), self._store, self._context)
+
     def mark_deleted(self) -> None:
         """End every handle on these voxels: after this nothing is read or written through them."""
         with self._store.writing:
@@ -300,6 +309,17 @@ class MemoryRemote:
             self._volumes[path] = (spec, volume)
             return volume
 
+    def add_scales(self, path: tuple[str, ...], first: int, coarser: Sequence[CoarserScale]) -> None:
+        """Add empty levels; see `voxgate.model.remotes.TakesScales.add_scales`."""
+        if not self._writable:
+            refuse_write()
+        with self._lock:
+            if path not in self._volumes:
+                raise _unknown(path)
+            spec, volume = self._volumes[path]
+            check_scale_count(len(volume.info.scales), first)
+            self._volumes[path] = (spec, volume.with_scales(coarser))
+
     def resolve(self, uri: str) -> ResolvedUri | None:
         """What `uri` means here, if it lies under this remote."""
         return path_under(self._uri, uri)
@@ -340,10 +360,10 @@ class MemoryRemote:
         return not path or any(known[: len(path)] == path for known in self._volumes)
 
     def capability(self, kind: type[C]) -> C | None:
-        """Deletable and HasKeyValues, as far as the remote's configuration allows."""
+        """Deletable, HasKeyValues and TakesScales, as far as the remote's configuration allows."""
         if kind is HasKeyValues:
             return cast("C", self if self._writable else ReadOnlyMetadata(self))
-        return cast("C", self) if kind is Deletable else None
+        return cast("C", self) if kind in (Deletable, TakesScales) else None
 
 
 def _unknown(path: tuple[str, ...]) -> UnknownVolume:

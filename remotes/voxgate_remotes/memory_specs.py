@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from voxgate.model.errors import InvalidArgument, UnsupportedFormat
-from voxgate.model.geometry import Vec3
+from voxgate.model.geometry import Vec3, VoxelSize
+from voxgate.model.remotes import CoarserScale
 from voxgate.model.volumes import RAW, SUPPORTED_DTYPES, Scale, ScaleSpec, VolumeInfo, VolumeSpec
 
 DEFAULT_CHUNK_SHAPE = Vec3(64, 64, 64)
@@ -67,3 +70,11 @@ def _scale_of(key: str, spec: ScaleSpec) -> Scale:
         stored_encodings=(RAW,),
         writable=True,
     )
+
+
+def coarser_scale(key: str, before: Scale, coarser: CoarserScale) -> Scale:
+    """A level that is kept as the one before it is."""
+    size = before.voxel_size_nm
+    if size is not None:
+        size = VoxelSize(*(a * f for a, f in zip(size, coarser.factor, strict=True)))
+    return replace(before, key=key, bounds=coarser.bounds, grid_origin=coarser.bounds.start, voxel_size_nm=size)

@@ -12,7 +12,7 @@ from voxgate.model.downsampling import Downsampling
 from voxgate.model.errors import ChunkMissing, ConfigContradictsStore, ConfigInvalid, MissingCapability
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
 from voxgate.model.metadata import HasKeyValues
-from voxgate.model.remotes import CallerBound, Deletable, ListEntry, Remote, ResolvedUri
+from voxgate.model.remotes import CallerBound, Deletable, ListEntry, Remote, ResolvedUri, TakesScales
 from voxgate.model.segments import SegmentIdReservation
 from voxgate.model.versions import Versioned
 from voxgate.model.volumes import (
@@ -206,7 +206,7 @@ class GovernedRemote:
         """What the store can do, as far as its operator lets it; and for whom, where it matters to the store.
 
         Raises:
-            ReadOnly: when deleting is asked for and not allowed.
+            ReadOnly: when deleting, or adding levels, is asked for and not allowed.
         """
         found = self._inner.capability(kind)
         if found is None:
@@ -217,6 +217,8 @@ class GovernedRemote:
             return cast("C", ReadOnlyMetadata(cast("HasKeyValues", found)))
         if kind is Deletable and not (self._config.writable and self._config.deletable):
             refuse_deletion()
+        if kind is TakesScales and not self._config.writable:
+            refuse_write()
         return found
 
     def for_caller(self, context: CallContext) -> GovernedRemote:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from voxgate.model.errors import AlreadyExists
+from voxgate.model.errors import AlreadyExists, FailedPrecondition
 from voxgate.model.volumes import CallContext
+from voxgate_remotes.adding import check_free
 from voxgate_remotes.creation import includes
 from voxgate_remotes.documents import Documents
 from voxgate_remotes.metadata import JSON_LIMIT_BYTES, json_object
@@ -38,3 +39,25 @@ def write_documents(
     for key, content in keys.items():
         if key not in present and not bucket.create(key, json.dumps(content).encode(), context):
             raise AlreadyExists("somebody else creates a volume with this name right now", "look at it, or try again")
+
+
+def changed_documents(bucket: BucketSource, prefix: str, documents: Documents, context: CallContext) -> None:
+    """Write the documents of `voxgate_remotes.adding` below a volume's prefix; readers see all of the change or none.
+
+    Of two that change a volume at the same time, one learns that the other was first.
+
+    Raises:
+        FailedPrecondition: for the other one, and when something else is where a new level would be.
+        StoreAccessDenied, StoreBusy, StoreRefused, StoreUnavailable, Cancelled, DeadlineExceeded.
+    """
+    present = read_all(bucket, [f"{prefix}{relative}" for relative in documents], JSON_LIMIT_BYTES, context)
+    for relative in documents:
+        data = present[f"{prefix}{relative}"]
+        if "/" in relative and data is not None:
+            check_free(relative, json_object(relative, data), documents[relative])
+    for relative, content in documents.items():
+        key, data = f"{prefix}{relative}", json.dumps(content).encode()
+        old = present[key]
+        written = bucket.create(key, data, context) if old is None else bucket.replace(key, old, data, context)
+        if not written:
+            raise FailedPrecondition("somebody else changes the volume right now", "look at it, or try again")

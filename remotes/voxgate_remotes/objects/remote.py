@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -15,19 +16,20 @@ from voxgate.model.errors import (
     UnknownVolume,
     UnsupportedFormat,
 )
-from voxgate.model.remotes import CallerBound, ListEntry, ResolvedUri
+from voxgate.model.remotes import CallerBound, CoarserScale, ListEntry, ResolvedUri, TakesScales
 from voxgate.model.volumes import C, CallContext, OpenOptions, Volume, VolumeInfo, VolumeSpec
+from voxgate_remotes.adding import added_documents
 from voxgate_remotes.checks import path_under
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.creation import checked_spec
 from voxgate_remotes.derived import DerivedInfos
 from voxgate_remotes.formats import WRITTEN, FolderFormat, folder_formats
-from voxgate_remotes.objects.creation import write_documents
+from voxgate_remotes.objects.creation import changed_documents, write_documents
 from voxgate_remotes.objects.failures import told
 from voxgate_remotes.objects.folders import KvFolder, Sight
 from voxgate_remotes.objects.places import key_prefix, place_of
 from voxgate_remotes.objects.presence import Presence
-from voxgate_remotes.objects.sources import Print, Source, unchanged
+from voxgate_remotes.objects.sources import BucketSource, Print, Source, unchanged
 from voxgate_remotes.objects.volumes import ObjectVolume, Opened
 from voxgate_remotes.objects.witness import Witness
 from voxgate_remotes.readonly import refuse_write
@@ -141,12 +143,7 @@ class ObjectsRemote:
             AlreadyExists, UnsupportedFormat, InvalidArgument, PathRefused, ConfigInvalid, StoreAccessDenied, StoreBusy,
             StoreRefused, StoreUnavailable.
         """
-        if not self._config.writable:
-            refuse_write()
-        bucket = self._place.bucket
-        if bucket is None:
-            raise ReadOnly("this store is read only: nothing is written over plain http", "write to where it is kept")
-        context = self._context
+        bucket, context = self._written(), self._context
         prefix = key_prefix(path)
         name, documents = checked_spec(spec, self._config.format)
         with self._creating:
@@ -158,13 +155,39 @@ class ObjectsRemote:
         self._kept.drop(path)
         return self.open(path, OpenOptions(context=context))
 
+    def add_scales(self, path: tuple[str, ...], first: int, coarser: Sequence[CoarserScale]) -> None:
+        """Add empty levels; see `voxgate.model.remotes.TakesScales.add_scales`."""
+        bucket, context, prefix = self._written(), self._context, key_prefix(path)
+        with self._creating:
+            found = self._formats(bucket, path, context)
+            if len(found) != 1:
+                self._open(path, context)  # says what is wrong
+            sight = Sight(bucket, context)
+            sight.look_ahead(prefix)
+            where, stated = KvFolder(sight, prefix), self._config.overrides(path)
+            documents = added_documents(found[0].name, where, stated, first, coarser)
+            changed_documents(bucket, prefix, documents, context)
+        self._kept.drop(path)
+
+    def _written(self) -> BucketSource:
+        """The bucket, where it may be written.
+
+        Raises:
+            ReadOnly: unless its operator allows it, and for web servers.
+        """
+        if not self._config.writable:
+            refuse_write()
+        if self._place.bucket is None:
+            raise ReadOnly("this store is read only: nothing is written over plain http", "write to where it is kept")
+        return self._place.bucket
+
     def resolve(self, uri: str) -> ResolvedUri | None:
         """If `uri` (canonical, see `voxgate_remotes.config`) lies under the remote's."""
         return path_under(self._config.uri, uri)
 
     def capability(self, kind: type[C]) -> C | None:
-        """CallerBound alone."""
-        return cast("C", self) if kind is CallerBound else None
+        """CallerBound, and TakesScales, which refuses where nothing may be written."""
+        return cast("C", self) if kind in (CallerBound, TakesScales) else None
 
     def _allowed(self, info: VolumeInfo) -> VolumeInfo:
         if self._is_writable:

@@ -20,7 +20,8 @@ from voxgate.model.volumes import CallContext
 from voxgate_remotes.folders import checked_size, too_large
 from voxgate_remotes.http.failures import failure, words_of
 from voxgate_remotes.http.session import StoreCall, StoreSession
-from voxgate_remotes.objects.failures import ignores_ranges, is_shorter, told
+from voxgate_remotes.known_sizes import ignores_ranges, is_shorter
+from voxgate_remotes.objects.failures import told
 from voxgate_remotes.objects.patience import Patience
 from voxgate_remotes.tensorstores import STORE_ERRORS, wait
 
@@ -186,6 +187,23 @@ class BucketSource:
             return answered(store.write(self.root + key, data, if_equal=_NO_VALUE))
 
         return bool(self._asked(write, context, f"writing `{_name(key)}`").generation)
+
+    def replace(self, key: str, old: bytes, data: bytes, context: CallContext) -> bool:
+        """Write an object over one that is `old`; answers whether it was, and nobody wrote it meanwhile.
+
+        The store itself makes sure of the latter (If-Match, ifGenerationMatch), as far as it knows conditions.
+
+        Raises:
+            StoreAccessDenied, StoreBusy, StoreRefused, StoreUnavailable, Cancelled, DeadlineExceeded.
+        """
+
+        def write(store: Any, answered: Answered) -> bool:
+            found = answered(store.read(self.root + key))
+            if found.state != "value" or bytes(found.value) != old:
+                return False
+            return bool(answered(store.write(self.root + key, data, if_equal=found.stamp.generation)).generation)
+
+        return bool(self._asked(write, context, f"writing `{_name(key)}`"))
 
     def kvstore(self, prefix: str) -> dict[str, Any]:
         """Tensorstore's spec; see `Source.kvstore`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from voxgate.model.geometry import Box, Vec3
 from voxgate.model.volumes import C, CallContext, OpenOptions, Volume, VolumeSpec
 
 
@@ -129,5 +131,41 @@ class Deletable(Protocol):
         Raises:
             UnknownVolume, PathRefused, ReadOnly.
             FailedPrecondition: when the store keeps it, e.g. because something else was made from it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CoarserScale:
+    """A level to be added to a volume.
+
+    Attributes:
+        factor: how many voxels of the level before become one on each axis: its voxels are that much larger. Voxel i
+            covers the voxels [i * factor, (i + 1) * factor) of the level before, global coordinates of both.
+        bounds: its voxels.
+    """
+
+    factor: Vec3
+    bounds: Box
+
+
+class TakesScales(Protocol):
+    """A remote whose volumes take coarser levels after they were created."""
+
+    def add_scales(self, path: tuple[str, ...], first: int, coarser: Sequence[CoarserScale]) -> None:
+        """Add empty levels after the coarsest one there is.
+
+        They are stored as that one is, but without loss, and not in shards that cannot be written.
+
+        Args:
+            path: of the volume.
+            first: how many levels the volume has, as the caller knows it.
+            coarser: the new levels, finest first.
+
+        Raises:
+            UnknownVolume, ReadOnly, PathRefused, StoreUnavailable.
+            FailedPrecondition: when the volume has another number of levels, or something is in the way of a new one.
+            MissingCapability: for a volume that has no place for levels.
+            UnsupportedFormat: for levels that its format cannot describe.
         """
         ...
