@@ -1,12 +1,13 @@
 // What a program needs of voxgate: connect, list segments, fetch the mesh of a body, read a cutout. Made from the
 // contract (voxgate/v1/*.proto) alone. Segment ids are strings: they do not fit a number.
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { createClient, type Interceptor } from "@connectrpc/connect";
+import { createClient, type CallOptions, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { joinCutout, type Cutout } from "./cutout.js";
 import { voxgateError } from "./errors.js";
 import { MeshService, type MeshSpecSchema } from "./gen/voxgate/v1/mesh_pb.js";
-import { SegmentService, type ListSegmentsRequestSchema, type ListSegmentsResponse } from "./gen/voxgate/v1/segment_pb.js";
+import type { ListSegmentsRequestSchema, ListSegmentsResponse } from "./gen/voxgate/v1/segment_pb.js";
+import { SegmentService } from "./gen/voxgate/v1/segment_pb.js";
 import { VolumeService, type ReadCutoutRequestSchema } from "./gen/voxgate/v1/volume_pb.js";
 import { joinMesh, type Mesh } from "./mesh.js";
 
@@ -23,6 +24,20 @@ export interface Settings {
 
 type MeshOfOne = Omit<MessageInitShape<typeof MeshSpecSchema>, "segmentIds" | "$typeName">;
 
+// The messages of a stream, which is cancelled when its reader stops early: connect's own iterator leaves such a stream
+// open, and a timer that keeps the process alive, until the deadline.
+async function* cancelling<T>(call: (options: CallOptions) => AsyncIterable<T>): AsyncGenerator<T> {
+  const open = new AbortController();
+  const messages = call({ signal: open.signal })[Symbol.asyncIterator]();
+  try {
+    for (let next = await messages.next(); !next.done; next = await messages.next()) yield next.value;
+  } finally {
+    open.abort();
+    // What is left comes to its end at once, which stops the timer.
+    await messages.next().catch(() => undefined);
+  }
+}
+
 // Opens the way to a server. Its calls throw VoxgateError, and may run at once.
 export function connect({ address, token, deadlineS = 120, tls = false }: Settings) {
   const identify: Interceptor = (next) => (request) => {
@@ -34,7 +49,9 @@ export function connect({ address, token, deadlineS = 120, tls = false }: Settin
     defaultTimeoutMs: deadlineS * 1000,
     interceptors: [identify],
   });
-  const [volumes, segments, meshes] = [VolumeService, SegmentService, MeshService] as const;
+  const volumes = createClient(VolumeService, transport);
+  const segments = createClient(SegmentService, transport);
+  const meshes = createClient(MeshService, transport);
   const told = <T>(answer: Promise<T>): Promise<T> =>
     answer.catch((thrown: unknown) => {
       throw voxgateError(thrown);
@@ -42,13 +59,15 @@ export function connect({ address, token, deadlineS = 120, tls = false }: Settin
   return {
     // The first page of a volume's segments.
     listSegments: (request: MessageInitShape<typeof ListSegmentsRequestSchema>): Promise<ListSegmentsResponse> =>
-      told(createClient(segments, transport).listSegments(request)),
+      told(segments.listSegments(request)),
     // The mesh of one segment.
-    getMesh: (segmentId: string, spec: MeshOfOne): Promise<Mesh> =>
-      told(joinMesh(segmentId, createClient(meshes, transport).getMeshes({ spec: { ...spec, segmentIds: [segmentId] } }))),
+    getMesh: (segmentId: string, spec: MeshOfOne): Promise<Mesh> => {
+      const request = { spec: { ...spec, segmentIds: [segmentId] } };
+      return told(joinMesh(segmentId, cancelling((options) => meshes.getMeshes(request, options))));
+    },
     // The voxels of a box; acceptEncodings has to be empty.
     readCutout: (request: MessageInitShape<typeof ReadCutoutRequestSchema>): Promise<Cutout> =>
-      told(joinCutout(createClient(volumes, transport).readCutout(request))),
+      told(joinCutout(cancelling((options) => volumes.readCutout(request, options)))),
   };
 }
 

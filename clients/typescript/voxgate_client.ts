@@ -98,7 +98,8 @@ function printFacts(end: MeshEnd): void {
   if (!known) return;
   if (known.voxelCount !== undefined) console.log(`voxel_count ${known.voxelCount}`);
   if (known.volumeNm3 !== undefined) console.log(`volume_nm3 ${nineDigits(known.volumeNm3)}`);
-  console.log(`surface_nm2 ${nineDigits(known.surfaceNm2)}\nmin_nm ${place(known.minNm)}\nmax_nm ${place(known.maxNm)}`);
+  console.log(`surface_nm2 ${nineDigits(known.surfaceNm2)}`);
+  console.log(`min_nm ${place(known.minNm)}\nmax_nm ${place(known.maxNm)}`);
   console.log(`watertight ${known.watertight}\nerror_nm ${nineDigits(known.errorNm)}`);
 }
 

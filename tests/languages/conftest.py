@@ -13,8 +13,8 @@ import tarfile
 from collections.abc import Iterator
 
 import pytest
-
 from languages.programs import Client
+
 from support.house import ROOT
 
 TOOLS = {

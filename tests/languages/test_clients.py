@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 import tensorstore as ts
 import trimesh
+from languages.programs import Client, without_comments
 
 import voxgate
-from languages.programs import Client, without_comments
 from support.house import ROOT
 from voxgate.model.geometry import Box
 
@@ -147,7 +147,7 @@ def test_the_mesh_of_a_body_is_its_surface_and_its_statistics_are_printed(client
         ("FIB25/../em", EM_BOX, "0", "error 3 MALFORMED_NAME: "),
     ],
 )
-def test_a_refused_call_prints_its_reason_and_its_remedy(  # noqa: PLR0913, PLR0917  (fixtures and a table)
+def test_a_refused_call_prints_its_reason_and_its_remedy(
     client: Client, address: str, volume: str, box: Box, scale: str, error: str
 ) -> None:
     ran = client.run(address, volume, span(box), f"--scale-index={scale}")
