@@ -1,4 +1,7 @@
-"""Run by Alembic, within the connection and transaction that `voxgate_jobs.migrating` hands over."""
+"""Run by Alembic, within the connection and transaction that `voxgate_jobs.migrating` hands over.
+
+Alembic runs this file, nobody imports it: this folder is no package on purpose.
+"""
 
 from alembic import context
 

@@ -1,1 +1,0 @@
-"""The revisions, each named by the one before it."""
