@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from support.transfers import BOXES, CHUNK, Door, DoorState, source_spec, voxels_of_scale
-from voxgate.model.errors import ReadOnly, VerificationFailed
+from voxgate.model.errors import ChunkCorrupt, ReadOnly, VerificationFailed
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.volumes import (
     Channel,
@@ -15,7 +15,7 @@ from voxgate.model.volumes import (
 )
 from voxgate_remotes.memory import MemoryVolume
 from voxgate_transfer import copying
-from voxgate_transfer.copying import copy_task
+from voxgate_transfer.copying import Rules, copy_task
 from voxgate_transfer.planner import Task, plan_transfer
 
 TASK = Task(1, Box.of(x=(-12, 14), y=(20, 38), z=(-7, 13)), 1)
@@ -112,3 +112,46 @@ def test_a_destination_without_the_power_to_be_written_is_refused(source, destin
     assert destination.read_only().capability(Writable) is None
     with pytest.raises(ReadOnly):
         copy_task(source, destination.read_only(), TASK)
+
+
+def test_of_a_store_that_keeps_one_block_in_200_wrong_and_says_nothing_every_one_is_found(source):
+    destination = MemoryVolume.create(source_spec(Vec3(4, 3, 2)))
+    plan = plan_transfer(source.info, destination.info, task_bytes=1)
+    rng = np.random.default_rng(20)
+    wrong = set(rng.choice(plan.task_count, plan.task_count // 200, replace=False).tolist())
+    assert len(wrong) > 10
+
+    class Corrupting(Door):
+        number = 0
+
+        def write(self, box, voxels, *, scale=0):
+            if self.number in wrong:
+                voxels = voxels.copy()
+                voxels.view("u1").flat[int(rng.integers(voxels.nbytes))] ^= 1 << int(rng.integers(8))
+            super().write(box, voxels, scale=scale)
+
+    door, found = Corrupting(destination, DoorState()), set()
+    for door.number, task in enumerate(plan):
+        try:
+            copy_task(source, door, task)
+        except VerificationFailed:
+            found.add(door.number)
+    assert found == wrong
+
+
+def test_a_block_that_cannot_be_read_is_written_anew_by_an_update(source, destination):
+    class Damaged(Door):
+        is_damaged = True
+
+        def read(self, box, *, scale=0, channels=None, out=None):
+            if self.is_damaged:
+                raise ChunkCorrupt("a stored chunk cannot be decoded")
+            return super().read(box, scale=scale, channels=channels, out=out)
+
+        def write(self, box, voxels, *, scale=0):
+            self.is_damaged = False
+            super().write(box, voxels, scale=scale)
+
+    door = Damaged(destination, DoorState())
+    assert not copy_task(source, door, TASK, Rules(keep_equal=True)).skipped
+    assert copy_task(source, door, TASK, Rules(keep_equal=True)).skipped

@@ -10,7 +10,9 @@ from voxgate.model.errors import (
     DataTypeMismatch,
     FailedPrecondition,
     InvalidArgument,
+    LimitExceeded,
     MissingCapability,
+    OutOfBounds,
     ReadOnly,
     UnsupportedFormat,
 )
@@ -29,6 +31,7 @@ from voxgate_transfer.specs import (
     check_source,
     completed_spec,
     destination_spec,
+    possible_specs,
     unsharded,
 )
 
@@ -107,7 +110,7 @@ def scales_with(**changes):
     [
         (source_spec(dtype=np.dtype("<u4")), DataTypeMismatch),
         (source_spec(kind=VolumeKind.IMAGE), InvalidArgument),
-        (source_spec(channels=(Channel(),)), InvalidArgument),
+        (source_spec(channels=(Channel(), Channel())), InvalidArgument),
         (replace(source_spec(), scales=source_spec().scales[:2]), InvalidArgument),
         (scales_with(bounds=BOXES[1].shifted(Vec3(0, 0, 1))), InvalidArgument),
         (scales_with(voxel_size_nm=VoxelSize(8.0, 8.0, 41.0)), InvalidArgument),
@@ -164,7 +167,9 @@ def test_a_source_with_several_time_points_or_no_voxels_is_refused():
         ),
         (replace(SEGMENTATION, dtype=np.dtype("<u4")), DataTypeMismatch),
         (info(*BOXES[:2]), FailedPrecondition),
-        (info(BOXES[0].shifted(Vec3(1, 0, 0)), *BOXES[1:]), FailedPrecondition),
+        (info(BOXES[0].shifted(Vec3(1, 0, 0)), *BOXES[1:]), OutOfBounds),
+        (replace(SEGMENTATION, kind=VolumeKind.IMAGE), FailedPrecondition),
+        (replace(SEGMENTATION, scales=SEGMENTATION.scales[::-1]), FailedPrecondition),
         (info(*BOXES, axes="czyx", channels=(Channel(), Channel())), FailedPrecondition),
     ],
 )
@@ -172,3 +177,61 @@ def test_a_destination_that_cannot_hold_the_source_is_refused(destination, error
     check_destination(SEGMENTATION, SEGMENTATION)
     with pytest.raises(error):
         check_destination(SEGMENTATION, destination)
+
+
+def only(*indices: int) -> VolumeInfo:
+    return replace(SEGMENTATION, scales=tuple(SEGMENTATION.scales[index] for index in indices))
+
+
+def test_fewer_scales_than_the_destination_has_go_to_those_with_their_voxel_sizes():
+    assert check_destination(only(1), SEGMENTATION) == (1,)
+    assert check_destination(only(0, 2), SEGMENTATION) == (0, 2)
+    unknown = tuple(replace(scale, voxel_size_nm=None) for scale in SEGMENTATION.scales)
+    with pytest.raises(FailedPrecondition, match="scale 0"):
+        check_destination(only(1), replace(SEGMENTATION, scales=unknown))
+
+
+def test_a_destination_may_be_larger_than_the_copy_and_as_many_scales_are_taken_in_their_order():
+    larger = [Box(box.start - Vec3(7, 0, 3), box.stop + Vec3(0, 5, 0)) for box in BOXES]
+    assert check_destination(SEGMENTATION, info(*larger)) == (0, 1, 2)
+
+
+def test_a_destination_whose_granules_no_task_could_hold_is_refused():
+    huge = Box.of(x=(0, 4096), y=(0, 4096), z=(0, 4096))
+    scale = replace(SEGMENTATION.scales[0], bounds=huge, write_granule_shape=Vec3(1024, 1024, 512))
+    with pytest.raises(LimitExceeded):
+        check_destination(scaled(scale), scaled(scale))
+
+
+def scaled(scale: Scale) -> VolumeInfo:
+    return replace(SEGMENTATION, scales=(scale,))
+
+
+@pytest.mark.parametrize(
+    ("shard", "possible"),
+    [
+        (Vec3(30, 9, 5), "(26, 9, 5)"),
+        (Vec3(13, 9, 4), "(13, 9, 5)"),
+        (Vec3(1, 1, 1), "(13, 9, 5)"),
+        (Vec3(13 * 256, 9 * 256, 5 * 256), "(416, 576, 320)"),
+    ],
+)
+def test_a_shard_that_cannot_be_written_is_refused_and_one_that_can_is_named(shard: Vec3, possible: str):
+    spec = source_spec()
+    bad = replace(spec, scales=(replace(spec.scales[0], shard_shape=shard), *spec.scales[1:]))
+    with pytest.raises(InvalidArgument) as refused:
+        completed_spec(bad, SEGMENTATION)
+    assert possible in refused.value.remedy
+    numbers = Vec3(*map(int, possible.strip("()").split(", ")))
+    completed_spec(replace(bad, scales=(replace(bad.scales[0], shard_shape=numbers), *bad.scales[1:])), SEGMENTATION)
+
+
+def test_what_is_tried_for_a_destination_goes_from_shards_to_whatever_the_store_likes():
+    tried = list(possible_specs(SEGMENTATION))
+    assert [(s.scales[0].shard_shape is None, s.scales[0].chunk_shape is None) for s in tried] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+    one = replace(SEGMENTATION, axes="czyx", channels=(Channel("dna"),))
+    assert [len(each.channels) for each in possible_specs(one)] == [1, 1, 1, 0, 0, 0]
