@@ -1,12 +1,24 @@
 """A client without a server, for tests of the command line: two volumes in memory, jobs that end at once."""
 
+import datetime
 from dataclasses import replace
 
 from support.array_volume import image, movie, multichannel, segmentation
 from voxgate.client.array import VolumeArray
 from voxgate.client.connection import ServerInfo
-from voxgate.model.errors import JobFailed, UnknownJob, UnknownVolume
-from voxgate.model.jobs import Job, JobError, JobProgress, JobState, TransferResult, TransferSpec
+from voxgate.model.errors import Cancelled, JobFailed, UnknownJob, UnknownVolume
+from voxgate.model.geometry import Box
+from voxgate.model.jobs import (
+    Job,
+    JobBlock,
+    JobError,
+    JobFailure,
+    JobProgress,
+    JobState,
+    TransferResult,
+    TransferSpec,
+)
+from voxgate.model.manifests import JobManifest
 from voxgate.model.remotes import VolumeEntry
 
 LISTING = {
@@ -16,10 +28,26 @@ LISTING = {
 }
 
 
+BLOCKS = (
+    JobBlock(0, bytes(range(32)), Box.of(x=(-24, 8), y=(40, 83), z=(-7, 14))),
+    JobBlock((1 << 32) + 1, bytes(32), Box.of(x=(8, 47), y=(40, 83), z=(-7, 14)), 1),
+)
+FAILURE = JobFailure(
+    5,
+    JobError("STORE_UNAVAILABLE", "UNAVAILABLE", "the disk went away"),
+    5,
+    datetime.datetime(2026, 3, 4, tzinfo=datetime.UTC),
+    Box.of(x=(0, 8), y=(4, 8), z=(-2, 1)),
+    2,
+)
+
+
 class FakeHandle:
-    def __init__(self, job, steps=()):
+    def __init__(self, job, steps=(), ends=None):
         self.job = job
         self.steps = steps
+        self.ends = ends
+        self.resumed = 0
 
     @property
     def name(self):
@@ -33,6 +61,8 @@ class FakeHandle:
             yield step
 
     def result(self):
+        if self.job.state is JobState.CANCELLED:
+            raise Cancelled(f"{self.name} was cancelled", "resume() it")
         if self.job.state is JobState.FAILED:
             raise JobFailed(f"{self.name} failed: {self.job.error.message}", "look at the server's log")
         return self.job.result
@@ -40,6 +70,19 @@ class FakeHandle:
     def cancel(self):
         self.job = replace(self.job, state=JobState.CANCELLING)
         return self.job
+
+    def resume(self):
+        self.resumed += 1
+        self.job = replace(self.job, state=JobState.PENDING, error=None)
+        if self.ends is not None:
+            self.steps = [self.ends]
+        return self.job
+
+    def failures(self):
+        yield FAILURE
+
+    def manifest(self):
+        return JobManifest.of([BLOCKS])
 
 
 class FakeClient:
@@ -57,6 +100,9 @@ class FakeClient:
         }
         self.opened = []
         self.transfers = []
+        self.pyramids = []
+        self.handle = None
+        self.starts_in = JobState.PENDING
         self.ends_in = JobState.SUCCEEDED
         self.interrupt = None
 
@@ -92,16 +138,28 @@ class FakeClient:
             job = replace(job, error=JobError("STORE_UNAVAILABLE", "UNAVAILABLE", "the disk went away"))
         return replace(job, progress=JobProgress("copying", 1 << 20, 3 << 20))
 
-    def transfer(self, source, destination, *, spec=None):
-        self.transfers.append((source, destination, spec))
-        end = self.interrupt or self.job_record(self.ends_in)
-        return FakeHandle(self.job_record(), [self.job_record(JobState.RUNNING), end])
+    def transfer(self, source, destination, **options):
+        self.transfers.append((source, destination, {name: value for name, value in options.items() if value}))
+        return self._started()
 
-    def jobs(self):
-        yield FakeHandle(self.job_record(self.ends_in))
+    def pyramid(self, name, **options):
+        self.pyramids.append((name, {key: value for key, value in options.items() if value}))
+        return self._started()
+
+    def _started(self):
+        """A new job, or the one that an earlier run of the same request left behind."""
+        good = self.job_record(JobState.SUCCEEDED)
+        end = self.interrupt or self.job_record(self.ends_in)
+        self.handle = FakeHandle(self.job_record(self.starts_in), [self.job_record(JobState.RUNNING), end], good)
+        return self.handle
+
+    def jobs(self, state=None):
+        if state in (None, self.ends_in):
+            yield FakeHandle(self.job_record(self.ends_in))
 
     def job(self, name):
         if name != "jobs/7":
             raise UnknownJob(f"there is no job {name!r}")
-        end = self.job_record(self.ends_in)
-        return FakeHandle(end, [end])
+        end = self.interrupt or self.job_record(self.ends_in)
+        self.handle = FakeHandle(self.job_record(self.ends_in), [end], self.job_record(JobState.SUCCEEDED))
+        return self.handle

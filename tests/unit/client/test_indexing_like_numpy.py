@@ -96,10 +96,39 @@ def test_assigning_a_number_changes_what_numpy_changes(index, value):
         with pytest.raises(type(error)):
             array[index] = value
         return
-    items = index if isinstance(index, tuple) else (index,)
-    if any(isinstance(item, slice) and item.step not in (None, 1) for item in items):
+    if is_strided(index):
         with pytest.raises(TypeError, match="step"):
             array[index] = value
+        return
+    array[index] = value
+    np.testing.assert_array_equal(volume.arrays[0][0], expected)
+
+
+def is_strided(index):
+    items = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(item, slice) and item.step not in (None, 1, -1) for item in items)
+
+
+@given(
+    index=st.lists(index_items(), max_size=4).map(tuple),
+    shape=st.lists(st.sampled_from([1, 2, 3, 4, 5]), max_size=4).map(tuple),
+    axes=st.sampled_from(["zyx", "xyz", "yxz"]),
+)
+@settings(max_examples=500, deadline=None)
+def test_assigning_an_array_broadcasts_and_refuses_as_numpy_does(index, shape, axes):
+    volume = image(powers=ALL_POWERS)
+    order = ["zyx".index(axis) for axis in axes]
+    expected = volume.arrays[0][0].copy()
+    value = np.arange(100, 100 + np.prod(shape), dtype=volume.info.dtype).reshape(shape)
+    array = VolumeArray(volume).as_axes(axes)
+    try:
+        expected.transpose(order)[index] = value
+    except (IndexError, TypeError, ValueError) as error:
+        # Which of two faults is told first is nobody's business.
+        with pytest.raises((IndexError, TypeError, ValueError) if is_strided(index) else type(error)):
+            array[index] = value
+        return
+    if is_strided(index):
         return
     array[index] = value
     np.testing.assert_array_equal(volume.arrays[0][0], expected)

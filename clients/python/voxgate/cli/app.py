@@ -12,6 +12,8 @@ from voxgate.cli import (
     bodies,
     browse,
     exporting,
+    importing,
+    jobs,
     kept,
     login,
     meshing,
@@ -91,9 +93,23 @@ _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
         kept.downsample,
         ("voxgate downsample boss/lab/mouse/seg", "voxgate downsample boss/lab/mouse/seg --start"),
     ),
-    (transfers.transfer, ("voxgate transfer fib25/seg scratch/seg --format zarr3 --watch",)),
-    (transfers.jobs, ("voxgate jobs", "voxgate jobs jobs/0b9f --watch")),
-    (transfers.cancel, ("voxgate cancel jobs/0b9f",)),
+    (
+        transfers.transfer,
+        (
+            "voxgate transfer fib25/seg scratch/seg --format zarr3 --watch",
+            "voxgate transfer fib25/em scratch/crop --box 1100:1200,:,3000:3050 --to 0,0,0 --pyramid",
+            "voxgate transfer lab/seg scratch/seg --mode update --request-id nightly-2026-11-22 --watch --json",
+        ),
+    ),
+    (transfers.pyramid, ("voxgate pyramid scratch/em --watch", "voxgate pyramid scratch/seg --factor 2,2,1")),
+    (
+        importing.import_,
+        (
+            "voxgate import 'slices/*.png' scratch/em --voxel-size 8,8,30 --offset 0,0,0 --pyramid",
+            "voxgate import cremi.h5/volumes/labels/neuron_ids lab/seg --kind segmentation",
+        ),
+    ),
+    (jobs.cancel, ("voxgate cancel jobs/0b9f",)),
     (versions.versions, ("voxgate versions flyem/segmentation", "voxgate versions flyem/segmentation --json")),
     (versions.commit, ('voxgate commit flyem/segmentation@3fa:master -m "proofread to layer 4"',)),
     (versions.new_version, ('voxgate new-version flyem/segmentation@3fa:master -m "layer 5"',)),
@@ -106,6 +122,13 @@ _META = (
     'voxgate meta set lab/seg author "A. Author"',
     "voxgate meta set lab/seg protocol - < protocol.json",
     "voxgate meta get lab/seg protocol",
+)
+_JOBS = (
+    "voxgate jobs",
+    "voxgate jobs ls --state running",
+    "voxgate jobs watch jobs/0b9f",
+    "voxgate jobs resume jobs/0b9f --watch",
+    "voxgate jobs manifest jobs/0b9f --json",
 )
 _FIRST_STEPS = (
     "voxgate serve  (the sample, on localhost:50051)",
@@ -146,14 +169,15 @@ def build_app(connect: Connect | None = None, *, arguments: Sequence[str] = ()) 
         settings = {"ignore_unknown_options": True} if command is segments.at else {}
         app.command(_name_of(command), epilog=_examples(examples), context_settings=settings)(command)
     app.add_typer(meta_group(_examples(_META)), name="meta")
-    own = {"meta", *(_name_of(command) for command, _ in _COMMANDS)}
+    app.add_typer(jobs.jobs_group(_examples(_JOBS)), name="jobs")
+    own = {"meta", "jobs", *(_name_of(command) for command, _ in _COMMANDS)}
     if not arguments or arguments[0] not in own:
         add_plugins(app)
     return app
 
 
 def _name_of(command: Callable[..., Any]) -> str:
-    return command.__name__.replace("_", "-")
+    return command.__name__.rstrip("_").replace("_", "-")
 
 
 def _connect(address: str | None = None, *, token: str | None = None) -> Any:

@@ -7,7 +7,7 @@
 | 2 | the command line is wrong |
 | 3 | what was named does not exist: volume, version, scale, segment, job |
 | 4 | the server or its store does not answer |
-| 130 | interrupted |
+| 130 | interrupted; a job that was watched goes on |
 | 143 | terminated |
 """
 
@@ -18,32 +18,39 @@ import os
 import sys
 import traceback
 
-from voxgate.model.errors import NotFound, Unavailable, VoxgateError
+from voxgate.model.errors import Cancelled, NotFound, Unavailable, VoxgateError
 
 DONE, FAILED, USAGE, NOT_FOUND, UNREACHABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 
 
+class Detached(Cancelled):
+    """The user stopped watching a job, which goes on."""
+
+
 def exit_code(error: VoxgateError) -> int:
     """The exit code of an error of voxgate's."""
+    if isinstance(error, Detached):
+        return INTERRUPTED
     if isinstance(error, NotFound):
         return NOT_FOUND
     return UNREACHABLE if isinstance(error, Unavailable) else FAILED
 
 
-def report(reason: str, message: str, remedy: str, *, as_json: bool) -> None:
+def report(reason: str, message: str, remedy: str, *, as_json: bool, word: str = "error") -> None:
     """Say what went wrong: on stderr for people, as the one JSON document on stdout for programs."""
     if as_json:
         document = {"error": {"reason": reason, "message": message, "remedy": remedy}}
         print(json.dumps(document), flush=True)
         return
-    print(f"error: {message}", file=sys.stderr)
+    print(f"{word}: {message}", file=sys.stderr)
     if remedy:
         print(f"  {remedy}", file=sys.stderr)
 
 
 def report_error(error: VoxgateError, *, as_json: bool) -> int:
     """Report an error of voxgate's; answers its exit code."""
-    report(error.reason, error.message, error.remedy, as_json=as_json)
+    word = "interrupted" if isinstance(error, Detached) else "error"
+    report(error.reason, error.message, error.remedy, as_json=as_json, word=word)
     return exit_code(error)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.jobs import Job
 from voxgate.model.mesh_documents import segment_document
 from voxgate.model.mesh_facts import MeshProvenance
 from voxgate.model.meshes import Mesh
@@ -107,27 +106,6 @@ def mesh_document(mesh: Mesh, shared: MeshProvenance | None = None) -> dict[str,
         "vertex_count": len(mesh.vertices),
         "face_count": len(mesh.faces),
         "bounds_nm": {"start": low, "stop": high},
-    }
-
-
-def job_document(job: Job) -> dict[str, Any]:
-    """The JSON of a job."""
-    progress, error, result = job.progress, job.error, job.result
-    return {
-        "name": job.name,
-        "state": job.state.value,
-        "source": job.spec.source,
-        "destination": job.spec.destination,
-        "progress": {
-            "phase": progress.phase,
-            "done_bytes": progress.done_bytes,
-            "total_bytes": progress.total_bytes,
-            "failed_block_count": progress.failed_block_count,
-        },
-        "error": {"reason": error.reason, "message": error.message} if error else None,
-        "result": {"verified_bytes": result.verified_bytes, "checksum": result.checksum} if result else None,
-        "create_time": job.create_time.isoformat(),
-        "end_time": job.end_time.isoformat() if job.end_time else None,
     }
 
 

@@ -53,3 +53,20 @@ def parse_nm(text: str) -> tuple[float, float, float]:
     except ValueError:
         raise typer.BadParameter(f'{text!r} is not three numbers; write "X,Y,Z" in nanometres') from None
     return (x, y, z)
+
+
+def parse_channels(text: str, names: list[str]) -> tuple[int, ...]:
+    """Parse "2,DAPI": channels by index, or by a name that only one has.
+
+    Raises:
+        typer.BadParameter: for what names no channel, or several.
+    """
+    indices = []
+    for part in (part.strip() for part in text.split(",")):
+        if part.isdecimal():
+            indices.append(int(part))
+        elif names.count(part) == 1:
+            indices.append(names.index(part))
+        else:
+            raise typer.BadParameter(f"{part!r} names no one channel; there are {len(names)}: {', '.join(names)}")
+    return tuple(indices)

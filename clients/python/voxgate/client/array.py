@@ -15,8 +15,9 @@ from voxgate.client.binding import Binding, Reopen
 from voxgate.client.indexing import parse_basic_index
 from voxgate.client.meshed import scale_index_of
 from voxgate.client.physical import Choice, Points, Triple
+from voxgate.client.remote_versions import Deletes
 from voxgate.client.versioned import VersionedArray
-from voxgate.model.errors import FailedPrecondition, InvalidArgument, OutOfBounds
+from voxgate.model.errors import FailedPrecondition, InvalidArgument, MissingCapability, OutOfBounds
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import Volume
 
@@ -271,8 +272,30 @@ class VolumeArray(VersionedArray):
         writing.write(self._binding, box, np.asarray(voxels))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        """Write with numpy's basic indexing, steps of 1 only; a single number fills the box."""
+        """Write with numpy's basic indexing, steps of 1 and -1 only; what is smaller is broadcast, a number fills.
+
+        Raises:
+            ReadOnly: when the volume takes no writes.
+            DataTypeMismatch: for an array of another dtype; nothing is cast.
+            IndexError, ValueError, OverflowError: where numpy raises them.
+            TypeError: for another step, a boolean mask or an integer array.
+            PartialWriteError: when a part was written; says which was not.
+        """
         writing.assign(self._binding, index, value)
+
+    def delete(self) -> None:
+        """Delete the volume for good, voxels and metadata, all its scales and versions.
+
+        Raises:
+            ReadOnly: unless its operator allows it.
+            UnknownVolume: when it is deleted already.
+            MissingCapability: where the store's volumes cannot be deleted.
+            StoreRefused: when the store keeps it, e.g. because another volume lies within.
+        """
+        deletes = self.volume.capability(Deletes)
+        if deletes is None:
+            raise MissingCapability(f"{self.name or 'the volume'} cannot be deleted from here")
+        deletes.delete()
 
 
 def _index_within(index: int, count: int, what: str) -> int:

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import os
-import uuid
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
 import grpc
+import numpy.typing as npt
 
 from voxgate.client.array import VolumeArray
 from voxgate.client.channels import Server, Stubs
-from voxgate.client.jobs import JobHandle
+from voxgate.client.creating import NewVolume, spec_of
+from voxgate.client.job_calls import Extent, JobCalls
+from voxgate.client.physical import Triple
 from voxgate.client.profile import load_profile, stored_token
 from voxgate.client.remote_volume import open_remote
-from voxgate.client.stores import StoreCalls
 from voxgate.model.errors import InvalidArgument
-from voxgate.model.jobs import TransferSpec
 from voxgate.model.names import split_version
 from voxgate.model.volumes import (
     LabelView,
     OpenOptions,
     Volume,
+    VolumeKind,
     VolumeSpec,
 )
-from voxgate.v1 import job_pb2, transfer_pb2, volume_pb2
+from voxgate.v1 import volume_pb2
 from voxgate.wire.errors import from_rpc_error
-from voxgate.wire.job_specs import transfer_spec_to_proto
-from voxgate.wire.jobs import job_from_proto
 from voxgate.wire.volumes import spec_to_proto
 
 DEFAULT_ADDRESS = "localhost:50051"
@@ -118,7 +117,7 @@ def _server_info(stubs: Stubs, address: str) -> ServerInfo:
     )
 
 
-class Client(StoreCalls):
+class Client(JobCalls):
     """A connection to a suite of voxgate services. Thread-safe; close it, or use it in a with-block.
 
     It may be pickled and survives a fork: what comes out connects by itself when it is used. A pickle holds addresses
@@ -222,56 +221,47 @@ class Client(StoreCalls):
         answer = self._call(self.stubs.volume.ResolveVolume, volume_pb2.ResolveVolumeRequest(uri=uri))
         return f"{answer.volume}@{answer.version}" if answer.version else str(answer.volume)
 
-    def create(self, name: str, spec: VolumeSpec) -> VolumeArray:
-        """Create a volume; with an equal spec, an existing one is answered.
+    def create(  # noqa: PLR0913  (all but two by keyword)
+        self,
+        name: str,
+        spec: VolumeSpec | None = None,
+        *,
+        like: VolumeArray | None = None,
+        shape: Sequence[int] | None = None,
+        dtype: npt.DTypeLike | None = None,
+        voxel_size_nm: Triple | None = None,
+        offset: Extent | None = None,
+        chunk: Extent | None = None,
+        kind: VolumeKind | str | None = None,
+        fill_value: float | None = None,
+        format: str = "",  # noqa: A002  (what it is called everywhere)
+    ) -> VolumeArray:
+        """Create a volume of one scale; when it exists with an equal description, it is answered as it is.
+
+        Args:
+            name: "remote/path".
+            spec: all of it; say nothing else then.
+            like: an array to take what is not said from; of the scale that it shows. Coarser ones are made from the
+                voxels by `pyramid`.
+            shape: voxels in numpy's order, as `array.shape`: z, y, x, or c, z, y, x.
+            dtype: of a voxel.
+            voxel_size_nm: x, y, z in nanometres.
+            offset: x, y, z of the first voxel, global; 0, 0, 0 without `like`.
+            chunk: x, y, z: voxels of a stored chunk; None leaves it to the format.
+            kind: "image" or "segmentation"; without `like`, uint32 and uint64 are segmentations.
+            fill_value: of voxels that nobody wrote.
+            format: "precomputed", "zarr2", "zarr3", or "" for the remote's default.
 
         Raises:
             ReadOnly, AlreadyExists, UnsupportedFormat.
+            InvalidArgument: for what is missing, or cannot be meant.
         """
-        request = volume_pb2.CreateVolumeRequest(volume=name, spec=spec_to_proto(spec))
-        self._call(self.stubs.volume.CreateVolume, request)
+        new = NewVolume(like, shape, dtype, voxel_size_nm, offset, chunk, kind, fill_value, format)
+        if spec is not None and new.says_anything:
+            raise InvalidArgument("the spec says everything of the new volume", "leave the other keywords out")
+        asked = volume_pb2.CreateVolumeRequest(volume=name, spec=spec_to_proto(spec or spec_of(new)))
+        self._call(self.stubs.volume.CreateVolume, asked)
         return self.volume(name)
-
-    def transfer(
-        self, source: str, destination: str, *, spec: VolumeSpec | None = None, request_id: str | None = None
-    ) -> JobHandle:
-        """Start copying a volume, all scales of it, into a new one.
-
-        Args:
-            source: "remote/path", or "remote/path@version".
-            destination: "remote/path"; must not exist.
-            spec: what to create; None makes the like of the source in the destination's default format.
-            request_id: a UUID; repeating a call with the same one answers the same job.
-
-        Raises:
-            UnknownVolume, AlreadyExists, ReadOnly, UnsupportedFormat.
-        """
-        name, version = split_version(source)
-        request = transfer_pb2.CreateTransferRequest(
-            request_id=request_id or str(uuid.uuid4()),
-            spec=transfer_spec_to_proto(TransferSpec(name, destination, version, spec)),
-        )
-        answer = self._call(self.stubs.transfer.CreateTransfer, request, "transfer")
-        return JobHandle(self.stubs.job, job_from_proto(answer.job))
-
-    def job(self, name: str) -> JobHandle:
-        """A job by its name, "jobs/ID".
-
-        Raises:
-            UnknownJob: when there is none.
-        """
-        return JobHandle.named(self.stubs.job, name)
-
-    def jobs(self) -> Iterator[JobHandle]:
-        """Your jobs, newest first."""
-        token = ""
-        while True:
-            page = self._call(self.stubs.job.ListJobs, job_pb2.ListJobsRequest(page_token=token), "job")
-            for job in page.jobs:
-                yield JobHandle(self.stubs.job, job_from_proto(job))
-            token = page.next_page_token
-            if not token:
-                return
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a server answers about the versions of a volume."""
+"""What a server does with a volume as a whole: its versions, and deleting it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ class OpensVersions(Protocol):
 
         Raises:
             UnknownVersion: when there is none of that name.
+        """
+        ...
+
+
+class Deletes(Protocol):
+    """Can be asked to delete its volume."""
+
+    def delete(self) -> None:
+        """Delete the volume for good, voxels and metadata, with all its versions.
+
+        Raises:
+            ReadOnly: unless its operator allows it.
+            UnknownVolume: when it is deleted already.
+            MissingCapability: where the store's volumes cannot be deleted.
+            StoreRefused: when the store keeps it, e.g. because another volume lies within.
         """
         ...
 

@@ -15,7 +15,7 @@ from voxgate.client.channels import Stubs
 from voxgate.client.cutouts import CutoutAssembler, check_written, write_messages
 from voxgate.client.powers import power_of
 from voxgate.client.preferences import preferred_encodings
-from voxgate.client.remote_versions import OpensVersions
+from voxgate.client.remote_versions import Deletes, OpensVersions
 from voxgate.client.resuming import Attempt, Broken, OneVersion, is_break, lanes_of, read_in_lanes, read_whole
 from voxgate.model.errors import Cancelled, ChunkCorrupt, IncompleteAnswer, LimitExceeded
 from voxgate.model.geometry import Box
@@ -64,7 +64,7 @@ class RemoteVolume:
         """What the server offers: see `voxgate.client.powers`."""
         if kind is Writable:
             return cast("C", self) if "write" in self._calls.facts.powers else None
-        if kind is OpensVersions:
+        if kind in (OpensVersions, Deletes):
             return cast("C", self)
         return cast("C | None", power_of(self._calls, kind))
 
@@ -184,6 +184,11 @@ class RemoteVolume:
         except grpc.RpcError as error:
             raise from_rpc_error(error, self._stubs.addresses["volume"]) from None
         check_written(response)
+
+    def delete(self) -> None:
+        """Delete it for good; see `Deletes.delete`."""
+        request = volume_pb2.DeleteVolumeRequest(volume=self._info.name)
+        self._calls.unary(self._stubs.volume.DeleteVolume, request)
 
     def at_version(self, version: str, *, time_index: int | None = None) -> RemoteVolume:
         """The same volume at another version; see `OpensVersions.at_version`."""

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from voxgate.client.binding import Binding
-from voxgate.client.indexing import parse_basic_index
-from voxgate.model.errors import DataTypeMismatch, InvalidArgument, ReadOnly, ShapeMismatch
-from voxgate.model.geometry import Box, Vec3
+from voxgate.client.indexing import BasicIndex, parse_basic_index
+from voxgate.model.errors import (
+    DataTypeMismatch,
+    InvalidArgument,
+    PartialWriteError,
+    ReadOnly,
+    ShapeMismatch,
+    VoxgateError,
+)
+from voxgate.model.geometry import Box, Vec3, aligned_outward, grid_cells, merged
 from voxgate.model.requests import check_version_open
-from voxgate.model.volumes import Writable
+from voxgate.model.volumes import Scale, Writable
+
+PIECE_BYTES = 32 << 20
+"""About how much is written at a time where the voxels need not be there all at once."""
 
 
 def write(binding: Binding, box: Box, voxels: npt.NDArray[Any]) -> None:
@@ -34,27 +45,75 @@ def write(binding: Binding, box: Box, voxels: npt.NDArray[Any]) -> None:
 
 
 def assign(binding: Binding, index: object, value: Any) -> None:
-    """Write `array[index] = value`, as numpy does, for steps of 1.
+    """Write `array[index] = value`, as numpy does, for steps of 1 and -1.
 
     Raises:
-        TypeError: for a step other than 1, a boolean mask or an integer array.
-        IndexError, ValueError: where numpy raises them.
+        TypeError: for another step, a boolean mask or an integer array.
+        IndexError, ValueError, OverflowError: where numpy raises them.
         InvalidArgument: for some channels only.
+        PartialWriteError: when a part was written; says which was not.
     """
-    _writable(binding)
+    writable = _writable(binding)
     parsed = parse_basic_index(index, binding.shape)
-    if any(isinstance(item, slice) and item.step != 1 for item in parsed.local):
-        raise TypeError("writing with a step other than 1 is not supported: write each box on its own")
+    if any(isinstance(item, slice) and abs(item.step or 1) != 1 for item in parsed.local):
+        raise TypeError("writing with a step other than 1 or -1 is not supported: write each box on its own")
     if "c" in binding.axes and len(binding.ranges(parsed.covering)["c"]) != binding.info.channel_count:
         raise InvalidArgument("some channels cannot be written without the others", "write all channels of the box")
+    exact = _exact(value, binding.info.dtype)
+    if np.ndim(exact) == 0:
+        # A number fills any index; of a large box there is never more than a piece in memory.
+        number = np.full((), exact, binding.info.dtype)
+        if not parsed.is_empty:
+            _fill(binding, writable, _box(binding, parsed), number)
+        return
     block = np.empty(parsed.shape, binding.info.dtype)
     # numpy itself broadcasts, or refuses to.
-    block[parsed.local] = _exact(value, binding.info.dtype)
-    if parsed.is_empty:
-        return
-    at, origin = binding.ranges(parsed.covering), binding.level.bounds.start
-    start = Vec3(at["x"].start, at["y"].start, at["z"].start) + origin
-    write(binding, Box.at(start, Vec3(len(at["x"]), len(at["y"]), len(at["z"]))), block)
+    block[parsed.local] = exact
+    if not parsed.is_empty:
+        write(binding, _box(binding, parsed), block)
+
+
+def _box(binding: Binding, parsed: BasicIndex) -> Box:
+    at = binding.ranges(parsed.covering)
+    start = Vec3(at["x"].start, at["y"].start, at["z"].start) + binding.level.bounds.start
+    return Box.at(start, Vec3(len(at["x"]), len(at["y"]), len(at["z"])))
+
+
+def _fill(binding: Binding, writable: Writable, box: Box, number: npt.NDArray[Any]) -> None:
+    """Write one number everywhere, piece by piece, each of whole granules where the box has them."""
+    level, info = binding.level, binding.info
+    pieces = list(granule_pieces(level, box, info.dtype.itemsize * info.channel_count))
+    for place, piece in enumerate(pieces):
+        block = np.full((info.channel_count, *piece.shape.zyx), number, info.dtype)
+        try:
+            writable.write(piece, block, scale=binding.scale)
+        except VoxgateError as error:
+            if place == 0:
+                raise
+            left = merged(pieces[place:])
+            failures = tuple((str(each), error.message) for each in left)
+            message = f"some boxes were not written: {left[0]}: {error.message}"
+            raise PartialWriteError(message, "write them again", failures=failures) from error
+
+
+def granule_pieces(level: Scale, box: Box, voxel_bytes: int, piece_bytes: int = PIECE_BYTES) -> Iterator[Box]:
+    """Cut a box along the grid of write granules, so that none is written twice.
+
+    Args:
+        level: whose grid.
+        box: what to cut, inside the bounds.
+        voxel_bytes: bytes of one voxel, all channels.
+        piece_bytes: a piece has about so many, and one granule at least; it grows along x first, then y, then z.
+    """
+    granule = level.write_granule_shape
+    whole = aligned_outward(box, granule, level.grid_origin).shape
+    budget = max(1, piece_bytes // (granule.product * voxel_bytes))
+    cell = []
+    for extent, step in zip(whole, granule, strict=True):
+        along = min(extent // step, budget)
+        cell.append(along * step)
+        budget = max(1, budget // along)
+    yield from grid_cells(box, Vec3(*cell), level.grid_origin)
 
 
 def _writable(binding: Binding) -> Writable:

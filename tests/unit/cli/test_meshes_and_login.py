@@ -1,4 +1,4 @@
-"""mesh, transfer, jobs, cancel, login: what they leave behind and how they end."""
+"""mesh and login: what they leave behind and how they end."""
 
 import json
 import os
@@ -12,9 +12,7 @@ import trimesh
 from support.surfaces import box_mesh, known
 from voxgate.cli.main import main
 from voxgate.model.errors import ServerUnreachable
-from voxgate.model.jobs import JobState
 from voxgate.model.mesh_facts import Simplification
-from voxgate.model.volumes import VolumeKind
 
 BIG, HUGE = (1 << 53) + 1, (1 << 63) + 5
 
@@ -111,47 +109,6 @@ def test_an_existing_mesh_is_kept_and_other_endings_are_refused(voxgate, tmp_pat
     assert voxgate("mesh", "lab/deep/seg", str(BIG), "-o", "body.fbx").code == 2
     assert (tmp_path / "body.obj").read_text() == "precious"
     assert client.opened == []
-
-
-def test_a_transfer_prints_its_job_and_a_watched_one_its_result(voxgate, client):
-    assert voxgate("transfer", "lab/em", "lab/copy").out == "jobs/7\n"
-    answer = voxgate("transfer", "lab/em", "lab/copy", "--watch")
-    assert (answer.out, answer.err) == ("lab/copy: 3.0 MiB written, read back and compared\n", "")
-    document = voxgate("transfer", "lab/em", "lab/copy", "--watch", "--json").document
-    assert document["job"]["state"] == "succeeded"
-    assert client.transfers == [("lab/em", "lab/copy", None)] * 3
-
-
-def test_a_format_makes_a_volume_like_the_source(voxgate, client):
-    assert voxgate("transfer", "lab/deep/seg", "lab/copy", "--format", "zarr3").code == 0
-    ((_, _, spec),) = client.transfers
-    source = client.arrays["lab/deep/seg"].info
-    assert (spec.format, spec.dtype, spec.kind) == ("zarr3", source.dtype, VolumeKind.SEGMENTATION)
-    assert [(s.bounds, s.voxel_size_nm) for s in spec.scales] == [(s.bounds, s.voxel_size_nm) for s in source.scales]
-
-
-def test_a_transfer_that_fails_says_why(voxgate, client):
-    client.ends_in = JobState.FAILED
-    answer = voxgate("transfer", "lab/em", "lab/copy", "--watch")
-    assert (answer.code, answer.out) == (1, "")
-    assert "the disk went away" in answer.err
-
-
-def test_interrupting_a_watch_says_that_the_job_goes_on(voxgate, client):
-    client.interrupt = KeyboardInterrupt()
-    answer = voxgate("transfer", "lab/em", "lab/copy", "--watch")
-    assert (answer.code, answer.out) == (130, "")
-    assert "voxgate jobs jobs/7 --watch" in answer.err
-
-
-def test_jobs_are_listed_shown_followed_and_cancelled(voxgate):
-    assert voxgate("jobs").out == "jobs/7  succeeded  1.0 MiB of 3.0 MiB  lab/em  lab/copy\n"
-    assert "checksum abc" in voxgate("jobs", "jobs/7").out
-    assert voxgate("jobs", "jobs/7", "--watch", "--json").document["job"]["result"]["verified_bytes"] == 3 << 20
-    assert [job["name"] for job in voxgate("jobs", "--json").document["jobs"]] == ["jobs/7"]
-    assert voxgate("cancel", "jobs/7").out == "jobs/7: cancelling\n"
-    assert voxgate("jobs", "jobs/8").code == voxgate("cancel", "jobs/8").code == 3
-    assert voxgate("jobs", "--watch").code == 2
 
 
 def test_a_login_remembers_server_and_token_and_shows_neither_again(voxgate, client, tmp_path, monkeypatch):

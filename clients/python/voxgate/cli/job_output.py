@@ -1,0 +1,142 @@
+"""How jobs are shown: JSON documents for programs, facts and rows for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voxgate.cli.output import box_document, bytes_text, vec3_document
+from voxgate.model.jobs import Job, JobBlock, JobFailure, JobSpec, PyramidSpec, TransferResult, TransferSpec
+
+
+def job_document(job: Job) -> dict[str, Any]:
+    """The JSON of a job."""
+    progress, error = job.progress, job.error
+    return {
+        "name": job.name,
+        "kind": "transfer" if isinstance(job.spec, TransferSpec) else "pyramid",
+        "state": job.state.value,
+        "request_id": job.request_id,
+        "source": job.spec.source,
+        "destination": job.spec.destination,
+        "spec": _spec_document(job.spec),
+        "progress": {
+            "phase": progress.phase,
+            "done_bytes": progress.done_bytes,
+            "total_bytes": progress.total_bytes,
+            "done_block_count": progress.done_block_count,
+            "total_block_count": progress.total_block_count,
+            "failed_block_count": progress.failed_block_count,
+        },
+        "error": {"reason": error.reason, "message": error.message} if error else None,
+        "result": _result_document(job.result) if job.result else None,
+        "create_time": job.create_time.isoformat(),
+        "start_time": job.start_time.isoformat() if job.start_time else None,
+        "end_time": job.end_time.isoformat() if job.end_time else None,
+        "run_count": job.run_count,
+        "provenance": dict(job.provenance),
+    }
+
+
+def failure_document(failure: JobFailure) -> dict[str, Any]:
+    """The JSON of a block that failed."""
+    return {
+        "block": failure.block_index,
+        "scale": failure.scale,
+        "box": box_document(failure.box) if failure.box else None,
+        "attempt_count": failure.attempt_count,
+        "time": failure.time.isoformat(),
+        "error": {"reason": failure.error.reason, "message": failure.error.message},
+    }
+
+
+def block_document(block: JobBlock) -> dict[str, Any]:
+    """The JSON of a finished block."""
+    return {
+        "block": block.block_index,
+        "scale": block.scale,
+        "box": box_document(block.box) if block.box else None,
+        "checksum": block.checksum.hex(),
+    }
+
+
+def job_facts(job: Job) -> dict[str, str]:
+    """A job for people."""
+    progress = job.progress
+    facts = {
+        "job": job.name,
+        "state": job.state.value,
+        "from": job.spec.source,
+        "to": job.spec.destination,
+        "phase": progress.phase or "-",
+        "done": done_text(job),
+    }
+    if progress.failed_block_count:
+        facts["failed"] = f"{progress.failed_block_count} of {progress.total_block_count} blocks"
+    if job.run_count > 1:
+        facts["taken up"] = f"{job.run_count} times"
+    if job.error:
+        facts["error"] = f"{job.error.message} ({job.error.reason})"
+    if job.result:
+        facts["verified"] = f"{bytes_text(job.result.verified_bytes)}, checksum {job.result.checksum}"
+    return facts
+
+
+def done_text(job: Job) -> str:
+    """How far a job has come."""
+    progress = job.progress
+    if progress.total_bytes:
+        return f"{bytes_text(progress.done_bytes)} of {bytes_text(progress.total_bytes)}"
+    return bytes_text(progress.done_bytes)
+
+
+def result_text(result: TransferResult) -> str:
+    """What a job produced, in one line."""
+    where = result.destination
+    if result.destination_version:
+        where += f"@{result.destination_version}"
+    parts = [
+        f"{bytes_text(result.verified_bytes)} read back and compared" if result.verified_bytes else "not read back"
+    ]
+    if result.copied_bytes:
+        parts.insert(0, f"{bytes_text(result.copied_bytes)} copied")
+    if result.skipped_block_count:
+        parts.append(f"{result.skipped_block_count} blocks left as they were")
+    return f"{where}: {', '.join(parts)}"
+
+
+def _result_document(result: TransferResult) -> dict[str, Any]:
+    return {
+        "destination": result.destination,
+        "destination_version": result.destination_version,
+        "copied_bytes": result.copied_bytes,
+        "verified_bytes": result.verified_bytes,
+        "skipped_block_count": result.skipped_block_count,
+        "checksum": result.checksum,
+    }
+
+
+def _spec_document(spec: JobSpec) -> dict[str, Any]:
+    """What was asked for beside source and destination; what was not said is left out."""
+    if not isinstance(spec, TransferSpec):
+        return _pyramid_document(spec.pyramid)
+    start, size = spec.destination_start, spec.voxel_size_nm
+    said = {
+        "source_version": spec.source_version,
+        "destination_version": spec.destination_version,
+        "box": box_document(spec.box) if spec.box else None,
+        "scales": list(spec.scales),
+        "channels": list(spec.channels),
+        "dtype": spec.dtype.name if spec.dtype else None,
+        "to": vec3_document(start) if start else None,
+        "voxel_size_nm": vec3_document(size) if size else None,
+        "mode": spec.mode.value,
+        "verify": spec.verification.value,
+        "skip_empty": spec.skip_empty,
+        "pyramid": _pyramid_document(spec.pyramid) if spec.pyramid else None,
+        "note": spec.note,
+    }
+    return {name: value for name, value in said.items() if value not in (None, "", [])}
+
+
+def _pyramid_document(spec: PyramidSpec) -> dict[str, Any]:
+    return {"factors": [vec3_document(factor) for factor in spec.factors], "method": spec.method.value}
