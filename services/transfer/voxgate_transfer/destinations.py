@@ -9,6 +9,7 @@ from voxgate.model.errors import AlreadyExists, InvalidArgument, MissingCapabili
 from voxgate.model.jobs import TransferMode, TransferSpec
 from voxgate.model.versions import Versioned
 from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeInfo, VolumeSpec
+from voxgate_transfer.pyramids import check_pyramid, check_whole, with_levels
 from voxgate_transfer.specs import check_destination, completed_spec, possible_specs
 
 
@@ -60,6 +61,9 @@ def prepared(stores: Stores, spec: TransferSpec, copied: VolumeInfo, context: Ca
         VoxgateError: whatever creating or opening raises, and `check_destination`.
     """
     stated = None if spec.destination_spec is None else completed_spec(spec.destination_spec, copied)
+    if spec.pyramid is not None:
+        check_pyramid(spec.pyramid, copied, copied.kind if stated is None else stated.kind)
+        stated = stated and with_levels(stated, spec.pyramid)
     there = _existing(stores, spec, context)
     if there is None:
         if spec.destination_version:
@@ -68,7 +72,7 @@ def prepared(stores: Stores, spec: TransferSpec, copied: VolumeInfo, context: Ca
                 "leave the destination's version out: the volume is created at its store's current one",
                 details={"field": "spec.destination_version"},
             )
-        volume = _created(stores, spec.destination, stated, copied)
+        volume = _created(stores, spec, stated, copied)
     elif spec.mode is TransferMode.FAIL_IF_EXISTS:
         raise AlreadyExists(
             f'there is a volume "{spec.destination}" already',
@@ -86,7 +90,7 @@ def prepared(stores: Stores, spec: TransferSpec, copied: VolumeInfo, context: Ca
             "leave the note out",
             details={"capability": "VERSIONS", "field": "spec.note"},
         )
-    targets = check_destination(copied, volume.info)
+    targets = checked_targets(spec, copied, volume.info)
     return Destination(volume.info, targets, "" if versions is None else volume.info.resolved_version)
 
 
@@ -97,13 +101,26 @@ def _existing(stores: Stores, spec: TransferSpec, context: CallContext) -> Volum
         return None
 
 
-def _created(stores: Stores, name: str, stated: VolumeSpec | None, copied: VolumeInfo) -> Volume:
+def checked_targets(spec: TransferSpec, copied: VolumeInfo, destination: VolumeInfo) -> tuple[int, ...]:
+    """Of each scale of the copy, its index in the destination; see `check_destination`. The levels of a pyramid fit.
+
+    Raises:
+        FailedPrecondition, UnsupportedFormat, ReadOnly: when its levels are others, or such as cannot be made.
+        VoxgateError: whatever `check_destination` raises.
+    """
+    if spec.pyramid is None:
+        return check_destination(copied, destination)
+    check_whole(destination, spec.pyramid)
+    return check_destination(copied, replace(destination, scales=destination.scales[:1]))
+
+
+def _created(stores: Stores, spec: TransferSpec, stated: VolumeSpec | None, copied: VolumeInfo) -> Volume:
     if stated is not None:
-        return stores.create(name, stated)
+        return stores.create(spec.destination, stated)
     refused: UnsupportedFormat | None = None
     for possible in possible_specs(copied):
         try:
-            return stores.create(name, possible)
+            return stores.create(spec.destination, with_levels(possible, spec.pyramid) if spec.pyramid else possible)
         except UnsupportedFormat as error:
             refused = error
     raise refused or UnsupportedFormat("nothing like the source can be created there")
@@ -115,7 +132,7 @@ def _opened(stores: Stores, spec: TransferSpec, copied: VolumeInfo, volume: Volu
     if not info.immutable or versions is None:
         return volume
     open_scales = tuple(replace(scale, writable=True) for scale in info.scales)
-    check_destination(copied, replace(info, immutable=False, scales=open_scales))
+    checked_targets(spec, copied, replace(info, immutable=False, scales=open_scales))
     note = spec.note or f"for a transfer from {spec.source}"
     version = versions.new_version(note).version
     return stores.open(spec.destination, OpenOptions(version=version, context=context))

@@ -96,9 +96,11 @@ def mapped(source: VolumeInfo, spec: TransferSpec) -> Mapping:
     Raises:
         UnknownScale, OutOfBounds, EmptyBox: for scales, channels or a box that the source does not have.
         InvalidArgument: for scales or channels out of order or twice; where a box, a place or a voxel size cannot be
-            said exactly in every scale; where a start is given without a scale to start in.
+            said exactly in every scale; where a start is given without a scale to start in; for several scales and
+            a pyramid.
     """
-    scales = _chosen_scales(source, spec.scales)
+    asked = spec.scales if spec.pyramid is None else _finest_alone(spec.scales)
+    scales = _chosen_scales(source, asked)
     channels = _chosen_channels(source, spec.channels)
     finest = source.scales[scales[0]]
     if spec.box is not None:
@@ -135,6 +137,17 @@ def _chosen_scales(source: VolumeInfo, asked: tuple[int, ...]) -> tuple[int, ...
             details={"field": "spec.scale_indices"},
         )
     return asked or tuple(range(len(source.scales)))
+
+
+def _finest_alone(asked: tuple[int, ...]) -> tuple[int, ...]:
+    """The one scale that is copied where the levels above it are made."""
+    if len(asked) > 1:
+        raise InvalidArgument(
+            f"the scales {list(asked)} would be copied and a pyramid made as well",
+            "name the scale that the pyramid is made from, or leave the pyramid out",
+            details={"field": "spec.scale_indices"},
+        )
+    return asked or (0,)
 
 
 def _chosen_channels(source: VolumeInfo, asked: tuple[int, ...]) -> tuple[int, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 
-from voxgate.model.errors import Unimplemented
 from voxgate.model.jobs import JobSpec, TransferSpec
 from voxgate.v1 import job_pb2_grpc, transfer_pb2_grpc
 from voxgate_jobs.engine import Coordinator
@@ -16,8 +15,10 @@ from voxgate_jobs.work import OpenWork, Patience, Work
 from voxgate_remotes.registry import Registry
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import ServerSettings
+from voxgate_transfer.coarsening import open_pyramid
 from voxgate_transfer.job_servicer import JobServicer
 from voxgate_transfer.placing import IN_MEMORY
+from voxgate_transfer.pyramids import Pyramids
 from voxgate_transfer.servicers import TransferServicer
 from voxgate_transfer.transfers import Transfers, open_transfer
 
@@ -36,7 +37,8 @@ def registrations(registry: Registry, settings: ServerSettings) -> list[ServiceR
     opener = functools.partial(open_job, registry)
     tools = Tools(store, store.ledger, executor_of(settings, opener), opener, EngineSettings())
     engine = Coordinator(tools, takes_up=settings.writes_enabled)
-    transfer = TransferServicer(Transfers(registry, store, engine), writes_enabled=settings.writes_enabled)
+    transfers, pyramids = Transfers(registry, store, engine), Pyramids(registry, store, engine)
+    transfer = TransferServicer(transfers, pyramids, writes_enabled=settings.writes_enabled)
     watchers = max(1, settings.workers // 2)
     job = JobServicer(
         store, store.ledger, engine, boxes=lambda spec: opener(spec, Patience()).box_of, watcher_count=watchers
@@ -63,7 +65,7 @@ def open_job(registry: Registry, spec: JobSpec, patience: Patience) -> Work:
     """Open the work of any job that this service creates; see `voxgate_jobs.work.OpenWork`."""
     if isinstance(spec, TransferSpec):
         return open_transfer(registry, spec, patience)
-    raise Unimplemented("this server makes no pyramids yet", "upgrade the server")
+    return open_pyramid(registry, spec, patience)
 
 
 def executor_of(settings: ServerSettings, opener: OpenWork) -> DaskExecutor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-from voxgate.model.errors import InvalidArgument, Unimplemented
+from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Box
 from voxgate.model.jobs import Job, TransferResult, TransferSpec
 from voxgate.model.names import VolumeName
@@ -17,13 +18,15 @@ from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeInfo
 from voxgate_jobs.documents import spec_to_document, to_text
 from voxgate_jobs.ledger import LedgerTotals
 from voxgate_jobs.store import JobRequest, JobStore
-from voxgate_jobs.work import BlockResult, Engine, Patience
+from voxgate_jobs.work import BlockResult, Engine, Patience, Work
+from voxgate_transfer.coarsening import InTurn, PyramidWork
 from voxgate_transfer.copying import copy_task, rules_of, writer_of
-from voxgate_transfer.destinations import Destination, Stores, prepared
+from voxgate_transfer.destinations import Destination, Stores, checked_targets, prepared
 from voxgate_transfer.locks import NamedLocks
 from voxgate_transfer.mapping import MappedVolume, mapped
 from voxgate_transfer.planner import DEFAULT_TASK_BYTES, TransferPlan, plan_transfer
-from voxgate_transfer.specs import check_destination, check_names, check_source
+from voxgate_transfer.pyramids import resolved
+from voxgate_transfer.specs import check_names, check_source
 
 METHOD = "voxgate transfer"
 
@@ -105,8 +108,8 @@ class TransferWork:
 
 def open_transfer(
     stores: Stores, spec: TransferSpec, patience: Patience, *, task_bytes: int = DEFAULT_TASK_BYTES
-) -> TransferWork:
-    """Open both volumes of a transfer and plan it.
+) -> Work:
+    """Open both volumes of a transfer and plan it; where a pyramid is made, that follows.
 
     Args:
         stores: where they are.
@@ -121,10 +124,16 @@ def open_transfer(
     destination = stores.open(spec.destination, OpenOptions(version=spec.destination_version, context=patience.writing))
     check_source(source.info)
     copied = MappedVolume(source, mapped(source.info, spec))
-    targets = check_destination(copied.info, destination.info)
+    targets = checked_targets(spec, copied.info, destination.info)
     writer_of(destination)
     plan = plan_transfer(copied.info, destination.info, targets=targets, task_bytes=task_bytes)
-    return TransferWork(spec, copied, destination, plan)
+    work = TransferWork(spec, copied, destination, plan)
+    if spec.pyramid is None:
+        return work
+    finer = stores.open(spec.destination, OpenOptions(version=spec.destination_version, context=patience.reading))
+    rules = functools.partial(rules_of, spec)
+    made = PyramidWork(spec.destination, (finer, destination), spec.pyramid, rules, task_bytes=task_bytes)
+    return InTurn(work, made)
 
 
 class Transfers:
@@ -179,13 +188,13 @@ class Transfers:
             info = self._source(asked, context)
             target = prepared(self._stores, asked, mapped(info, asked).info, context)
             spec = replace(asked, source_version=info.resolved_version, destination_version=target.version)
+            if asked.pyramid is not None:
+                spec = replace(spec, pyramid=resolved(asked.pyramid, target.info))
             job = self._jobs.create(JobRequest(owner, request_id, asked, spec, _origin(spec, info, target)))
             self._engine.submit(job.name)
         return self._jobs.get(job.name)
 
     def _source(self, asked: TransferSpec, context: CallContext) -> VolumeInfo:
-        if asked.pyramid is not None:
-            raise Unimplemented("this server makes no coarser levels during a transfer", "copy those of the source")
         options = OpenOptions(version=asked.source_version, context=context)
         info = self._stores.open(asked.source, options).info
         check_source(info)
