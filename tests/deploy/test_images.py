@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,14 @@ def test_every_room_and_what_it_packs_is_copied_into_the_build():
         assert part.as_posix() in folders or part.parent.as_posix() in folders
     for folder in folders:
         assert f"\n!{folder}\n" in ignored
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_every_room_that_an_image_names_is_installed_in_it_whatever_extras_it_has(image):
+    needs = DEPLOY / f"requirements/{image}.in"
+    (script,) = re.findall(r"^RUN (sed -n .*?)\\\n\s+/requirements/\$\{IMAGE\}\.in", DOCKERFILE, re.MULTILINE)
+    installed = subprocess.run(["sh", "-c", f"{script} {needs}"], capture_output=True, text=True, check=True)
+    rooms = [line.removeprefix("-e ").partition("[")[0] for line in needs.read_text().splitlines() if line[:3] == "-e "]
+    named = {"clients/python": "voxgate"}
+    wanted = [named.get(room, f"voxgate-{room.rpartition('/')[2]}") for room in rooms]
+    assert sorted(installed.stdout.split()) == sorted(wanted)
