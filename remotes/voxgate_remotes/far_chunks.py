@@ -2,9 +2,12 @@
 
 tensorstore asks for the chunk NAME, and its transport undoes the Content-Encoding (gzip, br, zstd) that cloud-volume
 uploads with. Someone who copied a folder of cloud-volume's into a bucket, or serves it, has `NAME.gz` instead, or
-another suffix: for tensorstore those chunks are absent. So what is absent is looked for under each suffix before it is
-background: a bucket lists in one request what its names begin with, a web server is asked for all five at once. Nothing
-that was seen of other chunks can stand for that look: who copied into a bucket may have copied a part.
+another suffix: for tensorstore those chunks are absent. So what is absent is asked for under each suffix, all of them
+at once, before it is background. Nothing that was seen of other chunks can stand for that look: who copied into a
+bucket may have copied a part. A bucket could list the names of a chunk in one request, but tensorstore's listing ended
+the whole process over an emulator of GCS (release 0.1.86).
+
+A bucket's objects come whole, however large, so of them the first byte too many is asked for before.
 
 Where NAME is there, it counts, and suffixes are not looked for: unlike in a folder of this machine, no program reads
 anything else in such stores, and looking would make six requests of each one.
@@ -29,8 +32,6 @@ from voxgate_remotes.suffixes import SUFFIXES, Suffix
 from voxgate_remotes.tensorstores import STORE_ERRORS, View, store_error, wait
 
 _AT_ONCE = 256
-_LISTED = ("gcs", "s3")
-
 Named = tuple[Part, Suffix]
 """A chunk, and a suffix that it may be there with."""
 
@@ -130,11 +131,11 @@ class FarChunks:
             store = wait(ts.KvStore.open(spec, context=self.context), context)
         except STORE_ERRORS as error:
             raise store_error(error, "looking for chunks with a compression suffix") from error
-        is_bucket = self.kvstore["driver"] in _LISTED
+        is_bounded = spec is not self.kvstore
         for some in _batches(parts):
             names = [[(part, suffix) for suffix in SUFFIXES] for part in some]
-            if is_bucket:
-                names = self._there(store, self._listed(store, some, context), context)
+            if not is_bounded:
+                names = self._there(store, names, context)
             asked = [[(suffix, store.read(f"{part.name}{suffix.ending}")) for part, suffix in each] for each in names]
             try:
                 for part, futures in zip(some, asked, strict=True):
@@ -142,25 +143,8 @@ class FarChunks:
             finally:
                 _give_up([[future for _, future in each] for each in asked])
 
-    def _listed(self, store: Any, some: Sequence[Part], context: CallContext) -> list[list[Named]]:
-        """The names that a bucket lists of each chunk; all five of one that it does not list for us."""
-        asked = [store.list(ts.KvStore.KeyRange(f"{part.name}.", f"{part.name}/")) for part in some]
-        found: list[list[Named]] = []
-        try:
-            for part, future in zip(some, asked, strict=True):
-                try:
-                    names = {bytes(key).decode(errors="replace") for key in wait(future, context)}
-                    found.append([(part, each) for each in SUFFIXES if f"{part.name}{each.ending}" in names])
-                except STORE_ERRORS:
-                    found.append([(part, suffix) for suffix in SUFFIXES])
-        finally:
-            _give_up([asked])
-        return found
-
     def _there(self, store: Any, names: list[list[Named]], context: CallContext) -> list[list[Named]]:
         """Those names that are there.
-
-        A bucket's objects come whole, so the first byte too many is asked for before.
 
         Raises:
             ChunkCorrupt: when one is larger than any encoding makes it.

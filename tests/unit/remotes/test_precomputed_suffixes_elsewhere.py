@@ -161,3 +161,15 @@ def test_where_a_chunk_has_its_own_name_suffixes_are_not_looked_for(written, tmp
     with static_http(tmp_path / "em") as files:
         assert np.array_equal(over_http(files).read(BOX), labels())
         assert not any(path.endswith(tuple(ENDINGS.values())) for _, path, _, _ in files.asked)
+
+
+def test_what_a_bucket_has_under_a_suffix_is_not_read_when_it_is_larger_than_any_encoding(written, tmp_path, s3):
+    shutil.copytree(written("br"), tmp_path / "em")
+    (tmp_path / "em" / f"{NAME}.br").write_bytes(bytes(2**22))
+    s3.upload(tmp_path / "em", "large")
+    volume = opened(s3.config("large"))
+    with pytest.raises(ChunkCorrupt, match="larger than any encoding") as caught:
+        volume.read(CELL)
+    assert str(CELL) in caught.value.message
+    beside = Box.of(x=(6, 22), y=(39, 45), z=(12, 17))
+    assert np.array_equal(volume.read(beside), cut(labels(), beside))
