@@ -1,10 +1,12 @@
-"""What a stored chunk of this machine says of its size, looked at before tensorstore decodes it.
+"""What a stored chunk says of its size, looked at before tensorstore decodes it: of files of this machine, in place.
 
 Tensorstore decodes gzip, zlib, bzip2, xz and zstd bit by bit and stops at the size that the metadata declares (measured
 with release 0.1.86: 4 MiB at most for chunks of 256 KiB that decode to 1 GiB). Three things it believes: the size in a
 blosc header, for which it makes room at once (58 kB cost 1 GiB), the size of a file, and the sizes in a shard's index.
 So these are compared with the metadata first. What is decoded and what is read of one chunk is then at most
 `encoded.size_limit` of its voxels, twice their bytes and 64 KiB; a shard, which may be read whole, twice that.
+
+What is far away is looked at by `fetched_chunks`, with the same rules, once it is here.
 
 A file that is replaced between this look and tensorstore's is not seen.
 
