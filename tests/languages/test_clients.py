@@ -113,6 +113,16 @@ def test_a_whole_body_is_saved_as_the_sdk_saves_it(client: Client, address: str,
     assert lines == without_comments(client.folder / "sdk.obj")
 
 
+def test_a_body_with_normals_is_saved_as_the_sdk_saves_it(client: Client, address: str) -> None:
+    with voxgate.connect(address) as python:
+        seg = python.volume("fib25/seg")
+        mesh = seg.mesh(seg.segments(top=8).ids[7], normals=True)
+    mesh.save(client.folder / "sdk.obj")
+    lines = client.obj(address, "fib25/seg", str(mesh.segment_id), "--normals")
+    assert len(table(lines, "vn")) == len(mesh.vertices) > 0
+    assert lines == without_comments(client.folder / "sdk.obj")
+
+
 def test_the_mesh_of_a_body_is_its_surface_and_its_statistics_are_printed(client: Client, address: str) -> None:
     labels = stored("fib25/seg", WHOLE)
     ids, counts = np.unique(labels[labels > 0], return_counts=True)
