@@ -12,6 +12,7 @@ from voxgate.model.downsampling import Downsampling
 from voxgate.model.errors import ChunkMissing, ConfigContradictsStore, ConfigInvalid, MissingCapability
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
 from voxgate.model.metadata import HasKeyValues
+from voxgate.model.provenance import KeepsProvenance
 from voxgate.model.remotes import CallerBound, Deletable, ListEntry, Remote, ResolvedUri, TakesScales
 from voxgate.model.segments import SegmentIdReservation
 from voxgate.model.versions import Versioned
@@ -161,6 +162,8 @@ class GovernedVolume(DescribedVolume):
         found = super().capability(kind)
         if found is None or self._config.writable:
             return found
+        if kind is KeepsProvenance:
+            return None
         if kind is Versioned:
             return cast("C", ReadOnlyVersions(cast("Versioned", found)))
         if kind is Downsampling:

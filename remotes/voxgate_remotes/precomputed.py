@@ -12,12 +12,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from voxgate.model.errors import MetadataInvalid, ReadOnly, UnsupportedFormat
 from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.provenance import KeepsProvenance
 from voxgate.model.volumes import (
     ArrayCodec,
     ByteCodec,
@@ -36,6 +37,7 @@ from voxgate_remotes.chunk_files import ChunkFiles, passed_as, usual_suffix
 from voxgate_remotes.chunk_layout import ChunkLayout
 from voxgate_remotes.encoded import PassingVolume
 from voxgate_remotes.folders import Folder, required_json
+from voxgate_remotes.kept_provenance import precomputed_provenance
 from voxgate_remotes.known_sizes import bounded_views
 from voxgate_remotes.metadata import is_size
 from voxgate_remotes.precomputed_elsewhere import OpenedElsewhere, far_chunks, largest_chunk
@@ -137,6 +139,9 @@ class PrecomputedVolume(PassingVolume):
 
     def capability(self, kind: type[C]) -> C | None:
         """What is kept beside the voxels, and what every volume of chunk files has."""
+        path = self._kept.folder.path
+        if kind is KeepsProvenance and path is not None:
+            return cast("C", precomputed_provenance(path))
         return self._kept.capability(kind, self._context) or super().capability(kind)
 
     def _fill(self, box: Box, scale: int, channels: list[int] | None, out: Voxels) -> None:

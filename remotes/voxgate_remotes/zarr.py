@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from voxgate.model.errors import (
     VoxgateError,
 )
 from voxgate.model.geometry import Vec3, VoxelSize
+from voxgate.model.provenance import KeepsProvenance
 from voxgate.model.volumes import (
     Channel,
     OpenOptions,
@@ -34,6 +35,7 @@ from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.encoded import PassingVolume
 from voxgate_remotes.fetched_chunks import Naming
 from voxgate_remotes.folders import Folder, LocalFolder, required_json
+from voxgate_remotes.kept_provenance import ProvenanceFile, zarr_provenance
 from voxgate_remotes.metadata import is_size
 from voxgate_remotes.tensorstores import (
     Tuning,
@@ -46,6 +48,8 @@ from voxgate_remotes.tensorstores import (
 )
 from voxgate_remotes.zarr_chunks import Layout, ZarrChunks, bounds_of_files, layout_of
 from voxgate_remotes.zarr_elsewhere import OpenedArrays, opened_elsewhere
+
+C = TypeVar("C")
 
 ATTRIBUTE = "voxgate"
 """An array's attribute: {"kind", "voxel_offset": [x, y, z], "voxel_size_nm": [x, y, z]}: what Zarr has no place for."""
@@ -88,6 +92,18 @@ def claims_v2(folder: Folder) -> bool:
         return True
 
 
+class ZarrVolume(PassingVolume):
+    """A Zarr volume, whose attributes have a place for provenance."""
+
+    def __init__(self, info: VolumeInfo, opened: OpenedZarr, options: OpenOptions) -> None:
+        super().__init__(info, opened.views, options, opened.stored, [stored.bounds for stored in opened.stored])
+        self._provenance = opened.provenance
+
+    def capability(self, kind: type[C]) -> C | None:
+        """KeepsProvenance, and what every volume of chunk files has."""
+        return cast("C", self._provenance) if kind is KeepsProvenance else super().capability(kind)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedZarr:
     """An opened volume, to be bound to callers."""
@@ -95,10 +111,11 @@ class OpenedZarr:
     info: VolumeInfo
     views: tuple[View, ...]
     stored: tuple[ZarrChunks, ...]
+    provenance: ProvenanceFile
 
-    def bind(self, info: VolumeInfo, options: OpenOptions) -> PassingVolume:
+    def bind(self, info: VolumeInfo, options: OpenOptions) -> ZarrVolume:
         """A volume for one caller."""
-        return PassingVolume(info, self.views, options, self.stored, [stored.bounds for stored in self.stored])
+        return ZarrVolume(info, self, options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +194,7 @@ def open_store(folder: Folder, tuning: Tuning, overrides: VolumeOverrides) -> Op
         inferred=geometry.inferred,
     )
     paths = [array.folder.path for array in arrays]
-    if None in paths:
+    if folder.path is None or None in paths:
         objects = [(Naming(each.axes, each.prefix, each.separator), each.content) for each in layouts]
         return opened_elsewhere(info, views, [array.folder for array in arrays], objects, tuning)
     context = tuning.context()
@@ -194,7 +211,7 @@ def open_store(folder: Folder, tuning: Tuning, overrides: VolumeOverrides) -> Op
         for path, layout, scale in zip(paths, layouts, scales, strict=True)
         if path is not None
     )
-    return OpenedZarr(info, views, stored)
+    return OpenedZarr(info, views, stored, zarr_provenance(folder.path, arrays[0].version))
 
 
 def _group_attributes(folder: Folder) -> dict[str, Any]:

@@ -7,11 +7,13 @@ of jhuapl-boss/boss).
 from __future__ import annotations
 
 from voxgate.model.errors import InvalidArgument, LimitExceeded, StoreUnavailable, UnknownKey
+from voxgate.model.provenance import Provenance
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.bossdb import routes
 from voxgate_remotes.bossdb.client import BossClient, document_of
 from voxgate_remotes.bossdb.failures import BAD_ARGUMENT, refusal, refused
 from voxgate_remotes.http.answers import StoreAnswer, StoreCall
+from voxgate_remotes.kept_provenance import as_text
 
 _URL_TOO_LONG = 414
 
@@ -90,6 +92,21 @@ class BossKeyValues:
             raise InvalidArgument("a key cannot be empty", "name one")
         query = (("key", key),) if value is None else (("key", key), ("value", value))
         return StoreCall(method, self._address, query, is_repeatable=is_repeatable)
+
+
+class BossProvenance:
+    """Provenance of a channel: one key for each entry, because values are short; satisfies KeepsProvenance."""
+
+    def __init__(self, key_values: BossKeyValues) -> None:
+        self._key_values = key_values
+
+    def keep_provenance(self, provenance: Provenance) -> None:
+        """Add an entry under `voxgate-provenance-ID`; see `voxgate.model.provenance.KeepsProvenance`.
+
+        Raises:
+            LimitExceeded: when it is too long for the store.
+        """
+        self._key_values.set(f"voxgate-provenance-{provenance.key}", as_text(provenance).encode())
 
 
 def _is_about_key(answer: StoreAnswer) -> bool:

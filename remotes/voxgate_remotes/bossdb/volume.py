@@ -17,11 +17,13 @@ from voxgate.model.errors import (
     VersionMoved,
 )
 from voxgate.model.geometry import Box
+from voxgate.model.provenance import KeepsProvenance
 from voxgate.model.requests import check_box, check_write
 from voxgate.model.segments import SegmentExtents, SegmentIdReservation, SegmentIds
 from voxgate.model.volumes import OpenOptions, ReadTuning, Tuned, VolumeInfo, Voxels, Writable
 from voxgate_remotes.bossdb import cutouts, routes, writing
 from voxgate_remotes.bossdb.channels import Described
+from voxgate_remotes.bossdb.keyvalues import BossKeyValues, BossProvenance
 from voxgate_remotes.bossdb.routes import Region
 from voxgate_remotes.bossdb.segments import Reservation, SegmentIndex
 from voxgate_remotes.bossdb.shared import Shared
@@ -132,11 +134,13 @@ class BossVolume:
         return self.downsampling()
 
     def capability(self, kind: type[C]) -> C | None:
-        """Tuned, Downsampling; Writable where voxels are read from where they go; of annotations what segments need."""
+        """Tuned, Downsampling, KeepsProvenance; Writable where what is written is read; of annotations their index."""
         if kind in (Tuned, Downsampling) or (kind is Writable and any(scale.writable for scale in self.info.scales)):
             return cast("C", self)
         if kind in (SegmentIds, SegmentExtents) and self._described.has_index:
             return cast("C", SegmentIndex(self._shared, self, self._path, self._context))
+        if kind is KeepsProvenance:
+            return cast("C", BossProvenance(BossKeyValues(self._shared.client, self._path)))
         if kind is SegmentIdReservation and self._described.channel.type == "annotation":
             return cast("C", Reservation(self._shared, self._path, self._context))
         return None

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 from voxgate.model.errors import OutOfBounds
 from voxgate.model.geometry import Box
+from voxgate.model.provenance import KeepsProvenance
 from voxgate.model.requests import check_version_open
 from voxgate.model.segments import (
     SegmentCounts,
@@ -26,6 +27,7 @@ from voxgate_remotes.dvid.client import DvidClient
 from voxgate_remotes.dvid.instances import KEY_VALUES, Instance
 from voxgate_remotes.dvid.labels import LabelSource
 from voxgate_remotes.dvid.levels import Level
+from voxgate_remotes.dvid.logs import DvidLog
 from voxgate_remotes.dvid.repos import Repos
 from voxgate_remotes.dvid.runs import DvidRuns
 from voxgate_remotes.dvid.segments import DvidBodies, DvidCounts, DvidExtents, DvidLookup, DvidReservation
@@ -128,11 +130,13 @@ class DvidVolume:
         write_box(self._place, level, box, voxels[0], self._server.locks)
 
     def capability(self, kind: type[C]) -> C | None:
-        """Writable, Tuned, Versioned; what DVID knows of labels, where its answers are right; stored products."""
+        """Writable, Tuned, Versioned, KeepsProvenance; what DVID knows of labels, answered rightly; stored products."""
         if kind is Tuned:
             return cast("C", self)
         if kind is Writable:
             return cast("C", self) if any(scale.writable for scale in self.info.scales) else None
+        if kind is KeepsProvenance:
+            return cast("C", DvidLog(self._place))
         if kind is Versioned:
             return cast("C", DvidVersions(self._place, self._opened.root, self._server.repos))
         make = self._segments().get(kind) or self._products().get(kind)
