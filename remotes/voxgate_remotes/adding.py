@@ -172,7 +172,8 @@ class _Image:
         self._axes = parsed.axes
         self._datasets: list[Json] = listed[0]["datasets"]
         self._says_where = parsed.has_translation
-        self._start = ome.voxel_offsets(parsed, stated)[0][-1]
+        starts, self._guessed = ome.voxel_offsets(parsed, stated)
+        self._start = starts[-1]
         self._paths = set(parsed.paths)
         check_scale_count(len(self._datasets), first)
 
@@ -233,8 +234,9 @@ class _Image:
         return [*made, {"type": "translation", "translation": there}] if translated or self._says_where else made
 
     def _starts_at(self, start: Vec3) -> bool:
-        """Whether a reader finds the last level where it is."""
-        return ome.voxel_offsets(ome.parse(self._attributes, self._stated.axes), self._stated)[0][-1] == start
+        """Whether a reader finds the last level where it is, with no more guessing than before."""
+        starts, guessed = ome.voxel_offsets(ome.parse(self._attributes, self._stated.axes), self._stated)
+        return starts[-1] == start and (self._guessed or not guessed)
 
     def _next_path(self) -> str:
         """The coarsest level's path with the next free number."""
