@@ -203,7 +203,7 @@ def test_a_transfer_leaves_the_same_voxels_at_every_scale(voxgate, folder, fmt):
     for key in ("bounds", "voxel_size_nm"):
         assert [scale[key] for scale in copy["scales"]] == [scale[key] for scale in source["scales"]]
     assert copy["kind"] == "segmentation"
-    assert voxgate("jobs", job["name"], "--json")["job"]["result"] == job["result"]
+    assert voxgate("jobs", "show", job["name"], "--json")["job"]["result"] == job["result"]
     assert job["name"] in voxgate("jobs")
     assert voxgate("cancel", job["name"]) == f"{job['name']}: succeeded\n"
 
@@ -223,7 +223,7 @@ def test_an_operators_configuration_is_checked(voxgate, config, tmp_path):
         (3, "UNKNOWN_VOLUME", ("info", "fib25/nothing")),
         (3, "UNKNOWN_SCALE", ("segments", "aniso/seg", "--scale", "9")),
         (3, "SEGMENT_NOT_FOUND", ("mesh", "aniso/seg", "12345", "-o", "a.obj")),
-        (3, "UNKNOWN_JOB", ("jobs", "jobs/nothing")),
+        (3, "UNKNOWN_JOB", ("jobs", "show", "jobs/nothing")),
         (1, "MALFORMED_NAME", ("info", "fib25/../etc")),
         (1, "OUT_OF_BOUNDS", ("read", "fib25/em", "--box", "0:5,0:5,0:5", "-o", "a.npy")),
         (1, "OUT_OF_BOUNDS", ("at", "aniso/seg", "-999,0,0")),
