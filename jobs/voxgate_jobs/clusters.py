@@ -1,19 +1,22 @@
 """Connections to Dask: a cluster of threads within this process, or a scheduler elsewhere. Imports Dask: takes a while.
 
-Nothing here is a dashboard, and nothing listens on a network: the embedded cluster speaks within the process.
+Nothing here listens on a network: the embedded cluster speaks within the process and has no dashboard.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import dask
-from distributed import Client, LocalCluster, Security
+from distributed import Client, Scheduler, Security, SpecCluster, Worker
 
 from voxgate.model.errors import ConfigInvalid, Unavailable
 from voxgate_jobs.batches import Workshop
@@ -57,21 +60,44 @@ class Connection:
         return sum(self.client.nthreads().values())
 
 
+class _SilentScheduler(Scheduler):
+    """A scheduler without an HTTP server: Dask's listens on every interface, dashboard or not."""
+
+    def start_http_server(
+        self, routes: Any, dashboard_address: Any, default_port: int = 0, ssl_options: Any = None
+    ) -> None:
+        """Start none."""
+
+
+class _SilentWorker(Worker):
+    """The same of a worker."""
+
+    def start_http_server(
+        self, routes: Any, dashboard_address: Any, default_port: int = 0, ssl_options: Any = None
+    ) -> None:
+        """Start none."""
+
+
 def embedded(workshop: Workshop, threads: int) -> Connection:
     """A scheduler and one worker with `threads` threads, all within this process."""
+    _quiet()
     resources = contextlib.ExitStack()
     # Its default is a folder that all users share; nothing is ever spilled into it.
-    folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="voxgate-dask-", ignore_cleanup_errors=True))
-    with dask.config.set(_EMBEDDED):
-        cluster = LocalCluster(
-            n_workers=1,
-            threads_per_worker=threads,
-            processes=False,
-            dashboard_address=None,
+    folder = tempfile.mkdtemp(prefix="voxgate-dask-")
+    resources.callback(_tidy, Path(folder))
+    speaking = {"protocol": "inproc://", "dashboard": False}
+    worker = {
+        **speaking,
+        "nthreads": threads,
+        "local_directory": folder,
+        "memory_limit": 0,  # this process holds more than blocks; Dask must not pause for what is none of its
+        "plugins": (WorkshopPlugin(workshop=workshop),),
+    }
+    with dask.config.set({**_EMBEDDED, "temporary-directory": folder}):
+        cluster = SpecCluster(
+            scheduler={"cls": _SilentScheduler, "options": speaking},
+            workers={0: {"cls": _SilentWorker, "options": worker}},
             silence_logs=logging.ERROR,
-            local_directory=folder,
-            memory_limit=0,  # this process holds more than blocks; Dask must not pause for what is none of its
-            plugins=(WorkshopPlugin(workshop=workshop),),
         )
     resources.callback(cluster.close, timeout=2)
     client = Client(cluster, set_as_default=False)
@@ -95,6 +121,7 @@ def remote(address: SchedulerAddress, opener: str) -> Connection:
         Unavailable: when it does not answer.
         ConfigInvalid: for files of TLS that cannot be read.
     """
+    _quiet()
     try:
         client = Client(
             address.url,
@@ -118,6 +145,17 @@ def remote(address: SchedulerAddress, opener: str) -> Connection:
         client.run(forget_run, run, on_error="ignore")
 
     return Connection(client, stop, forget, lambda: client.close(timeout=2))
+
+
+def _tidy(folder: Path) -> None:
+    """Remove the folder, unless a worker that hangs is still in it: Dask would complain, at the end of the process."""
+    if not any((folder / "dask-scratch-space").glob("*worker-*/")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _quiet() -> None:
+    """Dask tells every step of its life as news; what matters of it is logged here."""
+    logging.getLogger("distributed").setLevel(logging.ERROR)
 
 
 def _security(address: SchedulerAddress) -> Security | None:
