@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support.pyramids import BOUNDS, CHUNK, FORMATS, SIZE, expected, filled, finest, pyramid_registry, run
 from support.transfers import Door, DoorState
 from support.zarr_files import ids, multiscale
+from voxgate.model.downsampling import Downsampling
 from voxgate.model.errors import (
     FailedPrecondition,
     InvalidArgument,
@@ -286,3 +287,27 @@ def test_a_volume_with_several_times_is_refused(bench: Bench, tmp_path: Path) ->
     multiscale(tmp_path / "movie", [(ids((3, 9, 8, 7), "uint16"), (1, 40, 4, 4), None)], "tzyx", version="0.5")
     with pytest.raises(UnsupportedFormat, match="time points"):
         bench.start("files/movie", PyramidSpec(FACTORS, PyramidMethod.MEAN))
+
+
+class MadeByItsStore:
+    """Volumes whose store makes coarser levels when it is asked to."""
+
+    def __init__(self, volume: Any) -> None:
+        self._volume = volume
+
+    @property
+    def info(self) -> Any:
+        return self._volume.info
+
+    def open(self, name: str, options: OpenOptions) -> Any:
+        return self
+
+    def capability(self, kind: type) -> Any:
+        return self if kind is Downsampling else self._volume.capability(kind)
+
+
+def test_where_the_store_makes_levels_it_is_to_be_asked() -> None:
+    volume = MemoryVolume.from_array(finest()[0], kind=VolumeKind.SEGMENTATION)
+    with pytest.raises(MissingCapability, match="by itself") as caught:
+        Bench(MadeByItsStore(volume)).start("dvid/seg")
+    assert "StartDownsampling" in caught.value.remedy
