@@ -32,6 +32,7 @@ from voxgate.model.remotes import (
     TakesScales,
     VolumeEntry,
 )
+from voxgate.model.versions import HasVersions
 from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeSpec
 from voxgate_remotes.config import RemoteConfig, RemotesConfig, caller_uri, nearest
 from voxgate_remotes.derived import DerivedInfos
@@ -185,6 +186,15 @@ class Registry:
     def remotes(self) -> tuple[RemoteEntry, ...]:
         """What each remote is and allows, sorted by name."""
         return tuple(self._entry(name) for name in self.names)
+
+    def keeps_versions(self, name: str) -> bool:
+        """Whether a volume that would be created under this name is known to have versions.
+
+        Raises:
+            MalformedName, UnknownRemote.
+        """
+        found = self._remote(VolumeName.parse(name).remote).capability(HasVersions)
+        return found is not None and found.keeps_versions
 
     def overlapping(self, one: str, other: str) -> bool:
         """Whether two volumes are known to be the same, or one inside of the other, whatever their remotes are called.

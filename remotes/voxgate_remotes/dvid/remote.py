@@ -26,6 +26,7 @@ from voxgate.model.errors import (
 )
 from voxgate.model.metadata import HasKeyValues, KeyValues
 from voxgate.model.remotes import CallerBound, ListEntry, ResolvedUri
+from voxgate.model.versions import HasVersions
 from voxgate.model.volumes import CallContext, OpenOptions, VolumeSpec
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.dvid.client import Ask, DvidClient, json_body
@@ -120,8 +121,13 @@ class DvidRemote:
         return resolved(self._home, uri)
 
     def capability(self, kind: type[C]) -> C | None:
-        """HasKeyValues and CallerBound; not Deletable, see above."""
-        return cast("C", self) if kind in (HasKeyValues, CallerBound) else None
+        """HasKeyValues, HasVersions and CallerBound; not Deletable, see above."""
+        return cast("C", self) if kind in (HasKeyValues, HasVersions, CallerBound) else None
+
+    @property
+    def keeps_versions(self) -> bool:
+        """Every instance is versioned with its repository."""
+        return True
 
     def for_caller(self, context: CallContext) -> DvidRemote:
         """The same remote for one caller: everything but `open` has that caller's patience."""

@@ -24,6 +24,10 @@ class Stores(Protocol):
         """Create a volume."""
         ...
 
+    def keeps_versions(self, name: str) -> bool:
+        """Whether a volume that would be created under this name is known to have versions."""
+        ...
+
     def overlapping(self, one: str, other: str) -> bool:
         """Whether two volumes are known to be the same, or one inside of the other."""
         ...
@@ -72,6 +76,8 @@ def prepared(stores: Stores, spec: TransferSpec, copied: VolumeInfo, context: Ca
                 "leave the destination's version out: the volume is created at its store's current one",
                 details={"field": "spec.destination_version"},
             )
+        if spec.note and not stores.keeps_versions(spec.destination):
+            raise _no_place_for_notes()
         volume = _created(stores, spec, stated, copied)
     elif spec.mode is TransferMode.FAIL_IF_EXISTS:
         raise AlreadyExists(
@@ -84,14 +90,16 @@ def prepared(stores: Stores, spec: TransferSpec, copied: VolumeInfo, context: Ca
         volume = there if stated is None else stores.create(spec.destination, stated)
         volume = _opened(stores, spec, copied, there if spec.destination_version else volume, context)
     versions = volume.capability(Versioned)
-    if spec.note and versions is None:
-        raise MissingCapability(
-            "the destination has no versions that a note could be kept with",
-            "leave the note out",
-            details={"capability": "VERSIONS", "field": "spec.note"},
-        )
     targets = checked_targets(spec, copied, volume.info)
     return Destination(volume.info, targets, "" if versions is None else volume.info.resolved_version)
+
+
+def _no_place_for_notes() -> MissingCapability:
+    return MissingCapability(
+        "the destination has no versions that a note could be kept with",
+        "leave the note out",
+        details={"capability": "VERSIONS", "field": "spec.note"},
+    )
 
 
 def _existing(stores: Stores, spec: TransferSpec, context: CallContext) -> Volume | None:
@@ -129,6 +137,8 @@ def _created(stores: Stores, spec: TransferSpec, stated: VolumeSpec | None, copi
 def _opened(stores: Stores, spec: TransferSpec, copied: VolumeInfo, volume: Volume, context: CallContext) -> Volume:
     """The destination at a version that is not committed: a new one after it, where it is."""
     info, versions = volume.info, volume.capability(Versioned)
+    if spec.note and versions is None:
+        raise _no_place_for_notes()
     if not info.immutable or versions is None:
         return volume
     open_scales = tuple(replace(scale, writable=True) for scale in info.scales)

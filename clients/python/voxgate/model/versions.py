@@ -60,3 +60,12 @@ class Versioned(Protocol):
             FailedPrecondition: when this version is not committed.
         """
         ...
+
+
+class HasVersions(Protocol):
+    """A remote whose volumes are Versioned, those that are created there, too."""
+
+    @property
+    def keeps_versions(self) -> bool:
+        """True; a remote without this power keeps none, or does not know."""
+        ...
