@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +27,9 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # Whoever runs the tests in the background ignores interrupts, and so would every process that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Servers that tests start keep their jobs here, not among the user's.
+    state = os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="voxgate-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(state, ignore_errors=True))
     config.stash[_PROOFS] = Proofs()
     config.addinivalue_line("markers", "own_fake(store, *features): proves cells against a server of ours only")
 
