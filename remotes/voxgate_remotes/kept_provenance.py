@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxgate.model.errors import MetadataInvalid
+from voxgate.model.errors import MetadataInvalid, UnknownVolume
 from voxgate.model.provenance import Provenance
 from voxgate_remotes.metadata import is_file, read_json, write_json
 
@@ -41,7 +41,13 @@ class ProvenanceFile:
     changed: Callable[[Document, Provenance], Document]
 
     def keep_provenance(self, provenance: Provenance) -> None:
-        """Add an entry; see `voxgate.model.provenance.KeepsProvenance`."""
+        """Add an entry; see `voxgate.model.provenance.KeepsProvenance`.
+
+        Raises:
+            UnknownVolume: when the volume's folder is gone.
+        """
+        if not self.path.parent.is_dir():
+            raise UnknownVolume("the volume was deleted", "list the remote to see what it has")
         before = read_json(self.path) if is_file(self.path) else {}
         write_json(self.path, self.changed(before, provenance))
 

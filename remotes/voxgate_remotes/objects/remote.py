@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -16,6 +16,7 @@ from voxgate.model.errors import (
     UnknownVolume,
     UnsupportedFormat,
 )
+from voxgate.model.provenance import KeepsProvenance
 from voxgate.model.remotes import CallerBound, CoarserScale, ListEntry, ResolvedUri, TakesScales
 from voxgate.model.volumes import C, CallContext, OpenOptions, Volume, VolumeInfo, VolumeSpec
 from voxgate_remotes.adding import added_documents
@@ -29,6 +30,7 @@ from voxgate_remotes.objects.failures import told
 from voxgate_remotes.objects.folders import KvFolder, Sight
 from voxgate_remotes.objects.places import key_prefix, place_of
 from voxgate_remotes.objects.presence import Presence
+from voxgate_remotes.objects.provenance import ProvenanceObject
 from voxgate_remotes.objects.sources import BucketSource, Print, Source, unchanged
 from voxgate_remotes.objects.volumes import ObjectVolume, Opened
 from voxgate_remotes.objects.witness import Witness
@@ -111,8 +113,18 @@ class ObjectsRemote:
                 kept.witness.check(context, lambda: self._kept.drop(path))
 
         place = self._place
-        opened = Opened(kept.store, info, kept.presence, place.patience, check_there, place.merges_safely)
+        keep = self._provenance(path, kept.documents) if self._is_writable else None
+        opened = Opened(kept.store, info, kept.presence, place.patience, check_there, place.merges_safely, keep)
         return ObjectVolume(opened, options)
+
+    def _provenance(
+        self, path: tuple[str, ...], documents: Mapping[str, Print]
+    ) -> Callable[[CallContext], KeepsProvenance] | None:
+        """The place for provenance: precomputed volumes in buckets have one."""
+        bucket, prefix = self._place.bucket, key_prefix(path)
+        if bucket is None or f"{prefix}info" not in documents:
+            return None
+        return lambda context: ProvenanceObject(bucket, prefix, context)
 
     def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
         """The groups and volumes right under a prefix, by name; a volume has nothing under it.

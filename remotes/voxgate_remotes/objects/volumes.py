@@ -15,6 +15,7 @@ import numpy as np
 from voxgate.model.errors import MissingCapability, UnalignedWrite
 from voxgate.model.geometry import Box, aligned_outward
 from voxgate.model.meshes import Mesh
+from voxgate.model.provenance import KeepsProvenance
 from voxgate.model.segment_properties import SegmentProperties, SegmentTable
 from voxgate.model.skeletons import Skeleton, StoredMeshes, StoredSkeletons
 from voxgate.model.volumes import C, CallContext, ChunkPresence, OpenOptions, Volume, VolumeInfo, Voxels, Writable
@@ -41,6 +42,7 @@ class Opened:
         patience: with the store.
         check_there: raises when the volume is not what was opened.
         merges_safely: whether cut granules may be merged.
+        provenance: the place for it, for a caller; None where the volume has none.
     """
 
     store: OpenedStore
@@ -49,6 +51,7 @@ class Opened:
     patience: Patience
     check_there: Callable[[CallContext], None]
     merges_safely: bool
+    provenance: Callable[[CallContext], KeepsProvenance] | None = None
 
 
 class ObjectVolume:
@@ -141,6 +144,9 @@ class ObjectVolume:
         """What the inner volume can do; what touches voxels only through here."""
         if kind is ChunkPresence:
             return None if self._opened.presence is None else cast("C", self)
+        if kind is KeepsProvenance:
+            keep = self._opened.provenance
+            return None if keep is None else cast("C", keep(self._options.context))
         found = self._inner.capability(kind)
         if found is not None and kind in (StoredMeshes, StoredSkeletons, SegmentProperties):
             return cast("C", _Kept(found, lambda: self._opened.check_there(self._options.context)))

@@ -3,13 +3,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorstore as ts
 import zarr
 
-from support.transfers import fill_source, source_spec, voxels_of_scale
+from support.emulators import s3_emulator
+from support.transfers import BOXES, SIZES, fill_source, source_spec, voxels_of_scale
 from voxgate.model.errors import MetadataInvalid
 from voxgate.model.provenance import KeepsProvenance, Provenance
-from voxgate.model.volumes import OpenOptions
+from voxgate.model.volumes import OpenOptions, ScaleSpec, VolumeKind, VolumeSpec
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
 from voxgate_remotes.registry import Registry
 
@@ -72,3 +75,24 @@ def test_what_people_wrote_into_a_provenance_file_stays(tmp_path: Path):
 def test_a_remote_without_writes_keeps_none(tmp_path: Path):
     keeper(tmp_path, "zarr3")
     assert registry(tmp_path, "zarr3", writable=False).open("files/seg").capability(KeepsProvenance) is None
+
+
+def test_precomputed_volumes_in_a_bucket_keep_entries_and_zarr_there_stays_what_readers_have_open(tmp_path: Path):
+    with s3_emulator(tmp_path / "log") as emulator:
+        remotes = {
+            name: emulator.config(name, writable=True, format=name, options={"conditional_writes": True})
+            for name in ("precomputed", "zarr3")
+        }
+        registry = Registry.from_config(RemotesConfig(remotes=remotes))
+        spec = VolumeSpec(np.dtype("<u8"), VolumeKind.SEGMENTATION, (ScaleSpec(BOXES[2], SIZES[2]),))
+        volumes = {name: registry.create(f"{name}/seg", spec) for name in remotes}
+        assert volumes["zarr3"].capability(KeepsProvenance) is None
+        kept = volumes["precomputed"].capability(KeepsProvenance)
+        assert kept is not None
+        for entry in (ENTRY, OTHER, replace(ENTRY, checksum="cd" * 32)):
+            kept.keep_provenance(entry)
+        store = ts.KvStore.open(emulator.kvstore("precomputed/seg")).result()
+        found = json.loads(store.read("provenance").result().value)
+        assert [each["id"] for each in found["processing"]] == [OTHER.key, ENTRY.key]
+        assert found["sources"] == ["a/seg@3fa", "c/em"]
+        assert not volumes["precomputed"].read(BOXES[2]).any()
