@@ -82,4 +82,6 @@ def show(config: Annotated[Path | None, typer.Argument(help="voxgate.toml; witho
 def _without_password(address: str) -> str:
     """The address of a database as people may see it: of a server, neither user nor options."""
     scheme, _, rest = address.partition("://")
-    return address if "@" not in rest and "?" not in rest else f"{scheme}://…{rest.rpartition('@')[2].partition('?')[0]}"
+    return (
+        address if "@" not in rest and "?" not in rest else f"{scheme}://…{rest.rpartition('@')[2].partition('?')[0]}"
+    )
