@@ -88,9 +88,8 @@ def test_slices_become_a_volume_with_levels_and_a_repetition_does_nothing(run, c
 
 def test_what_was_lost_or_changed_is_written_again_and_the_levels_are_made_anew(run, client, slices, name):
     first = run("slices", name, *PLACE, "--pyramid")
-    changed = client.volume(name)
-    changed[2, 3, 4] = slices[2, 3, 4] ^ 1
     before = client.volume(name).scale(1)[...]
+    client.volume(name)[2, 3, 4] = slices[2, 3, 4] ^ 1
     Image.fromarray(slices[3][::-1].copy()).save("slices/img3.png")
     again = run("slices", name, *PLACE, "--pyramid")
     assert again["written_bytes"] > 0
@@ -99,6 +98,17 @@ def test_what_was_lost_or_changed_is_written_again_and_the_levels_are_made_anew(
     np.testing.assert_array_equal(client.volume(name)[...], expected)
     assert again["pyramid"]["name"] != first["pyramid"]["name"]
     assert (client.volume(name).scale(1)[...] != before).any()
+    Image.fromarray(slices[3]).save("slices/img3.png")
+    back = run("slices", name, *PLACE, "--pyramid")
+    assert back["pyramid"]["name"] not in (first["pyramid"]["name"], again["pyramid"]["name"])
+    np.testing.assert_array_equal(client.volume(name).scale(1)[...], before)
+
+
+def test_a_volume_too_small_for_levels_is_imported_all_the_same(run, client, name):
+    tifffile.imwrite("small.tif", np.full((3, 20, 30), 9, np.uint8), photometric="minisblack")
+    for _ in range(2):
+        assert run("small.tif", name, *PLACE, "--pyramid")["pyramid"] is None
+    assert len(client.volume(name).scales) == 1
 
 
 def test_a_deleted_volume_is_imported_anew_with_its_levels(run, client, slices, name):

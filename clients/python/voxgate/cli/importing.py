@@ -14,7 +14,7 @@ from voxgate.cli.output import bytes_text, print_json
 from voxgate.cli.parsing import parse_nm, parse_point
 from voxgate.cli.progress import metered
 from voxgate.cli.session import AsJson, Server, connected
-from voxgate.model.errors import AlreadyExists, FailedPrecondition, UnknownVolume
+from voxgate.model.errors import AlreadyExists, FailedPrecondition, InvalidArgument, UnknownVolume
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.jobs import Job, JobState, PyramidJobSpec
 from voxgate.model.volumes import VolumeKind
@@ -107,11 +107,19 @@ def _target(client: Client, files: VolumeArray, wanted: _Wanted) -> VolumeArray:
     return there
 
 
-def _pyramid(client: Client, target: VolumeArray, copied: Copied, *, as_json: bool) -> Job:
-    """The coarser levels of what was imported: made, or found to be made of the same voxels already."""
+def _pyramid(client: Client, target: VolumeArray, copied: Copied, *, as_json: bool) -> Job | None:
+    """The coarser levels of what was imported: made, or found to be made of the same voxels already.
+
+    None where the volume is so small that it needs none.
+    """
     request = f"import {target.name} {copied.checksum}"
-    newest = next((each for each in client.jobs() if each.job.spec == PyramidJobSpec(target.name)), None)
-    handle = client.pyramid(target.name, request_id=request)
+    newest = next((each for each in client.jobs() if _makes_levels_of(target, each.job)), None)
+    try:
+        handle = client.pyramid(target.name, request_id=request)
+    except InvalidArgument as error:
+        if error.details.get("field") != "pyramid.factors":
+            raise
+        return None  # we stated no factors: the server has nothing to choose
     is_newest = newest is None or newest.name == handle.name
     if handle.job.state is JobState.SUCCEEDED and (not is_newest or len(target.scales) == 1):
         # Made of these voxels once, but of a volume that was deleted, or that held others in between.
@@ -119,6 +127,10 @@ def _pyramid(client: Client, target: VolumeArray, copied: Copied, *, as_json: bo
     if handle.job.state in (JobState.FAILED, JobState.CANCELLED):
         handle.resume()
     return watched(handle, as_json=as_json)
+
+
+def _makes_levels_of(target: VolumeArray, job: Job) -> bool:
+    return isinstance(job.spec, PyramidJobSpec) and job.spec.volume == target.name
 
 
 def _print(name: str, copied: Copied, job: Job | None, *, as_json: bool) -> None:
