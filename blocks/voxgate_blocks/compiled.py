@@ -52,7 +52,8 @@ class Compiled(Generic[P, R]):
         # Numba keeps code by the name, and forgets it when the function's own file changes. What it takes from
         # elsewhere becomes a part of it too, so that goes into the name.
         linked.__qualname__ = f"{function.__qualname__}_{self.taken}"
-        return njit(cache=True, nogil=True, _nrt=self._counting)(linked)
+        compiler: Any = njit  # `_nrt` is an option that its type does not know
+        return compiler(cache=True, nogil=True, _nrt=self._counting)(linked)
 
     @functools.cached_property
     def taken(self) -> str:
