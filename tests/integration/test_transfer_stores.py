@@ -25,7 +25,7 @@ from voxgate.model.errors import AlreadyExists, InvalidArgument, JobFailed, Miss
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.jobs import Job, TransferMode, TransferSpec, Verification
 from voxgate.model.versions import Versioned
-from voxgate.model.volumes import OpenOptions, ScaleSpec, VolumeKind, VolumeSpec, Writable
+from voxgate.model.volumes import ArrayCodec, Encoding, OpenOptions, ScaleSpec, VolumeKind, VolumeSpec, Writable
 from voxgate.v1 import job_pb2_grpc, transfer_pb2, transfer_pb2_grpc
 from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.job_specs import transfer_spec_to_proto
@@ -234,3 +234,23 @@ def test_what_can_be_refused_is_refused_before_anything_is_written(house: House,
     assert refused.value.remedy
     assert str(house.folder) not in str(refused.value)
     assert before == sorted(path for path in house.folder.rglob("*") if "seg" in path.name or "noted" in path.name)
+
+
+def lossy(box: Box) -> VolumeSpec:
+    scale = ScaleSpec(box, VoxelSize(8.0, 8.0, 33.0), Vec3(64, 64, 8), encoding=Encoding(ArrayCodec.JPEG))
+    return VolumeSpec(np.dtype("u1"), VolumeKind.IMAGE, (scale,), format="precomputed")
+
+
+def test_a_destination_kept_with_loss_is_only_written_where_nothing_is_to_be_compared(house: House):
+    box = Box.of(x=(-5, 90), y=(11, 70), z=(3, 14))
+    smooth = (np.add.outer(np.arange(11), np.add.outer(np.arange(59), np.arange(95))) % 200).astype("u1")[np.newaxis]
+    spec = VolumeSpec(np.dtype("u1"), VolumeKind.IMAGE, (ScaleSpec(box, VoxelSize(8.0, 8.0, 33.0)),))
+    house.registry.create("memory/smooth", spec).capability(Writable).write(box, smooth)
+    with pytest.raises(InvalidArgument, match="loss"):
+        house.start("memory/smooth", "precomputed/jpeg", destination_spec=lossy(box))
+    assert not (house.folder / "precomputed/jpeg").exists()
+    job = house.copy("memory/smooth", "precomputed/jpeg", destination_spec=lossy(box), verification=Verification.NONE)
+    assert job.result is not None
+    assert job.result.verified_bytes == 0
+    with pytest.raises(InvalidArgument, match="loss"):
+        house.start("memory/smooth", "precomputed/jpeg", mode=TransferMode.UPDATE, verification=Verification.NONE)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from voxgate.model.errors import AlreadyExists, InvalidArgument, MissingCapability, UnknownVolume, UnsupportedFormat
-from voxgate.model.jobs import TransferMode, TransferSpec
+from voxgate.model.jobs import TransferMode, TransferSpec, Verification
 from voxgate.model.versions import Versioned
-from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeInfo, VolumeSpec
+from voxgate.model.volumes import ArrayCodec, CallContext, OpenOptions, Volume, VolumeInfo, VolumeSpec
 from voxgate_transfer.pyramids import check_pyramid, check_whole, with_levels
 from voxgate_transfer.specs import check_destination, completed_spec, possible_specs
 
@@ -68,6 +68,8 @@ def prepared(stores: Stores, spec: TransferSpec, copied: VolumeInfo, context: Ca
     if spec.pyramid is not None:
         check_pyramid(spec.pyramid, copied, copied.kind if stated is None else stated.kind)
         stated = stated and with_levels(stated, spec.pyramid)
+    if stated is not None and spec.verification is not Verification.NONE:
+        _check_stated_lossless(stated)
     there = _existing(stores, spec, context)
     if there is None:
         if spec.destination_version:
@@ -116,10 +118,34 @@ def checked_targets(spec: TransferSpec, copied: VolumeInfo, destination: VolumeI
         FailedPrecondition, UnsupportedFormat, ReadOnly: when its levels are others, or such as cannot be made.
         VoxgateError: whatever `check_destination` raises.
     """
-    if spec.pyramid is None:
-        return check_destination(copied, destination)
-    check_whole(destination, spec.pyramid)
-    return check_destination(copied, replace(destination, scales=destination.scales[:1]))
+    if spec.pyramid is not None:
+        check_whole(destination, spec.pyramid)
+        destination = replace(destination, scales=destination.scales[:1])
+    targets = check_destination(copied, destination)
+    if spec.verification is not Verification.NONE or spec.mode is TransferMode.UPDATE:
+        _check_lossless(destination, targets)
+    return targets
+
+
+def _check_stated_lossless(stated: VolumeSpec) -> None:
+    for index, scale in enumerate(stated.scales):
+        if scale.encoding is not None and scale.encoding.array is ArrayCodec.JPEG:
+            raise _with_loss(index)
+
+
+def _check_lossless(destination: VolumeInfo, targets: tuple[int, ...]) -> None:
+    """Refuse scales that are kept with loss: what is read back would differ from what was written."""
+    for target in targets:
+        if any(encoding.array is ArrayCodec.JPEG for encoding in destination.scales[target].stored_encodings):
+            raise _with_loss(target)
+
+
+def _with_loss(scale: int) -> InvalidArgument:
+    return InvalidArgument(
+        f"scale {scale} of the destination is kept with loss, so that blocks do not read back as they were written",
+        "choose a lossless encoding, or a transfer without verification that does not compare, either",
+        details={"field": "spec.verification"},
+    )
 
 
 def _created(stores: Stores, spec: TransferSpec, stated: VolumeSpec | None, copied: VolumeInfo) -> Volume:
