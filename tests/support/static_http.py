@@ -7,7 +7,7 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,6 +32,8 @@ class StaticFiles:
         cut: pattern of paths whose bodies end before they should; empty for none.
         held: an answer waits until it is set, where `latency_s` is not enough.
         token: what must be in the Authorization header; empty for nobody's business.
+        whim: path -> what becomes of this one answer: "" as usual, a status, "cut" ends it early, "short" is half
+            of the file as if that were all. May take its time.
         asked: (method, path, Range or "", Authorization or "") of every request so far.
     """
 
@@ -46,6 +48,7 @@ class StaticFiles:
     cut: str = ""
     held: threading.Event = field(default_factory=threading.Event)
     token: str = ""
+    whim: Callable[[str], str] = lambda _: ""
     asked: list[tuple[str, str, str, str]] = field(default_factory=list)
     address: str = ""
 
@@ -92,6 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # an answer is one packet where it fits, not one that waits for the acknowledgement of its headers
     disable_nagle_algorithm = True
     served: StaticFiles
+    _is_cut = False
 
     def do_GET(self) -> None:
         self._answer(with_body=True)
@@ -109,6 +113,10 @@ class _Handler(BaseHTTPRequestHandler):
         files.asked.append((self.command, path, asked_range, said))
         time.sleep(files.latency_s)
         files.held.wait(60)
+        whim = files.whim(path)
+        if whim.isdecimal():
+            self._send(int(whim), files.said, {}, with_body)
+            return
         if files.token and said != f"Bearer {files.token}":
             self._send(401, b"who are you?", {}, with_body)
             return
@@ -124,6 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
         if data is None:
             self._send(404, b"not here", {}, with_body)
             return
+        data = data[: len(data) // 2] if whim == "short" else data
+        self._is_cut = whim == "cut" or bool(files.cut and re.search(files.cut, path))
         span = span_of(asked_range, len(data)) if files.has_ranges else None
         if span is None:
             self._send(200, data, headers, with_body)
@@ -152,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not with_body:
             return
-        if self.served.cut and re.search(self.served.cut, unquote(self.path)):
+        if self._is_cut:
             self.wfile.write(body[: len(body) // 2])
             self.close_connection = True
             return
