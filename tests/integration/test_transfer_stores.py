@@ -21,7 +21,7 @@ from support.n5_volumes import by_tensorstore
 from support.references import segmentation
 from support.servers import settings
 from voxgate.client.jobs import JobHandle
-from voxgate.model.errors import AlreadyExists, InvalidArgument, JobFailed, MissingCapability, VoxgateError
+from voxgate.model.errors import AlreadyExists, InvalidArgument, JobFailed, MissingCapability, ReadOnly, VoxgateError
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.jobs import Job, TransferMode, TransferSpec, Verification
 from voxgate.model.versions import Versioned
@@ -69,10 +69,15 @@ class House:
         handle.result()
         return handle.refresh()
 
-    def labels(self, name: str, box: Box, version: str = "") -> np.ndarray:
+    def repo(self) -> str:
+        """A new repository: its UUID, and that of its open version."""
+        assert self.dvid.server is not None
+        return self.dvid.server.store.add_repo(alias=f"r{uuid.uuid4().hex[:8]}")
+
+    def labels(self, name: str, box: Box, version: str) -> np.ndarray:
         """What DVID says, asked by hand: (1, z, y, x)."""
         where = "_".join(map(str, box.shape)), "_".join(map(str, box.start))
-        url = f"{self.dvid.url}/api/node/{version or self.dvid.root}/{name}/raw/0_1_2/{where[0]}/{where[1]}"
+        url = f"{self.dvid.url}/api/node/{version}/{name}/raw/0_1_2/{where[0]}/{where[1]}"
         answer = requests.get(url, timeout=60)
         assert answer.ok, answer.text
         return np.frombuffer(answer.content, "<u8").reshape(1, *box.shape.zyx)
@@ -91,7 +96,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         remotes["n5"] = RemoteConfig(uri=(folder / "n5").as_uri())
         remotes["alias"] = RemoteConfig(uri=folder.as_uri(), writable=True)
         remotes["memory"] = RemoteConfig(uri="memory://", writable=True)
-        uri = f"dvid://{dvid.url}/{dvid.root}"
+        uri = f"dvid://{dvid.url}"
         remotes["dvid"] = RemoteConfig(uri=uri, writable=True, options={"cache_seconds": 0})
         remotes["boss"] = RemoteConfig.model_validate(
             {"uri": f"bossdb://http://{boss.address}", "credentials": {"token": boss.token}, "writable": True}
@@ -108,9 +113,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def test_a_box_goes_through_every_store_and_comes_back_as_it_was(house: House):
     assert VOXELS.max() > 2**63
-    house.copy("precomputed/seg", "dvid/bodies", box=INNER, destination_start=START)
-    np.testing.assert_array_equal(house.labels("bodies", THERE), PART)
-    house.copy("dvid/bodies", "boss/lab/fly/bodies", box=THERE)
+    repo = house.repo()
+    house.copy("precomputed/seg", f"dvid/{repo}/bodies", box=INNER, destination_start=START)
+    np.testing.assert_array_equal(house.labels("bodies", THERE, repo), PART)
+    house.copy(f"dvid/{repo}/bodies", "boss/lab/fly/bodies", box=THERE)
     np.testing.assert_array_equal(held(house.boss, THERE, path=("lab", "fly", "bodies")), PART)
     house.copy("boss/lab/fly/bodies", "zarr3/bodies", destination_start=INNER.start)
     group = zarr.open_group(house.folder / "zarr3/bodies", mode="r")
@@ -166,11 +172,12 @@ def test_zeros_arrive_in_bossdb_over_what_was_there(house: House):
 
 
 def test_a_round_trip_edits_a_branch_in_dvid_and_brings_only_what_changed_back(house: House):
+    name = f"dvid/{house.repo()}/trip"
     house.copy("precomputed/seg", "boss/lab/fly/trip", box=INNER, destination_start=START)
-    job = house.copy("boss/lab/fly/trip", "dvid/trip", box=THERE, note="as it was in BossDB")
+    job = house.copy("boss/lab/fly/trip", name, box=THERE, note="as it was in BossDB")
     assert job.result is not None
     first = job.result.destination_version
-    volume = house.registry.open("dvid/trip", OpenOptions(version=first))
+    volume = house.registry.open(name, OpenOptions(version=first))
     assert volume.info.immutable
     versions = volume.capability(Versioned)
     assert [(v.note, v.is_committed) for v in versions.versions() if v.version == first] == [
@@ -181,37 +188,36 @@ def test_a_round_trip_edits_a_branch_in_dvid_and_brings_only_what_changed_back(h
 
     branch = versions.new_branch("proofread", "merges").version
     edit = Box.of(x=(60, 66), y=(80, 83), z=(7, 9))
-    edited = house.registry.open("dvid/trip", OpenOptions(version=branch))
+    edited = house.registry.open(name, OpenOptions(version=branch))
     edited.capability(Writable).write(edit, np.full((1, *edit.shape.zyx), 2**63 + 99, "<u8"))
-    back = house.copy("dvid/trip", "boss/lab/fly/trip", source_version=branch, box=THERE, mode=TransferMode.UPDATE)
+    back = house.copy(name, "boss/lab/fly/trip", source_version=branch, box=THERE, mode=TransferMode.UPDATE)
     assert back.result is not None
     assert back.provenance["source_version"] == branch
     assert back.result.skipped_block_count < back.progress.total_block_count
     expected = PART.copy()
     expected[:, *edit.slices_zyx(START)] = 2**63 + 99
     np.testing.assert_array_equal(held(house.boss, THERE, path=("lab", "fly", "trip")), expected)
-    again = house.copy("dvid/trip", "boss/lab/fly/trip", source_version=branch, box=THERE, mode=TransferMode.UPDATE)
+    again = house.copy(name, "boss/lab/fly/trip", source_version=branch, box=THERE, mode=TransferMode.UPDATE)
     assert again.result is not None
     assert again.result.skipped_block_count == again.progress.total_block_count
 
 
 def test_a_committed_version_is_left_as_it_is_and_a_new_one_written(house: House):
-    if not house.registry.open("dvid/bodies").info.immutable:
-        house.copy("precomputed/seg", "dvid/bodies", box=INNER, destination_start=START,
-                   mode=TransferMode.UPDATE, note="the first")  # fmt: skip
-    locked = house.registry.open("dvid/bodies").info.resolved_version
+    name = f"dvid/{house.repo()}/bodies"
+    house.copy("precomputed/seg", name, box=INNER, destination_start=START, note="the first")
+    locked = house.registry.open(name).info.resolved_version
     before = house.labels("bodies", THERE, locked)
     other = segmentation((1, *THERE.shape.zyx), seed=13)
     spec = VolumeSpec(np.dtype("<u8"), VolumeKind.SEGMENTATION, (ScaleSpec(THERE, SIZE),))
     house.registry.create("memory/other", spec).capability(Writable).write(THERE, other)
-    job = house.copy("memory/other", "dvid/bodies", mode=TransferMode.OVERWRITE)
+    job = house.copy("memory/other", name, mode=TransferMode.OVERWRITE)
     assert job.result is not None
     version = job.result.destination_version
     assert version not in ("", locked)
     assert job.provenance["destination_version"] == version
     np.testing.assert_array_equal(house.labels("bodies", THERE, version), other)
     np.testing.assert_array_equal(house.labels("bodies", THERE, locked), before)
-    assert not house.registry.open("dvid/bodies", OpenOptions(version=version)).info.immutable
+    assert not house.registry.open(name, OpenOptions(version=version)).info.immutable
 
 
 @pytest.mark.parametrize(
@@ -254,3 +260,19 @@ def test_a_destination_kept_with_loss_is_only_written_where_nothing_is_to_be_com
     assert job.result.verified_bytes == 0
     with pytest.raises(InvalidArgument, match="loss"):
         house.start("memory/smooth", "precomputed/jpeg", mode=TransferMode.UPDATE, verification=Verification.NONE)
+
+
+def test_a_store_that_makes_coarser_scales_by_itself_says_what_to_copy(house: House):
+    boxes = (Box.of(x=(0, 70), y=(16, 90), z=(2, 40)), Box.of(x=(0, 35), y=(8, 45), z=(1, 20)))
+    scales = tuple(ScaleSpec(box, VoxelSize(4.0 * f, 4.0 * f, 40.0 * f)) for box, f in zip(boxes, (1, 2), strict=True))
+    volume = house.registry.create("memory/two", VolumeSpec(np.dtype("<u8"), VolumeKind.SEGMENTATION, scales))
+    voxels = segmentation((1, *boxes[0].shape.zyx), seed=14)
+    volume.capability(Writable).write(boxes[0], voxels)
+    name = f"dvid/{house.repo()}/two"
+    with pytest.raises(ReadOnly) as refused:
+        house.start("memory/two", name)
+    assert "copy its writable scales alone" in refused.value.remedy
+    assert "overwrite" in refused.value.remedy
+    house.copy("memory/two", name, scales=(0,), mode=TransferMode.OVERWRITE)
+    version = house.registry.open(name).info.resolved_version
+    np.testing.assert_array_equal(house.labels("two", boxes[0], version), voxels)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from voxgate.model.errors import AlreadyExists, InvalidArgument, MissingCapability, UnknownVolume, UnsupportedFormat
+from voxgate.model.errors import (
+    AlreadyExists,
+    InvalidArgument,
+    MissingCapability,
+    UnknownVolume,
+    UnsupportedFormat,
+    VoxgateError,
+)
 from voxgate.model.jobs import TransferMode, TransferSpec, Verification
 from voxgate.model.versions import Versioned
 from voxgate.model.volumes import ArrayCodec, CallContext, OpenOptions, Volume, VolumeInfo, VolumeSpec
@@ -92,7 +99,13 @@ def prepared(stores: Stores, spec: TransferSpec, copied: VolumeInfo, context: Ca
         volume = there if stated is None else stores.create(spec.destination, stated)
         volume = _opened(stores, spec, copied, there if spec.destination_version else volume, context)
     versions = volume.capability(Versioned)
-    targets = checked_targets(spec, copied, volume.info)
+    try:
+        targets = checked_targets(spec, copied, volume.info)
+    except VoxgateError as error:
+        if there is None:  # what a store makes of a spec is only known once it has made it
+            remedy = f"{error.remedy}; the destination was created and is empty, so overwrite it, or delete it"
+            raise type(error)(error.message, remedy, details=error.details) from None
+        raise
     return Destination(volume.info, targets, "" if versions is None else volume.info.resolved_version)
 
 
