@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree  # type: ignore[import-untyped]
 
+from tools.demo_references import read_precomputed
+from tools.demo_suite import SAMPLES
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.mesh_facts import Simplification
 from voxgate_mesh.meshers import zmesh_surfaces
 from voxgate_mesh.simplifying import Simplified, simplify
-from voxgate_mesh.simplifying.distances import squared_distances, target_of
+from voxgate_mesh.simplifying.distances import farthest, squared_distances, target_of
 
 Array = npt.NDArray[Any]
 Surface = tuple[Array, Array]
@@ -165,7 +167,7 @@ def test_planes_need_few_triangles_and_stay_where_they_are() -> None:
 
     answer = simplify(*given_surface, Simplification(max_error_nm=1.0))
 
-    assert len(answer.faces) < len(given_surface[1]) / 40
+    assert len(answer.faces) < len(given_surface[1]) / 15
     assert np.allclose(answer.vertices.min(axis=0), given_surface[0].min(axis=0), atol=1.0)
     assert np.allclose(answer.vertices.max(axis=0), given_surface[0].max(axis=0), atol=1.0)
 
@@ -179,6 +181,23 @@ def test_a_number_of_triangles_is_kept_to_and_its_error_is_told(mode: str) -> No
     assert 4 <= len(answer.faces) <= 300
     assert 0 < answer.error_nm < 80
     assert near(given_surface, surface(answer), answer.error_nm)
+
+
+@pytest.mark.parametrize("mode", ["quality", "fast"])
+@pytest.mark.parametrize(("size", "error"), [((10, 10, 10), 5), ((10, 10, 10), 40), ((4, 4, 40), 12)])
+def test_a_real_body_stays_within_the_error_between_its_vertices_too(
+    mode: str, size: tuple[float, float, float], error: float
+) -> None:
+    labels = read_precomputed(SAMPLES / "fib25" / "seg", 0)[20:78, 30:84, 60:122]
+    ids, counts = np.unique(labels, return_counts=True)
+    given_surface = meshed(labels == ids[counts.argsort()[-2]], size)
+
+    answer = simplify(*given_surface, Simplification(max_error_nm=error, mode=mode))
+
+    one, other = [(part[0].astype(float), part[1].astype(np.int32)) for part in (given_surface, surface(answer))]
+    assert len(answer.faces) < len(given_surface[1])
+    assert farthest(*one, target_of(*other), spacing=2.0) <= error
+    assert farthest(*other, target_of(*one), spacing=2.0) <= error
 
 
 def test_the_number_of_triangles_gives_way_to_the_error() -> None:

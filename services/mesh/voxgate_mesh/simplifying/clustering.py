@@ -214,6 +214,7 @@ def clustered(target: Target, held: Array, edge: float, tolerance: float, spacin
     cells = Cells(np.where(held, ALONE, 0).astype(np.uint8), np.empty(n, np.int32), np.zeros(n, np.uint8))
     settled, mapped = np.empty((n, 3)), np.empty_like(faces)
     corners = np.empty(n, np.int32), np.empty(3 * len(faces), np.int32)
+    looked_at: Array | None = None
     for turn in range(_ROUNDS):
         _assign(places, edge, cells)
         _settle(places, faces, cells.root, settled)
@@ -221,15 +222,34 @@ def clustered(target: Target, held: Array, edge: float, tolerance: float, spacin
         list_corners(kept, len(kept), *corners)
         astray = _astray(places, cells, (settled, mapped), corners, tolerance**2)
         if astray <= _FEW * n:
-            used = np.flatnonzero(corners[0] >= 0)
-            points, owners = samples(settled, kept, spacing)
-            squares = squared_distances(np.concatenate([settled[used], points]), target, SAFE * tolerance**2)
-            cells.coarse[used[squares[: len(used)] > SAFE * tolerance**2]] |= 1
-            astray += _mark(kept, owners, squares[len(used) :], SAFE * tolerance**2, cells.coarse)
+            used = corners[0] >= 0
+            new = np.ones(n, bool) if looked_at is None else _new(cells, looked_at)
+            looked_at = cells.fineness.copy()
+            astray += _strays((settled, kept), (used & new, new), target, spacing, SAFE * tolerance**2, cells.coarse)
             if not astray and not cells.coarse.any():
-                return _numbered(settled, kept, used)
+                return _numbered(settled, kept, np.flatnonzero(used))
         _refine(faces, cells, turn)
     return None
+
+
+def _new(cells: Cells, before: Array) -> Array:
+    """Which roots have other vertices than when cells had these finenesses."""
+    new = np.zeros(len(before), bool)
+    new[cells.root[cells.fineness != before]] = True
+    return new
+
+
+def _strays(
+    surface: tuple[Array, Array], new: tuple[Array, Array], target: Target, spacing: float, limit: float, coarse: Array
+) -> int:
+    """Mark new vertices, and the corners of triangles with one, that are beyond the limit from the target; how many."""
+    settled, kept = surface
+    at, faces = np.flatnonzero(new[0]), kept[new[1][kept].any(axis=1)]
+    points, owners = samples(settled, faces, spacing)
+    squares = squared_distances(np.concatenate([settled[at], points]), target, limit)
+    far = at[squares[: len(at)] > limit]
+    coarse[far] |= 1
+    return len(far) + _mark(faces, owners, squares[len(at) :], limit, coarse)
 
 
 def _numbered(places: Array, faces: Array, used: Array) -> Clustered:

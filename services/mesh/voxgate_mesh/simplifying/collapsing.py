@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from voxgate_mesh.compiled import lean
 from voxgate_mesh.simplifying.surface import FREE, FROZEN, MOST_CORNERS, Array, Surface, gather
-from voxgate_mesh.simplifying.witnessing import SAFE, Bench, Edge, Witnesses, is_end, supported, witnessed
+from voxgate_mesh.simplifying.witnessing import SAFE, Bench, Edge, Witnesses, is_end, is_smooth, supported, witnessed
 
 _TRIES = 2
 _NEEDLE = 1e-3
@@ -189,7 +189,9 @@ def _merge(surface: Surface, edge: Edge, bench: Bench) -> None:
 
 
 @lean
-def collapse(surface: Surface, witnesses: Witnesses, bench: Bench, tolerance: float, few: int, state: Array) -> int:
+def collapse(  # noqa: C901  (compiled: calls cost)
+    surface: Surface, witnesses: Witnesses, bench: Bench, tolerance: float, few: int, state: Array
+) -> int:
     """Go once through the vertices, collapsing the best edge of each; how many were collapsed.
 
     Args:
@@ -225,7 +227,10 @@ def collapse(surface: Surface, witnesses: Witnesses, bench: Bench, tolerance: fl
             if _turned(surface, edge, bench):
                 continue
             points = witnessed(surface, witnesses, edge, bench, limit)
-            if points < 0 or not supported(witnesses, bench, count + other - 4, points, SAFE * limit):
+            if points < 0:
+                continue
+            needless = witnesses.dense and is_smooth(surface, edge, bench)
+            if not needless and not supported(witnesses, bench, count + other - 4, points, SAFE * limit):
                 continue
             _rehome(witnesses, edge, bench, points)
             _merge(surface, edge, bench)

@@ -120,7 +120,7 @@ def target_of(places: Array, faces: Array) -> Target:
     """List a surface's triangles; at least one."""
     sides = np.sqrt(longest_sides(places, faces))
     # Cells that hold a few usual triangles, and never so fine that a long one is listed in thousands of them.
-    edge = max(1.5 * float(sides.mean()), float(sides.max()) / 30) or 1.0
+    edge = max(1.0 * float(sides.mean()), float(sides.max()) / 30) or 1.0
     size = 1 << max(10, (2 * len(faces)).bit_length())
     rings = int(np.ptp(places, axis=0).max() / edge) + 2
     return Target(places, faces, *_listed(places, faces, edge, size - 1), edge, rings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,12 +17,14 @@ from voxgate_mesh.simplifying.distances import Target, longest_sides, target_of
 from voxgate_mesh.simplifying.surface import FREE, Array, add_planes, is_closed, list_points, surface_of, write_out
 from voxgate_mesh.simplifying.witnessing import Witnesses, bench_for
 
-_MARGIN = 0.9
-"""Of the error that is asked for: what the work aims at; points between vertices may be a little further off."""
-_HASTE = 0.85
-"""The same again for clusters, whose triangles span more between the vertices that are looked at."""
+_MARGIN = 0.87
+"""Of the error that is asked for: what the work aims at at most; points between vertices may be further off."""
+_LOOSE = 0.15
+"""Of the usual edge: how much less than the error it aims at, because so much happens between vertices."""
+_DENSE = 0.6
+"""Of the usual edge: from this tolerance on, the vertices are near to one another."""
 _FAINT = 1e-3
-_IDLE = 0.04
+_IDLE = 0.5
 """Of the faces: when fewer collapse in a pass, the next would not be worth its time."""
 _CELL = 3.0
 """Edge of a cluster's cell in tolerances: measured on neurites, finer or coarser leaves more triangles."""
@@ -29,7 +32,11 @@ _MOST_FACES = 2**31 // 3 - 1
 _Answer = tuple[Array, Array, float]
 """Vertices, faces, and how far these are off."""
 _STEPS = 40
-_GROWTH = 1.4
+_GROWTH = 1.6
+_GUESSES = 6
+"""Of the tolerance that gives a number of faces."""
+_NEARLY = 0.8
+"""Of the faces asked for: from here on there are enough."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +79,14 @@ class _Given:
     def spacing(self, tolerance: float) -> float:
         """Of samples on the simpler surface, nanometres."""
         return max(0.75 * self.edge, tolerance)
+
+    def tolerance(self, error: float) -> float:
+        """How far places that are looked at may be, so that those between are within the error."""
+        return min(_MARGIN * error, max(error / 2, error - _LOOSE * self.edge))
+
+    def error(self, tolerance: float) -> float:
+        """The error that keeps this tolerance."""
+        return max(tolerance / _MARGIN, min(2 * tolerance, tolerance + _LOOSE * self.edge))
 
 
 def simplify(vertices: npt.NDArray[np.float32], faces: npt.NDArray[np.uint32], wish: Simplification) -> Simplified:
@@ -127,9 +142,9 @@ def _check(vertices: Array, faces: Array) -> None:
 
 def _tolerances(given: _Given, limit: float | None, few: int) -> Iterator[float]:
     """What to try one after the other until there are few enough faces: the limit at once where no number is asked."""
-    last = given.size if limit is None else limit * _MARGIN
+    last = given.size if limit is None else given.tolerance(limit)
     if few:
-        tolerance = given.edge / 8
+        tolerance = given.edge / 4
         for _ in range(_STEPS):
             if tolerance >= last:
                 break
@@ -150,7 +165,7 @@ def _collapsed(given: _Given, limit: float | None, few: int) -> _Answer:
     for tolerance in tolerances:
         surface.fresh[:] = 1
         reached = tolerance
-        witnesses = witnesses._replace(spacing=given.spacing(tolerance))
+        witnesses = witnesses._replace(spacing=given.spacing(tolerance), dense=tolerance > _DENSE * given.edge)
         done = len(given.faces)
         while done > _IDLE * state[0] and state[0] > few:
             done = collapse(surface, witnesses, bench, tolerance, few, state)
@@ -158,7 +173,7 @@ def _collapsed(given: _Given, limit: float | None, few: int) -> _Answer:
             break
     places, faces = np.empty_like(given.places), np.empty((int(state[0]), 3), np.int32)
     count = write_out(surface, places, faces)
-    return places[:count], faces, reached / _MARGIN
+    return places[:count], faces, given.error(reached)
 
 
 def _witnesses(given: _Given, tolerance: float, head: Array) -> Witnesses:
@@ -170,7 +185,7 @@ def _witnesses(given: _Given, tolerance: float, head: Array) -> Witnesses:
     heads = np.full(len(given.faces), -1, np.int32)
     after = np.empty(len(owner), np.int32)
     list_points(owner, heads, after)
-    return Witnesses(points, heads, after, given.target, given.spacing(tolerance))
+    return Witnesses(points, heads, after, given.target, given.spacing(tolerance), False)
 
 
 def _clustered(given: _Given, limit: float | None, few: int) -> _Answer | None:
@@ -178,11 +193,27 @@ def _clustered(given: _Given, limit: float | None, few: int) -> _Answer | None:
     fixed = np.zeros(len(given.places), bool)
     if not is_closed(given.faces):
         fixed = surface_of(given.places, given.faces).held != FREE
+    last = given.size if limit is None else given.tolerance(limit)
     best: _Answer | None = None
-    for tolerance in _tolerances(given, None if limit is None else limit * _HASTE, few):
-        answer = clustered(given.target, fixed, tolerance * _CELL, tolerance, given.spacing(tolerance))
-        if answer is not None:
-            best = *answer, tolerance / (_MARGIN * _HASTE)
-            if len(answer[1]) <= few:
-                break
-    return best
+    low, high = 0.0, last
+    tolerance = given.edge / _CELL * math.sqrt(len(given.faces) / few) if few else last
+    for _ in range(_GUESSES if few else 0):
+        tolerance = tolerance if low < tolerance < high else (low + high) / 2
+        answer = _in_cells(given, fixed, tolerance)
+        count = len(given.faces) if answer is None else len(answer[1])
+        if count <= few:
+            best, high = answer, tolerance
+        else:
+            low = tolerance
+        if _NEARLY * few <= count <= few:
+            break
+        # Triangles are about as many as cells fit on the surface.
+        tolerance *= math.sqrt(count / (_NEARLY * few))
+    if best is None and few and limit is None:
+        return None  # cells keep what is thinner than they are, and so do not get few enough
+    return best or _in_cells(given, fixed, last)
+
+
+def _in_cells(given: _Given, fixed: Array, tolerance: float) -> _Answer | None:
+    answer = clustered(given.target, fixed, tolerance * _CELL, tolerance, given.spacing(tolerance))
+    return None if answer is None else (*answer, given.error(tolerance))

@@ -10,10 +10,12 @@ from voxgate_mesh.compiled import lean
 from voxgate_mesh.simplifying.distances import Target, along, cuts_of, squared_distance
 from voxgate_mesh.simplifying.surface import MOST_CORNERS, Array, Surface
 
-SAFE = 0.7
+SAFE = 0.6
 """Of the squared tolerance: how far samples may be, because between samples a triangle may be further off."""
 _ACCEPTED = 0.5
 """Of the squared tolerance: where the nearest triangle need not be looked for any more."""
+_SMOOTH = 0.5
+"""Squared cosine of the angle between a triangle and the mean of those around it."""
 
 
 class Witnesses(NamedTuple):
@@ -25,6 +27,7 @@ class Witnesses(NamedTuple):
         after: int32 (k,), the next point of the same face.
         target: the original.
         spacing: of the places on new triangles that are looked at, nanometres.
+        dense: whether witnesses are near one another beside the tolerance.
     """
 
     places: Array
@@ -32,6 +35,7 @@ class Witnesses(NamedTuple):
     after: Array
     target: Target
     spacing: float
+    dense: bool
 
 
 class Bench(NamedTuple):
@@ -41,25 +45,27 @@ class Bench(NamedTuple):
         at_u: corners at one end of an edge.
         at_v: corners at the other.
         meet: where the ends meet.
-        spot: a place looked at.
         candidates: the neighbours of a vertex, the best first.
         costs: of these.
         points: witnesses.
+        spots: where these are, seen from `meet`.
         owners: their new faces.
         fan: the new triangles' other two corners, seen from `meet`.
         fan_faces: which faces these are.
+        normals: of triangles before and after.
     """
 
     at_u: Array
     at_v: Array
     meet: Array
-    spot: Array
     candidates: Array
     costs: Array
     points: Array
+    spots: Array
     owners: Array
     fan: Array
     fan_faces: Array
+    normals: Array
 
 
 class Edge(NamedTuple):
@@ -74,9 +80,10 @@ class Edge(NamedTuple):
 def bench_for(witnesses: Witnesses) -> Bench:
     """Scratch for a surface with so many witnesses."""
     most, points = 2 * MOST_CORNERS, len(witnesses.places)
-    small = (np.empty(MOST_CORNERS, np.int32), np.empty(MOST_CORNERS, np.int32), np.empty(3), np.empty(3))
-    lists = (np.empty(most, np.int32), np.empty(most), np.empty(points, np.int32), np.empty(points, np.int32))
-    return Bench(*small, *lists, np.empty((most, 6)), np.empty(most, np.int32))
+    corners, meet = (np.empty(MOST_CORNERS, np.int32), np.empty(MOST_CORNERS, np.int32)), np.empty(3)
+    found = np.empty(points, np.int32), np.empty((points, 3)), np.empty(points, np.int32)
+    fan = np.empty((most, 6)), np.empty(most, np.int32), np.empty((2 * most, 3))
+    return Bench(*corners, meet, np.empty(most, np.int32), np.empty(most), *found, *fan)
 
 
 @lean
@@ -105,9 +112,9 @@ def spread_fan(surface: Surface, edge: Edge, bench: Bench) -> int:
 
 
 @lean
-def _near(fan: Array, spot: Array, count: int, hint: int, limit: float) -> int:
-    """The new triangle that a spot (relative to where the ends meet) goes to, from `hint` on; -1 where all are far."""
-    x, y, z = spot[0], spot[1], spot[2]
+def _near(fan: Array, spot: tuple[float, float, float], count: int, hint: int, limit: float) -> int:
+    """The new triangle that a witness goes to, looked for from `hint` on; -1 where all are far."""
+    x, y, z = spot
     best, at = limit, -1
     i = hint
     for _ in range(count):
@@ -125,7 +132,7 @@ def _near(fan: Array, spot: Array, count: int, hint: int, limit: float) -> int:
 @lean
 def witnessed(surface: Surface, witnesses: Witnesses, edge: Edge, bench: Bench, limit: float) -> int:
     """Find each point of the old triangles a new one; how many points, -1 where one would be too far."""
-    faces = surface.faces
+    faces, places, meet, fan, spots = surface.faces, witnesses.places, bench.meet, bench.fan, bench.spots
     count = spread_fan(surface, edge, bench)
     n, hint = 0, 0
     # First the points of the two triangles that go: they are the likeliest to refuse.
@@ -142,11 +149,11 @@ def witnessed(surface: Surface, witnesses: Witnesses, edge: Edge, bench: Bench, 
                 hint %= count
             p = witnesses.head[f]
             while p >= 0:
-                for axis in range(3):
-                    bench.spot[axis] = witnesses.places[p, axis] - bench.meet[axis]
-                hint = _near(bench.fan, bench.spot, count, hint, limit)
+                x, y, z = places[p, 0] - meet[0], places[p, 1] - meet[1], places[p, 2] - meet[2]
+                hint = _near(fan, (x, y, z), count, hint, limit)
                 if hint < 0:
                     return -1
+                spots[n, 0], spots[n, 1], spots[n, 2] = x, y, z
                 bench.points[n], bench.owners[n] = p, bench.fan_faces[hint]
                 n += 1
                 p = witnesses.after[p]
@@ -161,7 +168,7 @@ def supported(witnesses: Witnesses, bench: Bench, triangles: int, points: int, l
     original; for the few others the original's triangles are asked.
     """
     fan, meet, target = bench.fan, bench.meet, witnesses.target
-    at = _any_near(witnesses, bench, meet, points, 0, limit)
+    at = _any_near(bench.spots, points, (0.0, 0.0, 0.0), 0, limit)
     if at < 0 and squared_distance(meet[0], meet[1], meet[2], target, limit) > limit:
         return False
     for t in range(triangles):
@@ -169,13 +176,10 @@ def supported(witnesses: Witnesses, bench: Bench, triangles: int, points: int, l
         for i in range(cuts):
             for j in range(cuts - i):
                 u, v = (i + 1 / 3) / cuts, (j + 1 / 3) / cuts
-                for axis in range(3):
-                    bench.spot[axis] = meet[axis] + u * fan[t, axis] + v * fan[t, 3 + axis]
-                at = _any_near(witnesses, bench, bench.spot, points, max(at, 0), limit)
-                if at < 0:
-                    spot = bench.spot
-                    if squared_distance(spot[0], spot[1], spot[2], target, limit) > limit:
-                        return False
+                x, y, z = u * fan[t, 0] + v * fan[t, 3], u * fan[t, 1] + v * fan[t, 4], u * fan[t, 2] + v * fan[t, 5]
+                at = _any_near(bench.spots, points, (x, y, z), max(at, 0), limit)
+                if at < 0 and squared_distance(x + meet[0], y + meet[1], z + meet[2], target, limit) > limit:
+                    return False
     return True
 
 
@@ -190,16 +194,45 @@ def _cuts(fan: Array, t: int, spacing: float) -> int:
 
 
 @lean
-def _any_near(witnesses: Witnesses, bench: Bench, spot: Array, points: int, hint: int, limit: float) -> int:
-    """A witness within the limit, looked for from `hint` on: its number in `bench.points`, or -1."""
-    places, numbers = witnesses.places, bench.points
-    x, y, z = spot[0], spot[1], spot[2]
+def _any_near(spots: Array, points: int, spot: tuple[float, float, float], hint: int, limit: float) -> int:
+    """A witness within the limit of a spot, looked for from `hint` on: its number, or -1."""
+    x, y, z = spot
     n = hint
     for _ in range(points):
-        p = numbers[n]
-        if (places[p, 0] - x) ** 2 + (places[p, 1] - y) ** 2 + (places[p, 2] - z) ** 2 <= limit:
+        if (spots[n, 0] - x) ** 2 + (spots[n, 1] - y) ** 2 + (spots[n, 2] - z) ** 2 <= limit:
             return n
         n += 1
         if n == points:
             n = 0
     return -1
+
+
+@lean
+def is_smooth(surface: Surface, edge: Edge, bench: Bench) -> bool:
+    """Whether all triangles, before and after, look to one side, so that neither surface can fold over the other.
+
+    Then the way from the original's vertices to the new triangles leaves out none of these, and they need no samples.
+    """
+    faces, places, meet, normals = surface.faces, surface.places, bench.meet, bench.normals
+    n = 0
+    mx, my, mz = 0.0, 0.0, 0.0
+    for i in range(edge.count_u + edge.count_v):
+        corner = bench.at_u[i] if i < edge.count_u else bench.at_v[i - edge.count_u]
+        f, k = corner // 3, corner % 3
+        a, b, c = faces[f, (k + 1) % 3], faces[f, (k + 2) % 3], faces[f, k]
+        ax, ay, az = places[a, 0], places[a, 1], places[a, 2]
+        ux, uy, uz = places[b, 0] - ax, places[b, 1] - ay, places[b, 2] - az
+        vx, vy, vz = places[c, 0] - ax, places[c, 1] - ay, places[c, 2] - az
+        for _ in range(1 if is_end(edge, a) or is_end(edge, b) else 2):
+            nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+            normals[n, 0], normals[n, 1], normals[n, 2] = nx, ny, nz
+            mx, my, mz = mx + nx, my + ny, mz + nz
+            n += 1
+            vx, vy, vz = meet[0] - ax, meet[1] - ay, meet[2] - az
+    least = _SMOOTH * (mx * mx + my * my + mz * mz)
+    for i in range(n):
+        x, y, z = normals[i, 0], normals[i, 1], normals[i, 2]
+        along_mean = x * mx + y * my + z * mz
+        if along_mean <= 0 or along_mean * along_mean < least * (x * x + y * y + z * z):
+            return False
+    return True
