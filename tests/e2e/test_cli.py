@@ -304,3 +304,30 @@ def test_a_read_that_is_stopped_leaves_nothing(server, environment, tmp_path, nu
     assert "Traceback" not in command.stderr.read()
     command.stderr.close()
     assert os.listdir(tmp_path) == []
+
+
+def test_interrupting_a_watched_transfer_leaves_the_job_to_itself(voxgate, server, environment, tmp_path):
+    box = ("--scale", "0", "--box", "3:400,0:70,0:40", "--request-id", "left to itself")
+    command = [*COMMAND, "transfer", "slow/seg", "out/left", *box, "--watch"]
+    parent, child = pty.openpty()
+    environment = {**environment, "VOXGATE_SERVER": server, "TERM": "xterm"}
+    running = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=child, stderr=child)
+    os.close(child)
+    seen = b""
+    while b"iB" not in seen:  # the bar is there, so it is being watched
+        seen += os.read(parent, 4096)
+    running.send_signal(signal.SIGINT)
+    while True:
+        try:
+            seen += os.read(parent, 4096)
+        except OSError:  # the other end was closed
+            break
+    os.close(parent)
+    assert running.wait(60) == 130
+    assert b"goes on" in seen
+    assert b"Traceback" not in seen
+    [job] = [each for each in voxgate("jobs", "--json")["jobs"] if each["destination"] == "out/left"]
+    assert job["state"] in {"running", "succeeded"}
+    assert f"voxgate jobs watch {job['name']}".encode() in seen
+    again = voxgate("transfer", "slow/seg", "out/left", *box, "--watch", "--json")["job"]
+    assert (again["name"], again["state"], again["run_count"]) == (job["name"], "succeeded", 1)
