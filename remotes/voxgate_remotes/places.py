@@ -23,7 +23,8 @@ def place_of(config: RemoteConfig, segments: tuple[str, ...]) -> tuple[str, ...]
         return None
     path = [part for part in unquote(parts.path).split("/") if part] + list(segments)
     if parts.netloc:
-        return (parts.scheme, parts.netloc.rpartition("@")[2].lower(), *path)
+        endpoint = str(config.options.get("endpoint", ""))  # buckets of one name at two servers are two
+        return (parts.scheme, endpoint, parts.netloc.rpartition("@")[2].lower(), *path)
     real = os.path.realpath("/" + "/".join(path))
     return (parts.scheme, "", *(part for part in real.split("/") if part))
 
