@@ -38,6 +38,20 @@ def test_a_line_comes_with_each_phase_every_ten_seconds_and_at_the_end(clock):
     ]
 
 
+def test_small_and_large_jobs_are_told_in_their_own_units(clock):
+    said = io.StringIO()
+    meter = lines("copying", said, clock)
+    meter("", 500, 2000)
+    meter("large", 0, 3 << 30)
+    clock.now += 10
+    meter("large", 3 << 29, 3 << 30)
+    assert said.getvalue().splitlines() == [
+        "copying: 0.5 of 2.0 KiB (25 %)",
+        "large: 0.0 of 3.0 GiB (0 %)",
+        "large: 1.5 of 3.0 GiB (50 %), 153.6 MiB/s, 10 s left",
+    ]
+
+
 def test_an_unknown_total_is_not_made_up(clock):
     said = io.StringIO()
     meter = lines("planning", said, clock)

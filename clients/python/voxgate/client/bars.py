@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import Protocol, TextIO
 
 _LINE_S = 10.0
-_MIB = 1 << 20
 
 
 class Meter(Protocol):
@@ -103,10 +102,20 @@ def shown(label: str) -> Iterator[Meter]:
 
 def _line(what: str, done_bytes: int, total_bytes: int, speed: float) -> str:
     """One line: "copying: 12.0 of 96.0 MiB (12 %), 3.1 MiB/s, 27 s left"."""
+    unit, size = _unit(total_bytes or done_bytes)
     if not total_bytes:
-        return f"{what}: {done_bytes / _MIB:.1f} MiB"
-    text = f"{what}: {done_bytes / _MIB:.1f} of {total_bytes / _MIB:.1f} MiB ({100 * done_bytes // total_bytes} %)"
+        return f"{what}: {done_bytes / size:.1f} {unit}"
+    text = f"{what}: {done_bytes / size:.1f} of {total_bytes / size:.1f} {unit} ({100 * done_bytes // total_bytes} %)"
     if speed <= 0:
         return text
     left = "" if done_bytes >= total_bytes else f", {(total_bytes - done_bytes) / speed:.0f} s left"
-    return f"{text}, {speed / _MIB:.1f} MiB/s{left}"
+    unit, size = _unit(speed)
+    return f"{text}, {speed / size:.1f} {unit}/s{left}"
+
+
+def _unit(count: float) -> tuple[str, int]:
+    """The unit in which a number of bytes is told, and how many bytes it is."""
+    for name, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if count >= size:
+            return name, size
+    return "KiB", 1 << 10
