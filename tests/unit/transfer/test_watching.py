@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from voxgate.model.errors import Cancelled, UnknownJob
+from voxgate.model.errors import Cancelled, Unavailable, UnknownJob
 from voxgate.model.jobs import Job, JobState, TransferSpec
 from voxgate.model.volumes import CallContext
 from voxgate_jobs.sqlstore import SqlJobStore
@@ -67,3 +67,12 @@ def test_a_caller_who_is_gone_is_not_waited_for(store, job):
 def test_a_job_that_does_not_exist_cannot_be_watched(store):
     with pytest.raises(UnknownJob):
         next(watch(store, "jobs/none", 0, context=CallContext()))
+
+
+def test_who_watches_is_told_to_come_back_when_the_server_stops(store, job):
+    stopping = threading.Event()
+    stream = watch(store, job.name, 0, context=CallContext(), stopping=stopping)
+    assert next(stream) == job
+    stopping.set()
+    with pytest.raises(Unavailable, match="stopping"):
+        next(stream)
