@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from voxgate.model.errors import ConfigInvalid, InternalError, LimitExceeded
 from voxgate.model.volumes import CallContext
+from voxgate_serving.workers import DIED_TWICE, DIED_TWICE_REMEDY
 
 R = TypeVar("R")
 
@@ -148,7 +149,7 @@ class KillableWorkers:
             return outcome
         if self._closed:
             raise InternalError("the workers are closed")
-        raise InternalError("a worker process died twice at the same task")
+        raise InternalError(DIED_TWICE, DIED_TWICE_REMEDY)
 
     def _taken(self) -> _Worker:
         with self._lock:

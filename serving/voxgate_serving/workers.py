@@ -18,6 +18,9 @@ from voxgate.model.errors import ConfigInvalid, InternalError
 P = ParamSpec("P")
 R = TypeVar("R")
 
+DIED_TWICE = "a worker process died twice at the same task"
+DIED_TWICE_REMEDY = "ask for less at once; the operator looks whether the machine ran out of memory"
+
 
 def _ready() -> None:
     """Nothing: a first task that makes a worker start."""
@@ -93,7 +96,7 @@ class WorkerPool:
         start: Callable[[ProcessPoolExecutor], Future[R]],
     ) -> None:
         if attempts <= 1:
-            result.set_exception(InternalError("a worker process died twice at the same task"))
+            result.set_exception(InternalError(DIED_TWICE, DIED_TWICE_REMEDY))
             return
         # Restarting waits for new processes, and this may run in the broken pool's own callback thread.
         threading.Thread(target=self._restart_and_attempt, args=(result, attempts, broken, start), daemon=True).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -160,6 +161,7 @@ def _describe(volume: Volume) -> VolumeFacts:
 _SEGMENT_POWERS = frozenset({"segment_ids", "segment_counts", "segment_lookup", "segment_bounds", "segment_voxels"})
 _NO_VOXELS = "the resource has no voxels"
 _UNKNOWN_SIZE = "its voxel size is unknown: the operator can state voxel_size_nm"
+_NO_EXTENT = "its voxels have no extent: the operator can state voxel_size_nm"
 
 
 def _offers(info: VolumeInfo, powers: frozenset[str]) -> tuple[ServiceOffer, ...]:
@@ -175,8 +177,9 @@ def _offers(info: VolumeInfo, powers: frozenset[str]) -> tuple[ServiceOffer, ...
     else:
         segments = ServiceOffer("", "native" if powers & _SEGMENT_POWERS else "surrogate")
         mesh = ServiceOffer("", "native" if "stored_meshes" in powers else "surrogate")
-        if info.scales[0].voxel_size_nm is None and mesh.support == "surrogate":
-            mesh = ServiceOffer("", "unavailable", _UNKNOWN_SIZE)
+        size_problem = _size_problem(info)
+        if size_problem and mesh.support == "surrogate":
+            mesh = ServiceOffer("", "unavailable", size_problem)
     transfer = ServiceOffer("", "surrogate")
     if info.time_count > 1:
         transfer = ServiceOffer("", "unavailable", "it has several time points")
@@ -188,13 +191,21 @@ def _skeletons_offer(info: VolumeInfo, powers: frozenset[str]) -> ServiceOffer:
     """Kept, or computed; whether the Mesh service has the extra that computes them, only that service can say."""
     if "stored_skeletons" in powers:
         return ServiceOffer("skeletons", "native")
-    problem = _label_problem(info) if info.scales else _NO_VOXELS
-    if not problem and info.scales[0].voxel_size_nm is None:
-        problem = _UNKNOWN_SIZE
+    problem = (_label_problem(info) or _size_problem(info)) if info.scales else _NO_VOXELS
     return ServiceOffer("skeletons", "unavailable" if problem else "surrogate", problem)
 
 
 def _label_problem(info: VolumeInfo) -> str:
     if info.kind is VolumeKind.IMAGE:
         return "it is an image, not a segmentation"
-    return "" if info.dtype.kind == "u" else f"segment ids are unsigned integers, and its voxels are {info.dtype}"
+    if info.dtype.kind != "u":
+        return f"segment ids are unsigned integers, and its voxels are {info.dtype}"
+    return "" if info.channel_count == 1 else f"it has {info.channel_count} channels: nobody says which holds segments"
+
+
+def _size_problem(info: VolumeInfo) -> str:
+    """Why nothing can be said in nanometres; of a volume that has voxels."""
+    size = info.scales[0].voxel_size_nm
+    if size is None:
+        return _UNKNOWN_SIZE
+    return "" if all(0 < extent < math.inf for extent in size) else _NO_EXTENT
