@@ -11,10 +11,11 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from voxgate.model.errors import Cancelled, InternalError, ServerBusy, Unavailable
+from voxgate.model.errors import Cancelled, FailedPrecondition, InternalError, ServerBusy, Unavailable
 from voxgate.model.jobs import JobError
 from voxgate_jobs.documents import from_text, spec_from_document
 from voxgate_jobs.failures import job_error
+from voxgate_jobs.ledger import LedgerPlan
 from voxgate_jobs.work import BlockResult, OpenWork, Patience, Work
 
 _LOG = logging.getLogger(__name__)
@@ -30,11 +31,13 @@ class Batch:
         run: names one taking-up of a job by one coordinator; what is opened for it is opened once.
         document: the job's spec as the text of a document, see `voxgate_jobs.documents`.
         blocks: numbers of blocks, ascending.
+        plan: how whoever sends the batch numbers the blocks; None where nobody compares.
     """
 
     run: str
     document: str
     blocks: tuple[int, ...]
+    plan: LedgerPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class Workshop:
         trouble: Trouble | None = None
         try:
             work = self._opened(run, batch.document)
+            _check_plan(work, batch.plan)
             for at in batch.blocks:
                 run.patience.reading.check()
                 results[at] = work.run_block(at)
@@ -178,6 +182,19 @@ class Workshop:
             if run.work is None:
                 run.work = self._open_work(spec_from_document(from_text(document)), run.patience)
             return run.work
+
+
+def _check_plan(work: Work, plan: LedgerPlan | None) -> None:
+    """Refuse numbers that mean other blocks here: they would be done well, and counted as what they are not.
+
+    Raises:
+        FailedPrecondition: when the work is cut otherwise here than where the batch comes from.
+    """
+    if plan is not None and plan != LedgerPlan(work.block_count, work.digest):
+        raise FailedPrecondition(
+            "a worker cuts the work into other blocks than its coordinator",
+            "run one release with equal remotes on both, then resume the job",
+        )
 
 
 def lost(attempts: int) -> JobError:

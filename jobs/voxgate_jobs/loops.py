@@ -100,11 +100,12 @@ class BlockLoop:
             FailedPrecondition: when the blocks were numbered otherwise before.
         """
         missing = self._begin()
-        document = to_text(spec_to_document(self._job.spec))
+        plan = LedgerPlan(self._work.block_count, self._work.digest)
+        batch = Batch(key, to_text(spec_to_document(self._job.spec)), (), plan)
         try:
             while not self._signals.stopping and self.error is None:
                 self._look()
-                self._submit(missing, Batch(key, document, ()))
+                self._submit(missing, batch)
                 if self._is_settled and self._signals.insist(missing.is_empty):
                     return
                 self._take()

@@ -11,6 +11,7 @@ again. So writers to one granule lose nothing, in threads and in processes of on
 
 from __future__ import annotations
 
+import errno
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -331,6 +332,8 @@ def store_error(error: Exception, doing: str) -> VoxgateError:
         return ChunkCorrupt(f"a stored chunk cannot be decoded ({doing})", "restore the chunk from its source")
     if code == "UNIMPLEMENTED" or isinstance(error, NotImplementedError):
         return UnsupportedFormat(f"the store's driver cannot do this ({doing})", "convert the volume")
+    if any(f"os_error_code='{number}'" in str(error) for number in (errno.ENOSPC, errno.EDQUOT)):
+        return StoreUnavailable(f"the store has no space left ({doing})", "make room, then try again")
     return StoreUnavailable(f"the store failed ({doing}): {code or type(error).__name__}", "try again later")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from support.fault_sites import DESTINATION, SOURCE, Site, site
 from support.faults import CHUNK_COUNT, Program, free_port, sharded, stored_zarr, the_seed
-from voxgate.model.jobs import Job, TransferSpec
+from voxgate.model.jobs import Job, JobState, TransferSpec
 
 FEW = 2
 MANY = pytest.param(20, marks=[pytest.mark.full, pytest.mark.timeout(900)])
@@ -95,3 +95,22 @@ def test_a_scheduler_that_is_killed_takes_its_tasks_along_and_no_block_of_the_le
         job, seen = killed_often(here, kills, lambda _: scheduler, restart)
         check(here, job, seen)
         assert job.run_count == 1
+
+
+def test_a_worker_that_cuts_the_work_otherwise_fails_the_job_before_it_writes_a_voxel(tmp_path):
+    port = free_port()
+    with site(tmp_path, scheduler=port) as here:
+        worker = here.worker(port, 0, SMALL_BLOCK_BYTES=str(5 << 20))
+        for program in (here.scheduler(port), worker, here.server()):
+            program.start()
+        here.gate.open()
+        handle = here.create(TransferSpec(SOURCE, DESTINATION, destination_spec=sharded()))
+        job = here.end_of(handle.job)
+        assert job.state is JobState.FAILED
+        assert "other blocks" in job.error.message
+        assert not here.done_blocks(job.name)
+        assert not stored_zarr(here.destination()).any()
+        worker.kill()
+        here.worker(port, 1).start()
+        handle.resume()
+        check(here, here.end_of(job), [])

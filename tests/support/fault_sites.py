@@ -68,19 +68,21 @@ class Site:
         self.service = self.service or f"127.0.0.1:{port}"
         arguments = ["--config", str(self.config), "--port", str(port), "--health-port", str(health)]
         stated = {"VOXGATE_JOBS_URL": self.url, "VOXGATE_WORKER_PROCESSES": "1", "VOXGATE_HTTP_PORT": str(http)}
-        return self._program([*prefix, *ours(module, *arguments)], f"server-{port}", stated | environment)
+        made = self._program([*prefix, *ours(module, *arguments)], f"server-{port}", stated | environment)
+        made.address = f"127.0.0.1:{port}"
+        return made
 
     def scheduler(self, port: int) -> Program:
         """A Dask scheduler."""
         where = ["--host", "127.0.0.1", "--port", str(port)]
         return self._program([sys.executable, "-m", "dask", "scheduler", *where, "--no-dashboard"], "scheduler", {})
 
-    def worker(self, port: int, number: int) -> Program:
+    def worker(self, port: int, number: int, **environment: str) -> Program:
         """A Dask worker of the scheduler at a port."""
         options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
         options += ["--local-directory", str(self.folder / f"worker-{number}"), "--death-timeout", "60"]
         command = ours("dask", "worker", f"tcp://127.0.0.1:{port}", *options)
-        return self._program(command, f"worker-{number}", {"VOXGATE_CONFIG": str(self.config)})
+        return self._program(command, f"worker-{number}", {"VOXGATE_CONFIG": str(self.config), **environment})
 
     def _program(self, command: list[str], name: str, environment: dict[str, str]) -> Program:
         # Tests of others may be looking at the same machine: two threads are enough, and the same everywhere.
@@ -89,10 +91,15 @@ class Site:
         self.programs.append(program)
         return program
 
-    def create(self, asked: TransferSpec) -> JobHandle:
-        """Start a transfer; waits for the service."""
+    def wait_until_served(self) -> None:
+        """Return when the service answers."""
         with grpc.insecure_channel(self.service) as channel:
             grpc.channel_ready_future(channel).result(120)
+
+    def create(self, asked: TransferSpec) -> JobHandle:
+        """Start a transfer; waits for the service."""
+        self.wait_until_served()
+        with grpc.insecure_channel(self.service) as channel:
             request = transfer_pb2.CreateTransferRequest(
                 request_id=str(uuid.uuid4()), spec=transfer_spec_to_proto(asked)
             )
@@ -101,9 +108,8 @@ class Site:
 
     def handle(self, job: Job) -> JobHandle:
         """The job through a channel of its own; waits for the service."""
-        channel = grpc.insecure_channel(self.service)
-        grpc.channel_ready_future(channel).result(120)
-        return JobHandle(job_pb2_grpc.JobServiceStub(channel), job)
+        self.wait_until_served()
+        return JobHandle(job_pb2_grpc.JobServiceStub(grpc.insecure_channel(self.service)), job)
 
     @contextlib.contextmanager
     def records(self) -> Iterator[SqlJobStore]:

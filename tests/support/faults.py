@@ -167,7 +167,13 @@ class Gate:
 
 
 class Program:
-    """A program in a session of its own, killed with all of its children; started again at the same ports."""
+    """A program in a session of its own, killed with all of its children; started again at the same ports.
+
+    Attributes:
+        address: where it serves, if it does.
+    """
+
+    address = ""
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
         self._command = list(command)

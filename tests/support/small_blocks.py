@@ -1,17 +1,29 @@
 """A program of ours with small blocks and short leases: `python -m support.small_blocks MODULE ARGUMENT…`.
 
 As they are, a block is 32 MiB and a dead coordinator's jobs are taken up after twenty seconds. A test wants to kill a
-job of a few megabytes in its middle, often. Everything else is the program as it is.
+job of a few megabytes in its middle, often. Everything else is the program as it is; unless SMALL_BLOCK_LIES states a
+seed: then the destination accepts every block, and keeps one in 200 with a bit that is wrong, the first time.
 """
+
+from __future__ import annotations
 
 import os
 import runpy
 import sys
+import threading
+import zlib
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
+
+from voxgate.model.geometry import Box
+from voxgate.model.volumes import Volume, Writable
 from voxgate_jobs.tuning import EngineSettings, RetryPolicy
 from voxgate_transfer import service, transfers
 
 TASK_BYTES = int(os.environ.get("SMALL_BLOCK_BYTES") or 512 << 10)
+LIES = os.environ.get("SMALL_BLOCK_LIES", "")
 LEASE_S = 3.0
 QUICK = RetryPolicy(attempts=8, first_delay_s=0.05, longest_delay_s=2.0)
 SETTINGS = EngineSettings(
@@ -19,10 +31,47 @@ SETTINGS = EngineSettings(
 )
 
 
+def is_lied_about(seed: str, box: Box) -> bool:
+    """Whether a destination corrupts a block: one in 200, as the seed says."""
+    return zlib.crc32(f"{seed} {tuple(box.start)}".encode()) % 200 == 0
+
+
+class Liar:
+    """A volume that answers every write, and silently stores one block in 200 with a bit flipped, once."""
+
+    def __init__(self, inner: Volume, seed: str, told: set[Box], lock: threading.Lock) -> None:
+        self._inner, self._seed, self._told, self._lock = inner, seed, told, lock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def capability(self, kind: type) -> Any:
+        found = self._inner.capability(kind)
+        return self if kind is Writable and found else found
+
+    def write(self, box: Box, voxels: np.ndarray, *, scale: int = 0) -> None:
+        with self._lock:
+            lies = is_lied_about(self._seed, box) and box not in self._told
+            self._told |= {box} if lies else set()
+        if lies:
+            voxels = voxels.copy()
+            voxels.reshape(-1)[zlib.crc32(str(box).encode()) % voxels.size] ^= np.uint64(1 << 63)
+        self._inner.capability(Writable).write(box, voxels, scale=scale)
+
+
 def shrink() -> None:
     """Change this process."""
     transfers.open_transfer.__kwdefaults__["task_bytes"] = TASK_BYTES
     service.EngineSettings = lambda: SETTINGS  # type: ignore[assignment,misc]
+    if LIES:
+        told: set[Box] = set()
+        lock = threading.Lock()
+
+        def open_lying(*arguments: Any) -> Any:
+            work = transfers.open_transfer(*arguments)
+            return replace(work, destination=Liar(work.destination, LIES, told, lock))
+
+        service.open_transfer = open_lying  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

@@ -47,3 +47,10 @@ def test_failures_of_the_store_have_our_names_and_none_of_its_paths(raised, ours
     assert type(error) is ours
     assert "x[0:1] y[0:1] z[0:1]" in error.message
     assert "/srv" not in str(error)
+
+
+def test_a_disk_that_is_full_is_said_to_be_full():
+    full = ValueError("RESOURCE_EXHAUSTED: Error writing \"/srv/x\": No space left on device [os_error_code='28']")
+    assert "no space left" in store_error(full, "writing").message
+    throttled = ValueError("RESOURCE_EXHAUSTED: 429 Too Many Requests")
+    assert "space" not in store_error(throttled, "writing").message
