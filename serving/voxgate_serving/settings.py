@@ -32,7 +32,9 @@ class ServerSettings(BaseSettings):
     http_port: int = Field(8080, ge=0, le=65535, description="port of the HTTP gateway; 0 picks a free one")
     workers: int = Field(16, ge=1, description="threads that run calls")
     worker_processes: int = Field(
-        default_factory=lambda: min(8, os.cpu_count() or 1), ge=0, description="processes for meshing; 0 works inline"
+        default_factory=lambda: min(8, os.cpu_count() or 1),
+        ge=0,
+        description="processes for meshers that hold Python's lock (0: inline), and at most as many for long work",
     )
     unary_deadline_s: float = Field(120.0, gt=0, description="deadline of a unary call that brings none")
     stream_deadline_s: float = Field(3600.0, gt=0, description="deadline of a stream that brings none")

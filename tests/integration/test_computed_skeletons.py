@@ -1,6 +1,7 @@
 """Skeletons computed by a Mesh server that has kimimaro, against kimimaro on the whole array; and without it."""
 
 import contextlib
+import re
 import time
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import psutil
 import pytest
 from scipy.ndimage import label
 
+from support.house import ROOT
 from support.peers import beside_our_rooms, peer_python, run_peer
 from support.servers import SAMPLES, server_process, settings, volume_server
 from tools.demo_references import read_precomputed
@@ -287,6 +289,18 @@ def without_the_extra(registry, **overrides):
         yield server
     finally:
         server.stop(1.0)
+
+
+def test_the_example_of_the_how_to_runs(volumes, client, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs/how-to/skeletons.md"
+    (block,) = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    one, two, three = volumes[3].ids
+    block = block.replace("8675309", str(one)).replace("[12, 34]", f"[{two}, {three}]")
+    names = {"seg": client.volume("samples/fib25/seg")}
+    exec(compile(block, str(page), "exec"), names)
+    assert (names["skeleton"].segment_id, names["skeleton"].origin) == (one, "computed")
+    assert len((tmp_path / "body.swc").read_text().splitlines()) > len(names["skeleton"].vertices) > 10
 
 
 def test_a_server_without_the_extra_says_how_to_get_it(volumes):
