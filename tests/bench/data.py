@@ -75,6 +75,20 @@ class Data:
         """The image, raw."""
         return self._written("em", lambda folder: write_precomputed(folder, self._em(), {"encoding": "raw"}))
 
+    @property
+    def block_shape(self) -> tuple[int, int, int]:
+        """Of `em_block`, z, y, x: at 512, 1344 x 1280 x 1280, 2.05 GiB of uint8."""
+        return 21 * self.edge // 8, 5 * self.edge // 2, 5 * self.edge // 2
+
+    def em_block(self) -> str:
+        """A large image, raw."""
+
+        def write(folder: Path) -> None:
+            sample = read_precomputed(SAMPLES / "fib25" / "em", 0)
+            write_precomputed(folder, tiled(sample, self.block_shape), {"encoding": "raw"})
+
+        return self._written("em-block", write)
+
     def em_sharded(self) -> str:
         """The image, raw chunks in one shard."""
         scale = {"encoding": "raw", "sharding": _SHARDING}

@@ -44,18 +44,21 @@ class Player:
 
 
 @contextlib.contextmanager
-def player(name: str, function: str, *, environment: str = "", **arguments: Any) -> Iterator[Player]:
+def player(
+    name: str, function: str, *, environment: str = "", module: str = "clients", **arguments: Any
+) -> Iterator[Player]:
     """Start a function with these arguments and wait until it is ready.
 
     Args:
         name: as the table shows it.
         function: of tests.bench.clients; of tests.bench.clients_X in the environment of a peer X.
         environment: the peer whose environment it runs in; empty for our own.
+        module: of tests.bench, where the function is in another one.
         arguments: of the function.
     """
     python = peer_python(environment) if environment else Path(sys.executable)
-    module = f"tests.bench.clients_{environment}" if environment else "tests.bench.clients"
-    with _process(python, "tests.bench.player", f"{module}:{function}", json.dumps(arguments)) as process:
+    where = f"tests.bench.clients_{environment}" if environment else f"tests.bench.{module}"
+    with _process(python, "tests.bench.player", f"{where}:{function}", json.dumps(arguments)) as process:
         _started(name, process)
         yield Player(name, process)
 

@@ -13,6 +13,7 @@ from tests.bench import (
     rows_reading,
     rows_simplifying,
     rows_stores,
+    rows_transfers,
     rows_transport,
 )
 from tests.bench.data import Data
@@ -78,4 +79,10 @@ ROWS: dict[str, Row] = {
     "M4": Row("complete segments that are watertight / all", Goal(1, 1), rows_mesh_serving.watertight),
     "M5": Row("one segment of 512^3 over gRPC, cold / intern's way", Goal(3, 10), rows_mesh_serving.one_of_many),
     "M6": Row("time to the first part / to the last", Goal(0.3, 0.1, at_most=True), rows_mesh_serving.first_part),
+    "T1": Row("raw chunks to Zarr v3 in shards: transfer / cp -r and sync", Goal(0.9, 2), rows_transfers.against_cp),
+    "T1v": Row("the same, every voxel verified / not verified", Goal(0.5, 0.7), rows_transfers.verified),
+    "T2": Row("the same / loop over cloud-volume and zarr-python", Goal(2.5, 6), rows_transfers.against_loop),
+    "T3": Row("the same / its blocks by tensorstore alone", Goal(0.8, 0.9), rows_transfers.against_tensorstore),
+    "T4": Row("coordinator's memory, 10^6 / 10^4 blocks", Goal(1.5, 1.1, at_most=True), rows_transfers.plan_memory),
+    "T5": Row("2 Dask workers / 1, gzip", Goal(1.5, 1.8), rows_transfers.two_workers),
 }

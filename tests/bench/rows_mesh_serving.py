@@ -22,6 +22,7 @@ from tests.bench.rows_reading import same, spans
 from tests.support.servers import server_process
 from voxgate.client.channels import Server, Stubs
 from voxgate.model.geometry import Vec3
+from voxgate.model.mesh_facts import Simplification
 from voxgate.model.meshes import Mesh, MeshRequest
 from voxgate.model.volumes import OpenOptions
 from voxgate.v1 import mesh_pb2
@@ -32,6 +33,7 @@ from voxgate_mesh.meshing import MeshingSettings
 from voxgate_serving.workers import WorkerPool
 
 _ODD_BLOCK = Vec3(61, 47, 83)
+_ERROR_NM = 15.0
 _WARM_EDGE = 48
 
 
@@ -87,7 +89,7 @@ def against_zmesh(data: Data) -> Iterator[Work]:
 
 @contextlib.contextmanager
 def watertight(data: Data) -> Iterator[Work]:
-    """M4: through a server, and out of odd blocks in process; each mesh is judged by its edges alone."""
+    """M4: through a server, out of odd blocks in process, and simplified in quality; judged by their edges alone."""
     labels = block_of(data)
     volume, ids = _written(data, "block", labels), ids_of(labels)
     with _services(data) as services, sdk_meshes(volume=volume, ids=ids, **services.arguments) as ask:
@@ -95,8 +97,9 @@ def watertight(data: Data) -> Iterator[Work]:
     workers = WorkerPool(0)
     with contextlib.closing(workers):
         source = VolumeMeshes(in_memory(labels), workers, settings=MeshingSettings(block_shape=_ODD_BLOCK))
-        answers = source.meshes(MeshRequest(tuple(ids)))
-        verdicts += [isinstance(answer, Mesh) and is_manifold(answer.faces) for answer in answers]
+        for wish in (None, Simplification(max_error_nm=_ERROR_NM)):
+            answers = source.meshes(MeshRequest(tuple(ids), 0, simplification=wish))
+            verdicts += [isinstance(answer, Mesh) and is_manifold(answer.faces) for answer in answers]
     counts = {"meshes of complete segments": len(verdicts), "watertight ones": sum(verdicts)}
     contenders = [Contender(name, lambda: None, partial(float, count)) for name, count in counts.items()]
     yield Work(contenders, same, unit="meshes", most_rounds=1)
