@@ -32,6 +32,7 @@ from voxgate_remotes.dvid.repos import Repos
 from voxgate_remotes.dvid.runs import DvidRuns
 from voxgate_remotes.dvid.segments import DvidBodies, DvidCounts, DvidExtents, DvidLookup, DvidReservation
 from voxgate_remotes.dvid.stored import DvidMeshes, DvidSkeletons
+from voxgate_remotes.dvid.supervoxel_meshes import TAR_SUPERVOXELS, DvidSupervoxelMeshes
 from voxgate_remotes.dvid.versions import DvidVersions
 from voxgate_remotes.dvid.voxels import PARALLEL_READS, REQUEST_BYTES, Place, read_into
 from voxgate_remotes.dvid.writes import BlockLocks, check_bodies, write_box
@@ -168,13 +169,19 @@ class DvidVolume:
         return found
 
     def _products(self) -> dict[Any, Callable[[], object]]:
-        """Meshes and skeletons of bodies, which DVID keeps as values of instances that are named after this one."""
-        instance, types = self._opened.instance, self._opened.types
-        if not instance.is_labels or self._supervoxels:
-            return {}
+        """Meshes and skeletons, which DVID keeps in instances that are named after this one."""
+        instance, types, place = self._opened.instance, self._opened.types, self._place
         found: dict[Any, Callable[[], object]] = {}
-        if types.get(f"{instance.name}_meshes") == KEY_VALUES:
-            found[StoredMeshes] = lambda: DvidMeshes(self._place, instance)
-        if types.get(f"{instance.name}_skeletons") == KEY_VALUES and instance.voxel_size_nm is not None:
-            found[StoredSkeletons] = lambda: DvidSkeletons(self._place, instance)
+        if not instance.is_labels:
+            return found
+        if not self._supervoxels:
+            if types.get(f"{instance.name}_meshes") == KEY_VALUES:
+                found[StoredMeshes] = lambda: DvidMeshes(place, instance)
+            if types.get(f"{instance.name}_skeletons") == KEY_VALUES and instance.voxel_size_nm is not None:
+                found[StoredSkeletons] = lambda: DvidSkeletons(place, instance)
+        if types.get(f"{instance.name}_sv_meshes") == TAR_SUPERVOXELS:
+            bodies = DvidMeshes(place, instance) if StoredMeshes in found else None
+            found[StoredMeshes] = lambda: DvidSupervoxelMeshes(
+                place, instance, supervoxels=self._supervoxels, bodies=bodies
+            )
         return found

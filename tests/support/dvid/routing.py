@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from . import keyvalue_routes, label_routes, repo_routes, voxel_routes
+from . import keyvalue_routes, label_routes, repo_routes, tar_supervoxels, voxel_routes
 from .graph import Node, Repo
 from .instances import Instance, VoxelInstance
 from .keyvalues import KeyValueInstance
 from .labels import LabelInstance, Panicked
 from .store import Store
+from .tar_supervoxels import TarSupervoxelsInstance
 from .wire import PLAIN, Refused, Reply, Request, json_reply
 
 _READS = {
@@ -93,6 +94,8 @@ def _keyword(repo: Repo, node: Node, instance: Instance, request: Request) -> Re
     keyword = request.parts[3]
     if isinstance(instance, KeyValueInstance):
         return _KEYS[keyword](node, instance, request) if keyword in _KEYS else None
+    if isinstance(instance, TarSupervoxelsInstance):
+        return tar_supervoxels.answer(repo, node, instance, request)
     if isinstance(instance, LabelInstance) and label_routes.answers(instance, keyword):
         if keyword in _READS:
             return _READS[keyword](node, instance, request)

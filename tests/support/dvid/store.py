@@ -11,6 +11,7 @@ from .instances import IMAGES, LABELS, Grid, Instance, VoxelInstance
 from .keyvalues import KeyValueInstance
 from .labels import LabelInstance
 from .settings import flag, ints, numbers, texts
+from .tar_supervoxels import TarSupervoxelsInstance
 from .wire import Refused
 
 
@@ -141,6 +142,10 @@ def _starting(repo: Repo, text: str) -> list[Node]:
 def _make(name: str, typename: str, root: str, settings: dict[str, str]) -> Instance:
     if typename == "keyvalue":
         return KeyValueInstance(name, root)
+    if typename == "tarsupervoxels":
+        if "extension" not in settings:
+            raise Refused("tarsupervoxels instances must have Extension set in the configuration")
+        return TarSupervoxelsInstance(name, root, settings["extension"])
     if typename not in IMAGES:
         raise Refused(f'Data type "{typename}" is not supported by current DVID server')
     default = "64,64,64" if typename in ("labelmap", "labelarray") else "32,32,32"
