@@ -4,20 +4,18 @@ Instance `{segmentation}_sv_meshes` (the name that FlyEM's tools give it) of typ
 segmentation. From DVID's datatype/tarsupervoxels: `supervoxel/{id}` is one file, 404 where there is none; HEAD
 `tarfile/{body}` is 200 where all supervoxels of the body have a file, else 400; its GET is a tar of files
 `{supervoxel}.{ending}`, and `{supervoxel}.missing` for what went meanwhile. `info` has the ending of all as
-`Extended.Extension`: "ngmesh" (see `stored`) and "drc" (Draco) are read; both are in nanometres. Files are of no
-version, what is a body is of the version.
+`Extended.Extension`. Only "ngmesh" is read (see `stored`): nobody says the unit of other files, and FlyEM's tools write
+theirs in voxels unless told otherwise. Files are of no version, what is a body is of the version.
 """
 
 from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-from voxgate.model.errors import ChunkCorrupt, UnsupportedFormat
+from voxgate.model.errors import ChunkCorrupt
 from voxgate.model.meshes import Mesh
 from voxgate.model.skeletons import StoredMeshes
 from voxgate_remotes.dvid.client import Ask
@@ -25,13 +23,11 @@ from voxgate_remotes.dvid.instances import Instance
 from voxgate_remotes.dvid.labels import check_id
 from voxgate_remotes.dvid.stored import parsed_mesh
 from voxgate_remotes.dvid.voxels import Place
-from voxgate_remotes.precomputed_kept.draco import triangles
 
 TAR_SUPERVOXELS = "tarsupervoxels"
+_READ = "ngmesh"
 _MOST_BYTES = 1 << 30
 _ABSENT = (400, 404)
-
-Surface = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint32]]
 
 
 class DvidSupervoxelMeshes:
@@ -56,22 +52,22 @@ class DvidSupervoxelMeshes:
     def stored_mesh(self, segment_id: int) -> Mesh | None:
         """The mesh of a body or supervoxel; see `voxgate.model.skeletons.StoredMeshes`.
 
-        A body of which one supervoxel has no mesh has none: it would have a hole that nobody sees. The supervoxels'
-        meshes are joined as they are, in the order of their ids.
+        A body of which one supervoxel has no mesh has none: it would have a hole that nobody sees. Nor has any where
+        files are of another kind. The supervoxels' meshes are joined as they are, in the order of their ids.
 
         Raises:
-            UnsupportedFormat: for files of another kind.
-            ChunkCorrupt: for one that is not what it should be.
+            ChunkCorrupt: for a file that is not what it should be.
         """
         check_id(segment_id)
         whole = None if self._bodies is None else self._bodies.stored_mesh(segment_id)
         if whole is not None:
             return whole
+        if not self._is_read():
+            return None
         files = self._supervoxel(segment_id) if self._supervoxels else self._tar(segment_id)
         if files is None:
             return None
-        parse = self._parser()
-        surfaces = [parse(body) for body in files if body]
+        surfaces = [parsed_mesh(body) for body in files if body]
         shifts = np.cumsum([0, *(len(vertices) for vertices, _ in surfaces)])
         vertices = np.concatenate([np.zeros((0, 3), np.float32), *(vertices for vertices, _ in surfaces)])
         moved = [faces + np.uint32(shift) for (_, faces), shift in zip(surfaces, shifts[:-1], strict=True)]
@@ -103,24 +99,8 @@ class DvidSupervoxelMeshes:
             raise ChunkCorrupt(f"the stored meshes of body {body} are no tar of its supervoxels", "ask again") from None
         return [files[supervoxel] for supervoxel in sorted(files)]
 
-    def _parser(self) -> Callable[[bytes], Surface]:
-        ask = Ask(self._place.ask(self._instance, "info"))
-        told = self._place.client.get_json(ask, self._place.context)
+    def _is_read(self) -> bool:
+        """Whether the files are of the kind that says where its vertices are."""
+        told = self._place.client.get_json(Ask(self._place.ask(self._instance, "info")), self._place.context)
         extended = told.get("Extended") if isinstance(told, dict) else None
-        ending = extended.get("Extension") if isinstance(extended, dict) else None
-        if ending == "ngmesh":
-            return parsed_mesh
-        if ending == "drc":
-            return _from_draco
-        raise UnsupportedFormat(
-            f"meshes of supervoxels are kept as {ending!r}, which is not read",
-            'store them as "ngmesh" or "drc", or take "computed"',
-        )
-
-
-def _from_draco(data: bytes) -> Surface:
-    points, faces = triangles(data)
-    vertices = np.asarray(points, np.float32)
-    if not np.isfinite(vertices).all():
-        raise ChunkCorrupt("a stored mesh has vertices nowhere", "store it again")
-    return vertices, faces
+        return isinstance(extended, dict) and extended.get("Extension") == _READ

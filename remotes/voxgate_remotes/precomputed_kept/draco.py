@@ -36,32 +36,20 @@ def decoded(data: bytes, bits: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray
         UnsupportedFormat: for a bitstream of another version.
         ConfigInvalid: when DracoPy is not installed.
     """
-    points, faces = triangles(data)
-    if not len(faces):
-        return np.empty((0, 3), np.uint32), np.empty((0, 3), np.uint32)
-    with np.errstate(invalid="ignore"):
-        whole = points.astype(np.int64)
-    if not np.array_equal(whole, points) or whole.min() < 0 or whole.max() >= 1 << bits:
-        raise ChunkCorrupt(f"vertices of a stored fragment are no integers of {bits} bits", REMEDY)
-    return whole.astype(np.uint32), faces
-
-
-def triangles(data: bytes) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint32]]:
-    """The vertices (n, 3) of a mesh as Draco gives them, and its faces (m, 3); none of both where there is no face.
-
-    Raises:
-        ChunkCorrupt, UnsupportedFormat, ConfigInvalid: as `decoded` does.
-    """
     check_counts(data)
     mesh = _mesh(data)
     points = np.asarray(mesh.points)
     faces = np.asarray(getattr(mesh, "faces", ()))  # DracoPy calls a mesh without faces a cloud of points
     if not len(faces):
-        return np.empty((0, 3)), np.empty((0, 3), np.uint32)
+        return np.empty((0, 3), np.uint32), np.empty((0, 3), np.uint32)
     if points.ndim != 2 or points.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3:
         raise ChunkCorrupt("a stored fragment has no triangles with vertices in three dimensions", REMEDY)
+    with np.errstate(invalid="ignore"):
+        whole = points.astype(np.int64)
+    if not np.array_equal(whole, points) or whole.min() < 0 or whole.max() >= 1 << bits:
+        raise ChunkCorrupt(f"vertices of a stored fragment are no integers of {bits} bits", REMEDY)
     check_indices(faces, len(points))
-    return points, faces.astype(np.uint32)
+    return whole.astype(np.uint32), faces.astype(np.uint32)
 
 
 def _mesh(data: bytes) -> Any:

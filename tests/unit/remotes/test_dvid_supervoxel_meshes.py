@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Iterator
 
-import DracoPy
 import numpy as np
 import pytest
 
@@ -12,7 +11,7 @@ from support.mesh_services import serving_meshes
 from support.mesh_volumes import meshed
 from support.mesh_volumes import segmentation as in_memory
 from voxgate.client.connection import connect
-from voxgate.model.errors import ChunkCorrupt, InvalidSegmentId, SegmentNotFound, UnsupportedFormat
+from voxgate.model.errors import ChunkCorrupt, InvalidSegmentId, SegmentNotFound
 from voxgate.model.geometry import Vec3, VoxelSize
 from voxgate.model.skeletons import StoredMeshes
 from voxgate.model.volumes import LabelView, OpenOptions
@@ -36,10 +35,6 @@ def ngmesh(mesh):
     return struct.pack("<I", len(mesh.vertices)) + mesh.vertices.tobytes() + mesh.faces.tobytes()
 
 
-def draco(mesh):
-    return DracoPy.encode(mesh.vertices, mesh.faces, quantization_bits=0)
-
-
 @pytest.fixture(scope="module")
 def surfaces():
     volume = in_memory(labels(), offset=Vec3(32, 16, 16), size=SIZE)
@@ -52,7 +47,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Repository]:
         yield found
 
 
-def kept(store: Repository, files: dict[int, bytes], extension: str) -> str:
+def kept(store: Repository, files: dict[int, bytes], extension: str = "ngmesh") -> str:
     """A labelmap in which PART was merged into BODY, and files of its supervoxels."""
     units = {"VoxelSize": ",".join(map(str, SIZE)), "VoxelUnits": "nanometers,nanometers,nanometers"}
     name = store.make("labelmap", BLOCK, **units)
@@ -72,15 +67,11 @@ def meshes_of(store: Repository, name: str, options: OpenOptions | None = None) 
 
 
 def corners(mesh):
-    """The triangles, each from its least corner on: Draco turns them, and has vertices in an order of its own."""
-    found = [[tuple(corner) for corner in triangle] for triangle in mesh.vertices[mesh.faces].tolist()]
-    leasts = (triangle.index(min(triangle)) for triangle in found)
-    return sorted(triangle[i:] + triangle[:i] for triangle, i in zip(found, leasts, strict=True))
+    return sorted(mesh.vertices[mesh.faces].reshape(-1, 9).tolist())
 
 
-@pytest.mark.parametrize(("extension", "encode"), [("ngmesh", ngmesh), ("drc", draco)])
-def test_a_body_is_all_of_its_supervoxels_and_a_supervoxel_is_itself(store, surfaces, extension, encode):
-    name = kept(store, {each: encode(mesh) for each, mesh in surfaces.items()}, extension)
+def test_a_body_is_all_of_its_supervoxels_and_a_supervoxel_is_itself(store, surfaces):
+    name = kept(store, {each: ngmesh(mesh) for each, mesh in surfaces.items()})
     bodies, parts = meshes_of(store, name), meshes_of(store, name, SUPERVOXELS)
     for each in (BODY, PART):
         assert corners(parts.stored_mesh(each)) == corners(surfaces[each])
@@ -95,7 +86,7 @@ def test_a_body_is_all_of_its_supervoxels_and_a_supervoxel_is_itself(store, surf
 
 
 def test_a_body_of_which_a_part_is_missing_is_not_stored_and_an_empty_part_has_no_surface(store, surfaces):
-    name = kept(store, {BODY: ngmesh(surfaces[BODY]), OTHER: b""}, "ngmesh")
+    name = kept(store, {BODY: ngmesh(surfaces[BODY]), OTHER: b""})
     assert meshes_of(store, name).stored_mesh(BODY) is None
     assert len(meshes_of(store, name).stored_mesh(OTHER).faces) == 0
     parts = meshes_of(store, name, SUPERVOXELS)
@@ -104,7 +95,7 @@ def test_a_body_of_which_a_part_is_missing_is_not_stored_and_an_empty_part_has_n
 
 
 def test_meshes_of_whole_bodies_come_first(store, surfaces):
-    name = kept(store, {each: ngmesh(mesh) for each, mesh in surfaces.items()}, "ngmesh")
+    name = kept(store, {each: ngmesh(mesh) for each, mesh in surfaces.items()})
     store.make("keyvalue", BLOCK, f"{name}_meshes")
     store.call("POST", f"{name}_meshes/key/{BODY}.ngmesh", data=ngmesh(surfaces[OTHER]))
     assert corners(meshes_of(store, name).stored_mesh(BODY)) == corners(surfaces[OTHER])
@@ -112,17 +103,20 @@ def test_meshes_of_whole_bodies_come_first(store, surfaces):
     assert corners(meshes_of(store, name, SUPERVOXELS).stored_mesh(BODY)) == corners(surfaces[BODY])
 
 
-def test_what_is_kept_otherwise_or_is_broken_is_said_so(store, surfaces):
-    broken = {OTHER: ngmesh(surfaces[OTHER])[:-1], BODY: b"v 1 2 3"}
-    for extension, error in (("ngmesh", ChunkCorrupt), ("drc", ChunkCorrupt), ("obj", UnsupportedFormat)):
-        name = kept(store, broken, extension)
-        with pytest.raises(error) as caught:
-            meshes_of(store, name).stored_mesh(OTHER)
+def test_what_is_broken_is_said_so_and_files_of_unknown_unit_are_not_taken(store, surfaces):
+    broken = kept(store, {OTHER: ngmesh(surfaces[OTHER])[:-1]})
+    for options in (None, SUPERVOXELS):
+        with pytest.raises(ChunkCorrupt) as caught:
+            meshes_of(store, broken, options).stored_mesh(OTHER)
         assert caught.value.remedy
+    for ending in ("drc", "obj"):
+        name = kept(store, {OTHER: ngmesh(surfaces[OTHER])}, ending)
+        for options in (None, SUPERVOXELS):
+            assert meshes_of(store, name, options).stored_mesh(OTHER) is None
 
 
 def test_the_mesh_service_answers_them_and_computes_what_is_not_whole(store, surfaces):
-    name = kept(store, {each: ngmesh(surfaces[each]) for each in (BODY, OTHER)}, "ngmesh")
+    name = kept(store, {each: ngmesh(surfaces[each]) for each in (BODY, OTHER)})
     with serving_meshes(Registry({"dvid": store.remote()})) as server, connect(server.address) as client:
         seg = client.volume(f"dvid/{name}")
         other = seg.mesh(OTHER)
