@@ -2,7 +2,8 @@
 
 As they are, a block is 32 MiB and a dead coordinator's jobs are taken up after twenty seconds. A test wants to kill a
 job of a few megabytes in its middle, often. Everything else is the program as it is; unless SMALL_BLOCK_LIES states a
-seed: then the destination accepts every block, and keeps one in 200 with a bit that is wrong, the first time.
+seed: then the destination accepts every block, and keeps one in 200 with a bit that is wrong, the first time. With
+SMALL_BLOCK_TELLS it says what it commits.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import Volume, Writable
+from voxgate_jobs.sqlledger import SqlLedger
 from voxgate_jobs.tuning import EngineSettings, RetryPolicy
 from voxgate_transfer import service, transfers
 
@@ -59,8 +61,21 @@ class Liar:
         self._inner.capability(Writable).write(box, voxels, scale=scale)
 
 
+def tell_commits() -> None:
+    """Write the blocks of each commit to standard error before it, as one call that strace sees."""
+    commit = SqlLedger.commit
+
+    def told(self: SqlLedger, lease: Any, index: int, results: Any) -> None:
+        os.write(2, f"commits {' '.join(map(str, results))}\n".encode())
+        commit(self, lease, index, results)
+
+    SqlLedger.commit = told  # type: ignore[method-assign]
+
+
 def shrink() -> None:
     """Change this process."""
+    if os.environ.get("SMALL_BLOCK_TELLS"):
+        tell_commits()
     transfers.open_transfer.__kwdefaults__["task_bytes"] = TASK_BYTES
     service.EngineSettings = lambda: SETTINGS  # type: ignore[assignment,misc]
     if LIES:
