@@ -38,8 +38,8 @@ README = """\
    with no `accept_encodings` in the request only RAW and FILL come. FILL has no bytes: every voxel is `fill_value`.
    The answer is whole when every voxel was covered and the summary came; the status alone does not say so.
 2. A mesh (`MeshService.GetMeshes`). Keep one list of vertices and one of faces per segment id; append each part:
-   `vertex_count * 3` float32 (x, y, z in nm), then, if `has_normals`, as many float32 again (the vertices' normals), then
-   `face_count * 3` uint32 that count from the segment's first vertex. All little-endian.
+   `vertex_count * 3` float32 (x, y, z in nm), then, if `has_normals`, as many float32 normals, then
+   `face_count * 3` uint32 that count from the segment's first vertex; all little-endian.
    A mesh is whole when its `MeshEnd` came without `error` and the counts agree.
 3. A write (`VolumeService.WriteCutout`). One message with the header, then chunks that cover the box exactly once, at
    most 2 MiB a message. Look at `outcome`: OK may be PARTIAL.
