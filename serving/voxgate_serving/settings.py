@@ -59,7 +59,7 @@ class ServerSettings(BaseSettings):
         description='database of jobs, "sqlite:///FILE" or "postgresql://…"; empty is a file of one\'s own',
     )
     job_threads: int = Field(
-        default_factory=lambda: max(2, min(4, os.cpu_count() or 1)), ge=1, description="blocks of jobs run at once here"
+        default_factory=lambda: max(4, min(8, os.cpu_count() or 1)), ge=1, description="blocks of jobs run at once here"
     )
     scheduler: str = Field("", description='Dask scheduler for jobs, "tls://HOST:PORT"; empty runs them here')
     scheduler_tls_ca: str = Field("", description="PEM file of the authorities that the scheduler is believed by")

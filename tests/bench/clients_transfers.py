@@ -49,10 +49,10 @@ _METADATA = {
 
 
 @contextlib.contextmanager
-def job(address: str, source: str, folder: str, verify: str, gzip: bool = False) -> Iterator[Run]:
+def job(address: str, source: str, folder: str, verify: str, codec: str = "") -> Iterator[Run]:
     """A transfer, from the call until it is told to have ended; the remote "copies" is the folder."""
     with voxgate.connect(address) as client:
-        stated = _gzip_of(client.volume(source).info) if gzip else None
+        stated = _spec_of(client.volume(source).info, ByteCodec(codec)) if codec else None
 
         def copy(where: Path) -> None:
             name = f"copies/{where.name}"
@@ -201,12 +201,10 @@ def _planned(blocks: int) -> Any:
     return Planned()
 
 
-def _gzip_of(info: VolumeInfo) -> VolumeSpec:
-    """The like of a volume with the codec that takes most of the processor's time."""
+def _spec_of(info: VolumeInfo, codec: ByteCodec) -> VolumeSpec:
+    """The default destination with another codec."""
     scale = info.scales[0]
-    encoding = Encoding(bytes=ByteCodec.GZIP)
-    shard = Vec3(256, 256, 256)
-    made = ScaleSpec(scale.bounds, scale.voxel_size_nm, Vec3(64, 64, 64), shard, encoding)
+    made = ScaleSpec(scale.bounds, scale.voxel_size_nm, Vec3(64, 64, 64), Vec3(256, 256, 256), Encoding(bytes=codec))
     return VolumeSpec(info.dtype, info.kind, (made,), format="zarr3")
 
 

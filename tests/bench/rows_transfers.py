@@ -44,8 +44,8 @@ def site(data: Data, settings: Mapping[str, str] | None = None, name: str = "her
         yield server.address, copies
 
 
-def _job(name: str, address: str, copies: Path, source: str, verify: str, *, gzip: bool = False) -> _Player:
-    where = {"address": address, "source": f"bench/{source}", "folder": str(copies), "verify": verify, "gzip": gzip}
+def _job(name: str, address: str, copies: Path, source: str, verify: str, codec: str = "") -> _Player:
+    where = {"address": address, "source": f"bench/{source}", "folder": str(copies), "verify": verify, "codec": codec}
     return player(name, "job", module=_MODULE, **where)
 
 
@@ -61,8 +61,9 @@ def against_cp(data: Data) -> Iterator[Work]:
         site(data) as (address, copies),
         _job("voxgate transfer, nothing verified", address, copies, source, "none") as ours,
         player("cp -r and sync", "cp", module=_MODULE, source=str(data.folder / source), folder=str(copies)) as peer,
+        _job("voxgate transfer, nothing compressed either", address, copies, source, "none", "none") as raw,
     ):
-        yield Work([ours.contender(), peer.contender()], same, _amount(data), most_rounds=_ROUNDS)
+        yield Work([each.contender() for each in (ours, peer, raw)], same, _amount(data), most_rounds=_ROUNDS)
 
 
 @contextlib.contextmanager
@@ -148,6 +149,6 @@ def two_workers(data: Data) -> Iterator[Work]:
             name = f"{count}-of-dask"
             scheduler = stack.enter_context(cluster(data.folder.parent / f"site-{name}", count))
             address, copies = stack.enter_context(site(data, {"VOXGATE_SCHEDULER": scheduler}, name))
-            job = _job(f"{count} workers" if count > 1 else "1 worker", address, copies, source, "none", gzip=True)
+            job = _job(f"{count} workers" if count > 1 else "1 worker", address, copies, source, "none", "gzip")
             players.append(stack.enter_context(job))
         yield Work([each.contender() for each in players], same, _amount(data), most_rounds=1)

@@ -42,6 +42,7 @@ def killed_often(
 
 def check(here: Site, job: Job, seen: list[tuple[int, set[int]]]) -> None:
     assert np.array_equal(stored_zarr(here.destination()), here.voxels)
+    assert not list(here.destination().rglob("*.__lock")), "half of a shard was left behind"
     here.check_ledger(job)
     here.check_nothing_redone(job, seen)
 
