@@ -34,11 +34,12 @@ def client(tmp_path_factory):
     made = {"size": "90,80,40", "offset": "-7,11,900", "chunk": "32,16,8"}
     remotes = {
         "made": RemoteConfig(uri="procedural://", options=made),
-        "slow": RemoteConfig(uri="procedural://", options={**made, "size": "300,260,140", "latency_ms": "20"}),
+        "slow": RemoteConfig(uri="procedural://", options={**made, "size": "300,260,140", "latency_ms": "250"}),
         "scratch": RemoteConfig(uri=scratch.as_uri(), writable=True, deletable=True),
         "held": RemoteConfig(uri="memory://", writable=True, deletable=True),
     }
-    suite = start_suite(RemotesConfig(remotes=remotes), settings(), http=False)
+    # One block at a time, each slow enough for a test to act between two.
+    suite = start_suite(RemotesConfig(remotes=remotes), settings(job_threads=1), http=False)
     try:
         with voxgate.connect(f"127.0.0.1:{suite.server.port}") as connected:
             yield connected

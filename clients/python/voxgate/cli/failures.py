@@ -20,16 +20,27 @@ import traceback
 
 from voxgate.model.errors import Cancelled, NotFound, Unavailable, VoxgateError
 
+_GOES_ON = "goes_on"
 DONE, FAILED, USAGE, NOT_FOUND, UNREACHABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 
 
-class Detached(Cancelled):
-    """The user stopped watching a job, which goes on."""
+def detached(job: str) -> Cancelled:
+    """What to raise when a user stops watching a job, which goes on. No kind of its own: kinds are the contract's."""
+    return Cancelled(
+        f"{job} goes on without being watched",
+        f"follow it: voxgate jobs watch {job}; stop it: voxgate jobs cancel {job}",
+        details={"job": job, _GOES_ON: "true"},
+    )
+
+
+def is_detached(error: VoxgateError) -> bool:
+    """Whether `detached` made the error."""
+    return _GOES_ON in error.details
 
 
 def exit_code(error: VoxgateError) -> int:
     """The exit code of an error of voxgate's."""
-    if isinstance(error, Detached):
+    if is_detached(error):
         return INTERRUPTED
     if isinstance(error, NotFound):
         return NOT_FOUND
@@ -49,7 +60,7 @@ def report(reason: str, message: str, remedy: str, *, as_json: bool, word: str =
 
 def report_error(error: VoxgateError, *, as_json: bool) -> int:
     """Report an error of voxgate's; answers its exit code."""
-    word = "interrupted" if isinstance(error, Detached) else "error"
+    word = "interrupted" if is_detached(error) else "error"
     report(error.reason, error.message, error.remedy, as_json=as_json, word=word)
     return exit_code(error)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxgate.cli.failures import Detached
+from voxgate.cli.failures import detached
 from voxgate.cli.job_output import (
     block_document,
     done_text,
@@ -154,18 +154,14 @@ def watched(handle: JobHandle, *, as_json: bool) -> Job:
 
     Raises:
         JobFailed, Cancelled: when it did not succeed.
-        Detached: at Ctrl-C; the job goes on.
+        Cancelled: as `detached` says, at Ctrl-C; the job goes on.
     """
     try:
         with metered(handle.name, quiet=as_json) as meter:
             for job in handle.watch():
                 meter(job.progress.phase, job.progress.done_bytes, job.progress.total_bytes)
     except KeyboardInterrupt:
-        raise Detached(
-            f"{handle.name} goes on without being watched",
-            f"follow it: voxgate jobs watch {handle.name}; stop it: voxgate jobs cancel {handle.name}",
-            details={"job": handle.name},
-        ) from None
+        raise detached(handle.name) from None
     try:
         handle.result()
     except (JobFailed, Cancelled) as error:
