@@ -7,7 +7,7 @@ known here to the generated class, which knows how repeated and unknown fields a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -96,6 +96,24 @@ def read_message(kind: type[M], data: Data | bytearray) -> M:
         return kind.FromString(bytes(data))
     except DecodeError:
         raise UnknownFieldError from None
+
+
+def set_single(answer: object, kinds: Mapping[int, tuple[str, type[Any]]], tag: int, data: Data) -> None:
+    """Set the attribute of a field that comes once.
+
+    Args:
+        answer: with an attribute for each field, None while it has not come.
+        kinds: by tag, the attribute and the field's class.
+        tag: of the field that came.
+        data: its bytes.
+
+    Raises:
+        UnknownFieldError: for another field, and one that comes again: protobuf merges those by rules of its own.
+    """
+    name, kind = kinds.get(tag, ("", None))
+    if kind is None or getattr(answer, name) is not None:
+        raise UnknownFieldError
+    setattr(answer, name, read_message(kind, data))
 
 
 def read_payload(view: memoryview, kind: type[M], payload: int, small: Collection[int]) -> tuple[M, Data]:

@@ -16,13 +16,12 @@ from voxgate.v1 import types_pb2, volume_pb2
 from voxgate.wire.byte_codecs import Data
 from voxgate.wire.fields import (
     LENGTH,
-    UnknownFieldError,
     message_field,
     parsed,
     payload_field,
     read_field,
-    read_message,
     read_payload,
+    set_single,
 )
 
 _HEADER, _CHUNKS, _SUMMARY, _PROGRESS = 1, 2, 3, 4
@@ -110,10 +109,6 @@ def _parse(view: memoryview) -> ParsedResponse:
         tag, value, at = read_field(view, at)
         if tag == _CHUNKS << 3 | LENGTH:
             response.chunks.append(FramedChunk(*read_payload(value, types_pb2.Chunk, _DATA, _SMALL)))
-            continue
-        name, kind = _SINGLE.get(tag, ("", None))
-        # A field that comes twice is merged by protobuf's rules: the generated class knows them.
-        if kind is None or getattr(response, name) is not None:
-            raise UnknownFieldError
-        setattr(response, name, read_message(kind, value))
+        else:
+            set_single(response, _SINGLE, tag, value)
     return response

@@ -16,13 +16,13 @@ from voxgate.v1 import types_pb2
 from voxgate.wire.byte_codecs import Data
 from voxgate.wire.fields import (
     LENGTH,
-    UnknownFieldError,
     message_field,
     parsed,
     payload_field,
     read_field,
     read_message,
     read_payload,
+    set_single,
 )
 
 _PARTS, _ENDS, _PROGRESS, _PROVENANCE = 1, 2, 3, 4
@@ -140,9 +140,5 @@ def _parse(view: memoryview) -> ParsedMeshes:
         elif tag == _ENDS << 3 | LENGTH:
             answer.ends.append(read_message(pb.MeshEnd, value))
         else:
-            name, kind = _SINGLE.get(tag, ("", None))
-            # A field that comes twice is merged by protobuf's rules: the generated class knows them.
-            if kind is None or getattr(answer, name) is not None:
-                raise UnknownFieldError
-            setattr(answer, name, read_message(kind, value))
+            set_single(answer, _SINGLE, tag, value)
     return answer

@@ -11,6 +11,7 @@ from voxgate.model.mesh_facts import MeshProvenance, Simplification
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.volumes import OpenOptions
 from voxgate.v1 import mesh_pb2 as pb
+from voxgate.wire.formats import format_name
 from voxgate.wire.volumes import box_from_proto, box_to_proto, label_view_to_proto
 
 _FORMATS = {
@@ -99,13 +100,7 @@ def mesh_format_from_proto(number: pb.MeshFormat) -> str:
     Raises:
         InvalidArgument: for an unset or unknown format.
     """
-    if number not in _FORMATS:
-        raise InvalidArgument(
-            "the format is unset or unknown",
-            f"ask for one of {', '.join(_FORMATS.values())}",
-            details={"field": "format"},
-        )
-    return _FORMATS[number]
+    return format_name(number, _FORMATS)
 
 
 def mesh_format_to_proto(fmt: str) -> pb.MeshFormat:

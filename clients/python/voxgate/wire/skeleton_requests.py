@@ -6,6 +6,7 @@ from voxgate.model.errors import InvalidArgument
 from voxgate.model.skeletons import SkeletonRequest, Teasar
 from voxgate.model.volumes import OpenOptions
 from voxgate.v1 import skeleton_pb2 as pb
+from voxgate.wire.formats import format_name
 from voxgate.wire.volumes import label_view_to_proto
 
 _SOURCES = {
@@ -61,10 +62,4 @@ def skeleton_format_from_proto(number: pb.SkeletonFormat) -> str:
     Raises:
         InvalidArgument: for an unset or unknown format.
     """
-    if number not in _FORMATS:
-        raise InvalidArgument(
-            "the format is unset or unknown",
-            f"ask for one of {', '.join(_FORMATS.values())}",
-            details={"field": "format"},
-        )
-    return _FORMATS[number]
+    return format_name(number, _FORMATS)
