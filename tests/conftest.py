@@ -10,8 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support.proofs import OWN_FAKE, Proof, Proofs
+
+# No test asserts a time, and an example of a property may meet a busy machine.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 collect_ignore = ["plugin"]
 """A distribution of its own, whose tests run where it is installed: tests/integration/test_plugin.py."""
