@@ -11,7 +11,7 @@ from voxgate.model.errors import LimitExceeded
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.mesh_facts import MeshStatistics
 from voxgate.model.mesh_stream import MeshPiece
-from voxgate_mesh.compiled import compiled
+from voxgate_blocks.compiled import compiled
 from voxgate_mesh.measuring import Sums, statistics_of, sums_of
 from voxgate_mesh.meshers import Surface
 

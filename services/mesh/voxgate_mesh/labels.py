@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voxgate.model.volumes import Voxels
-from voxgate_mesh.compiled import compiled
+from voxgate_blocks.compiled import compiled
 
 
 class LabelTable:

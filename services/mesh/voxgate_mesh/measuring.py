@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voxgate.model.mesh_facts import MeshStatistics
-from voxgate_mesh.compiled import compiled
+from voxgate_blocks.compiled import compiled
 
 Points = npt.NDArray[np.float64]
 

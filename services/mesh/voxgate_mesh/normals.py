@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voxgate_mesh.compiled import compiled
+from voxgate_blocks.compiled import compiled
 
 
 def vertex_normals(vertices: npt.NDArray[Any], faces: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

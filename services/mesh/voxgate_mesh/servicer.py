@@ -25,7 +25,7 @@ from voxgate.wire.mesh_requests import (
     provenance_to_proto,
 )
 from voxgate.wire.meshes import MeshFacts
-from voxgate.wire.requests import open_options, scale_index
+from voxgate.wire.requests import named_scale, open_options
 from voxgate_mesh.collecting import MeshCollector
 from voxgate_mesh.computing import compute_segments
 from voxgate_mesh.files import file_messages
@@ -107,8 +107,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         options = open_options(spec, call)
         volume = self._registry.open(spec.volume, options)
         check_opened(volume.info, options)
-        named = spec.WhichOneof("scale") is not None
-        request = mesh_request_from_proto(spec, scale_index(volume.info, spec) if named else None)
+        request = mesh_request_from_proto(spec, named_scale(volume.info, spec))
         resolved = volume.info.resolved_version
         provenance = MeshProvenance(spec.volume, resolved, version("voxgate"))
         mesher = find_mesher(request.mesher)[0]

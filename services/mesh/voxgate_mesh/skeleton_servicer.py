@@ -13,7 +13,7 @@ from voxgate.model.requests import check_opened
 from voxgate.model.volumes import CallContext
 from voxgate.v1 import skeleton_pb2 as pb
 from voxgate.v1 import skeleton_pb2_grpc
-from voxgate.wire.requests import open_options, scale_index
+from voxgate.wire.requests import named_scale, open_options
 from voxgate.wire.skeleton_requests import skeleton_format_from_proto, skeleton_request_from_proto
 from voxgate_mesh.skeleton_messages import skeleton_file_messages, skeleton_messages
 from voxgate_mesh.skeleton_sources import Skeletons
@@ -77,8 +77,7 @@ class SkeletonServicer(skeleton_pb2_grpc.SkeletonServiceServicer):
         options = open_options(spec, call)
         volume = self._registry.open(spec.volume, options)
         check_opened(volume.info, options)
-        named = spec.WhichOneof("scale") is not None
-        request = skeleton_request_from_proto(spec, scale_index(volume.info, spec) if named else None)
+        request = skeleton_request_from_proto(spec, named_scale(volume.info, spec))
         skeletons = Skeletons(volume, self._workers, call, self._settings, self._budget.share)
         events = skeletons.events(request)
         try:

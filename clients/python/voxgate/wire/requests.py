@@ -40,3 +40,12 @@ def scale_index(info: VolumeInfo, request: Any) -> int:
         return keys.index(request.scale_key)
     scale_of(info, request.scale_index)
     return int(request.scale_index)
+
+
+def named_scale(info: VolumeInfo, request: Any) -> int | None:
+    """The scale that a message with the oneof `scale` picks, by index or key; None where it picks none.
+
+    Raises:
+        UnknownScale: naming the scales there are.
+    """
+    return None if request.WhichOneof("scale") is None else scale_index(info, request)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voxgate_mesh.compiled import compiled
+from voxgate_blocks.compiled import compiled
 from voxgate_mesh.cubes.tables import CORNERS, EDGES, case_table
 
 Labels = npt.NDArray[Any]

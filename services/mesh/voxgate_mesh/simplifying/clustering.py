@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voxgate_mesh.compiled import compiled, lean
+from voxgate_blocks.compiled import compiled, lean
 from voxgate_mesh.simplifying.distances import Target, samples, squared_distances, to_triangle
 from voxgate_mesh.simplifying.surface import Array, list_corners
 from voxgate_mesh.simplifying.witnessing import SAFE

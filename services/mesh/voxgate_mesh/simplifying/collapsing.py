@@ -8,7 +8,7 @@ and where its two ends meet; they prove nothing.
 
 from __future__ import annotations
 
-from voxgate_mesh.compiled import lean
+from voxgate_blocks.compiled import lean
 from voxgate_mesh.simplifying.surface import FREE, FROZEN, MOST_CORNERS, Array, Surface, gather
 from voxgate_mesh.simplifying.witnessing import SAFE, Bench, Edge, Witnesses, is_end, is_smooth, supported, witnessed
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voxgate_mesh.compiled import compiled, lean
+from voxgate_blocks.compiled import compiled, lean
 from voxgate_mesh.simplifying.surface import Array
 
 _MOST_CUTS = 100

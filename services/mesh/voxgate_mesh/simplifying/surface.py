@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from voxgate_mesh.compiled import compiled, lean
+from voxgate_blocks.compiled import compiled, lean
 
 Array = npt.NDArray[Any]
 

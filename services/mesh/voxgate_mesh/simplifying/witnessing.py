@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voxgate_mesh.compiled import lean
+from voxgate_blocks.compiled import lean
 from voxgate_mesh.simplifying.distances import Target, along, cuts_of, squared_distance
 from voxgate_mesh.simplifying.surface import MOST_CORNERS, Array, Surface
 
