@@ -149,7 +149,56 @@ class TransferSpec:
     destination_version: str = ""
 
 
-JobSpec = TransferSpec | PyramidJobSpec
+class MeshJobMode(enum.Enum):
+    """What to do where there are meshes already: refuse, or replace them when all of the new ones are there."""
+
+    FAIL_IF_EXISTS = "fail-if-exists"
+    OVERWRITE = "overwrite"
+
+
+@dataclass(frozen=True, slots=True)
+class MeshJobSpec:
+    """A segmentation all of whose segments are to be meshed and stored, with levels of detail, as neuroglancer reads it.
+
+    Attributes:
+        volume: "remote/path".
+        version: the version to read; empty means the current one.
+        destination: "remote/path" of a precomputed volume that takes writes, or of nothing, which becomes a folder of
+            meshes by itself; empty means `volume`.
+        scale: index of the scale to mesh.
+        box: what to mesh, voxels of that scale, global; None means everything. Surfaces are closed at its border.
+        chunk_shape: voxels of that scale that the finest pieces span, each axis 16 to 1024; None leaves it to the server.
+        level_count: the most levels of detail; 0 means as many as it takes until one piece holds a whole segment.
+        max_error_nm: how far the finest level may be from the unsimplified surface, each coarser one twice as far; None
+            means half of the voxels' shortest side, 0 that the finest level is not simplified.
+        vertex_quantization_bits: 10 or 16, for each axis of a piece.
+        sharded: whether many meshes share a file.
+        minimum_voxel_count: segments with fewer voxels are left out.
+        segment_properties: whether voxel counts, volumes and surfaces are stored too.
+        mode: what to do where there are meshes already.
+    """
+
+    volume: str
+    version: str = ""
+    destination: str = ""
+    scale: int = 0
+    box: Box | None = None
+    chunk_shape: Vec3 | None = None
+    level_count: int = 0
+    max_error_nm: float | None = None
+    vertex_quantization_bits: int = 16
+    sharded: bool = False
+    minimum_voxel_count: int = 0
+    segment_properties: bool = True
+    mode: MeshJobMode = MeshJobMode.FAIL_IF_EXISTS
+
+    @property
+    def source(self) -> str:
+        """The volume that is read."""
+        return self.volume
+
+
+JobSpec = TransferSpec | PyramidJobSpec | MeshJobSpec
 """What a job is to do."""
 
 
@@ -172,6 +221,29 @@ class TransferResult:
     skipped_block_count: int = 0
     copied_bytes: int = 0
     destination_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshJobResult:
+    """What a finished bulk meshing produced.
+
+    Attributes:
+        destination: where the meshes are, "remote/path".
+        segment_count: segments with a mesh.
+        face_count: triangles of their finest levels together.
+        stored_bytes: bytes of the meshes as they are stored.
+        checksum: SHA-256 over the blocks' checksums in the order of the plan, lower-case hex.
+    """
+
+    destination: str
+    segment_count: int
+    face_count: int
+    stored_bytes: int
+    checksum: str
+
+
+JobResult = TransferResult | MeshJobResult
+"""What a job produced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +292,7 @@ class Job:
     create_time: datetime.datetime = field(default_factory=_now)
     start_time: datetime.datetime | None = None
     end_time: datetime.datetime | None = None
-    result: TransferResult | None = None
+    result: JobResult | None = None
     sequence: int = 0
     provenance: Mapping[str, str] = field(default_factory=dict)
     run_count: int = 0

@@ -229,3 +229,17 @@ class ExportMeshResponse(_message.Message):
     ends: _containers.RepeatedCompositeFieldContainer[MeshEnd]
     data: bytes
     def __init__(self, header: _Optional[_Union[ExportMeshHeader, _Mapping]] = ..., progress: _Optional[_Union[_types_pb2.Progress, _Mapping]] = ..., ends: _Optional[_Iterable[_Union[MeshEnd, _Mapping]]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class CreateMeshJobRequest(_message.Message):
+    __slots__ = ("request_id", "spec")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    spec: _types_pb2.MeshJobSpec
+    def __init__(self, request_id: _Optional[str] = ..., spec: _Optional[_Union[_types_pb2.MeshJobSpec, _Mapping]] = ...) -> None: ...
+
+class CreateMeshJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _types_pb2.Job
+    def __init__(self, job: _Optional[_Union[_types_pb2.Job, _Mapping]] = ...) -> None: ...

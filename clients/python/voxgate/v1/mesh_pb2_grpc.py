@@ -45,6 +45,11 @@ class MeshServiceStub(object):
                 request_serializer=voxgate_dot_v1_dot_mesh__pb2.ExportMeshRequest.SerializeToString,
                 response_deserializer=voxgate_dot_v1_dot_mesh__pb2.ExportMeshResponse.FromString,
                 _registered_method=True)
+        self.CreateMeshJob = channel.unary_unary(
+                '/voxgate.v1.MeshService/CreateMeshJob',
+                request_serializer=voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobResponse.FromString,
+                _registered_method=True)
 
 
 class MeshServiceServicer(object):
@@ -65,6 +70,14 @@ class MeshServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateMeshJob(self, request, context):
+        """Creates a job that meshes all segments of a volume and stores the meshes; JobService follows it. Errors of starting
+        are this call's; errors of running are in the job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MeshServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +90,11 @@ def add_MeshServiceServicer_to_server(servicer, server):
                     servicer.ExportMesh,
                     request_deserializer=voxgate_dot_v1_dot_mesh__pb2.ExportMeshRequest.FromString,
                     response_serializer=voxgate_dot_v1_dot_mesh__pb2.ExportMeshResponse.SerializeToString,
+            ),
+            'CreateMeshJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateMeshJob,
+                    request_deserializer=voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +152,33 @@ class MeshService(object):
             '/voxgate.v1.MeshService/ExportMesh',
             voxgate_dot_v1_dot_mesh__pb2.ExportMeshRequest.SerializeToString,
             voxgate_dot_v1_dot_mesh__pb2.ExportMeshResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateMeshJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/voxgate.v1.MeshService/CreateMeshJob',
+            voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobRequest.SerializeToString,
+            voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

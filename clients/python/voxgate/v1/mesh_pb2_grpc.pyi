@@ -57,7 +57,23 @@ _MeshServiceExportMeshType = typing_extensions.TypeVar(
     ],
 )
 
-class MeshServiceStub(typing.Generic[_MeshServiceGetMeshesType, _MeshServiceExportMeshType]):
+_MeshServiceCreateMeshJobType = typing_extensions.TypeVar(
+    '_MeshServiceCreateMeshJobType',
+    grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.mesh_pb2.CreateMeshJobRequest,
+        voxgate.v1.mesh_pb2.CreateMeshJobResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.mesh_pb2.CreateMeshJobRequest,
+        voxgate.v1.mesh_pb2.CreateMeshJobResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        voxgate.v1.mesh_pb2.CreateMeshJobRequest,
+        voxgate.v1.mesh_pb2.CreateMeshJobResponse,
+    ],
+)
+
+class MeshServiceStub(typing.Generic[_MeshServiceGetMeshesType, _MeshServiceExportMeshType, _MeshServiceCreateMeshJobType]):
     """Makes triangle meshes of segments."""
 
     @typing.overload
@@ -69,6 +85,10 @@ class MeshServiceStub(typing.Generic[_MeshServiceGetMeshesType, _MeshServiceExpo
         grpc.UnaryStreamMultiCallable[
             voxgate.v1.mesh_pb2.ExportMeshRequest,
             voxgate.v1.mesh_pb2.ExportMeshResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            voxgate.v1.mesh_pb2.CreateMeshJobRequest,
+            voxgate.v1.mesh_pb2.CreateMeshJobResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -82,6 +102,10 @@ class MeshServiceStub(typing.Generic[_MeshServiceGetMeshesType, _MeshServiceExpo
             voxgate.v1.mesh_pb2.ExportMeshRequest,
             voxgate.v1.mesh_pb2.ExportMeshResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            voxgate.v1.mesh_pb2.CreateMeshJobRequest,
+            voxgate.v1.mesh_pb2.CreateMeshJobResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     GetMeshes: _MeshServiceGetMeshesType
@@ -89,6 +113,11 @@ class MeshServiceStub(typing.Generic[_MeshServiceGetMeshesType, _MeshServiceExpo
 
     ExportMesh: _MeshServiceExportMeshType
     """Meshes segments into one file of a common format, as a stream of its bytes."""
+
+    CreateMeshJob: _MeshServiceCreateMeshJobType
+    """Creates a job that meshes all segments of a volume and stores the meshes; JobService follows it. Errors of starting
+    are this call's; errors of running are in the job.
+    """
 
 MeshServiceAsyncStub: typing_extensions.TypeAlias = MeshServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
@@ -98,6 +127,10 @@ MeshServiceAsyncStub: typing_extensions.TypeAlias = MeshServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
         voxgate.v1.mesh_pb2.ExportMeshRequest,
         voxgate.v1.mesh_pb2.ExportMeshResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        voxgate.v1.mesh_pb2.CreateMeshJobRequest,
+        voxgate.v1.mesh_pb2.CreateMeshJobResponse,
     ],
 ]
 
@@ -119,5 +152,15 @@ class MeshServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[voxgate.v1.mesh_pb2.ExportMeshResponse], collections.abc.AsyncIterator[voxgate.v1.mesh_pb2.ExportMeshResponse]]:
         """Meshes segments into one file of a common format, as a stream of its bytes."""
+
+    @abc.abstractmethod
+    def CreateMeshJob(
+        self,
+        request: voxgate.v1.mesh_pb2.CreateMeshJobRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[voxgate.v1.mesh_pb2.CreateMeshJobResponse, collections.abc.Awaitable[voxgate.v1.mesh_pb2.CreateMeshJobResponse]]:
+        """Creates a job that meshes all segments of a volume and stores the meshes; JobService follows it. Errors of starting
+        are this call's; errors of running are in the job.
+        """
 
 def add_MeshServiceServicer_to_server(servicer: MeshServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -124,6 +124,12 @@ class PyramidMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PYRAMID_METHOD_MEAN: _ClassVar[PyramidMethod]
     PYRAMID_METHOD_MODE: _ClassVar[PyramidMethod]
 
+class MeshJobMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MESH_JOB_MODE_UNSPECIFIED: _ClassVar[MeshJobMode]
+    MESH_JOB_MODE_FAIL_IF_EXISTS: _ClassVar[MeshJobMode]
+    MESH_JOB_MODE_OVERWRITE: _ClassVar[MeshJobMode]
+
 class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
@@ -247,6 +253,9 @@ TRANSFER_VERIFICATION_NONE: TransferVerification
 PYRAMID_METHOD_UNSPECIFIED: PyramidMethod
 PYRAMID_METHOD_MEAN: PyramidMethod
 PYRAMID_METHOD_MODE: PyramidMethod
+MESH_JOB_MODE_UNSPECIFIED: MeshJobMode
+MESH_JOB_MODE_FAIL_IF_EXISTS: MeshJobMode
+MESH_JOB_MODE_OVERWRITE: MeshJobMode
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_REQUEST: ErrorReason
 ERROR_REASON_MALFORMED_NAME: ErrorReason
@@ -534,6 +543,36 @@ class PyramidJobSpec(_message.Message):
     pyramid: PyramidSpec
     def __init__(self, volume: _Optional[str] = ..., pyramid: _Optional[_Union[PyramidSpec, _Mapping]] = ...) -> None: ...
 
+class MeshJobSpec(_message.Message):
+    __slots__ = ("volume", "version", "destination", "scale_index", "box", "chunk_shape", "level_count", "max_error_nm", "vertex_quantization_bits", "sharded", "minimum_voxel_count", "without_properties", "mode")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    SCALE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_SHAPE_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MAX_ERROR_NM_FIELD_NUMBER: _ClassVar[int]
+    VERTEX_QUANTIZATION_BITS_FIELD_NUMBER: _ClassVar[int]
+    SHARDED_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_VOXEL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    version: str
+    destination: str
+    scale_index: int
+    box: Box
+    chunk_shape: Vec3
+    level_count: int
+    max_error_nm: float
+    vertex_quantization_bits: int
+    sharded: bool
+    minimum_voxel_count: int
+    without_properties: bool
+    mode: MeshJobMode
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., destination: _Optional[str] = ..., scale_index: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., chunk_shape: _Optional[_Union[Vec3, _Mapping]] = ..., level_count: _Optional[int] = ..., max_error_nm: _Optional[float] = ..., vertex_quantization_bits: _Optional[int] = ..., sharded: bool = ..., minimum_voxel_count: _Optional[int] = ..., without_properties: bool = ..., mode: _Optional[_Union[MeshJobMode, str]] = ...) -> None: ...
+
 class TransferSpec(_message.Message):
     __slots__ = ("source", "source_version", "destination", "destination_spec", "box", "scale_indices", "channels", "data_type", "destination_start", "voxel_size_nm", "mode", "verification", "skip_empty", "pyramid", "note", "destination_version")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -586,6 +625,20 @@ class TransferResult(_message.Message):
     destination_version: str
     def __init__(self, destination: _Optional[str] = ..., verified_bytes: _Optional[int] = ..., checksum: _Optional[str] = ..., skipped_block_count: _Optional[int] = ..., copied_bytes: _Optional[int] = ..., destination_version: _Optional[str] = ...) -> None: ...
 
+class MeshJobResult(_message.Message):
+    __slots__ = ("destination", "segment_count", "face_count", "stored_bytes", "checksum")
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FACE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    STORED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CHECKSUM_FIELD_NUMBER: _ClassVar[int]
+    destination: str
+    segment_count: int
+    face_count: int
+    stored_bytes: int
+    checksum: str
+    def __init__(self, destination: _Optional[str] = ..., segment_count: _Optional[int] = ..., face_count: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., checksum: _Optional[str] = ...) -> None: ...
+
 class JobFailure(_message.Message):
     __slots__ = ("block_index", "box", "scale_index", "error", "attempt_count", "time")
     BLOCK_INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -615,7 +668,7 @@ class JobBlock(_message.Message):
     def __init__(self, block_index: _Optional[int] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., scale_index: _Optional[int] = ..., checksum: _Optional[bytes] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("name", "owner", "request_id", "transfer", "pyramid", "state", "progress", "error", "create_time", "start_time", "end_time", "transfer_result", "provenance", "run_count")
+    __slots__ = ("name", "owner", "request_id", "transfer", "pyramid", "mesh", "state", "progress", "error", "create_time", "start_time", "end_time", "transfer_result", "mesh_result", "provenance", "run_count")
     class ProvenanceEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -628,6 +681,7 @@ class Job(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TRANSFER_FIELD_NUMBER: _ClassVar[int]
     PYRAMID_FIELD_NUMBER: _ClassVar[int]
+    MESH_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
@@ -635,6 +689,7 @@ class Job(_message.Message):
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     TRANSFER_RESULT_FIELD_NUMBER: _ClassVar[int]
+    MESH_RESULT_FIELD_NUMBER: _ClassVar[int]
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
     RUN_COUNT_FIELD_NUMBER: _ClassVar[int]
     name: str
@@ -642,6 +697,7 @@ class Job(_message.Message):
     request_id: str
     transfer: TransferSpec
     pyramid: PyramidJobSpec
+    mesh: MeshJobSpec
     state: JobState
     progress: JobProgress
     error: ItemError
@@ -649,6 +705,7 @@ class Job(_message.Message):
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     transfer_result: TransferResult
+    mesh_result: MeshJobResult
     provenance: _containers.ScalarMap[str, str]
     run_count: int
-    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ..., request_id: _Optional[str] = ..., transfer: _Optional[_Union[TransferSpec, _Mapping]] = ..., pyramid: _Optional[_Union[PyramidJobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., progress: _Optional[_Union[JobProgress, _Mapping]] = ..., error: _Optional[_Union[ItemError, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., transfer_result: _Optional[_Union[TransferResult, _Mapping]] = ..., provenance: _Optional[_Mapping[str, str]] = ..., run_count: _Optional[int] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., owner: _Optional[str] = ..., request_id: _Optional[str] = ..., transfer: _Optional[_Union[TransferSpec, _Mapping]] = ..., pyramid: _Optional[_Union[PyramidJobSpec, _Mapping]] = ..., mesh: _Optional[_Union[MeshJobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., progress: _Optional[_Union[JobProgress, _Mapping]] = ..., error: _Optional[_Union[ItemError, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., transfer_result: _Optional[_Union[TransferResult, _Mapping]] = ..., mesh_result: _Optional[_Union[MeshJobResult, _Mapping]] = ..., provenance: _Optional[_Mapping[str, str]] = ..., run_count: _Optional[int] = ...) -> None: ...
