@@ -158,7 +158,7 @@ class MeshJobMode(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class MeshJobSpec:
-    """A segmentation all of whose segments are to be meshed and stored, with levels of detail, as neuroglancer reads it.
+    """A segmentation all of whose segments are to be meshed and stored as neuroglancer reads it, with levels of detail.
 
     Attributes:
         volume: "remote/path".
@@ -167,7 +167,7 @@ class MeshJobSpec:
             meshes by itself; empty means `volume`.
         scale: index of the scale to mesh.
         box: what to mesh, voxels of that scale, global; None means everything. Surfaces are closed at its border.
-        chunk_shape: voxels of that scale that the finest pieces span, each axis 16 to 1024; None leaves it to the server.
+        chunk_shape: voxels of that scale that the finest pieces span, each axis 16 to 1024; None lets the server choose.
         level_count: the most levels of detail; 0 means as many as it takes until one piece holds a whole segment.
         max_error_nm: how far the finest level may be from the unsimplified surface, each coarser one twice as far; None
             means half of the voxels' shortest side, 0 that the finest level is not simplified.
