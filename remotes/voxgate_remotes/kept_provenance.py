@@ -103,6 +103,20 @@ def with_v3_attribute(before: Document, provenance: Provenance) -> Document:
     return {**before, "attributes": with_v2_attribute(attributes, provenance)}
 
 
+def without_entries(document: Document) -> Document:
+    """A document without the entries of Zarr's attributes: `zarr.json`, `.zattrs` or `.zmetadata`. Others are as ever.
+
+    Attributes that are left empty are taken away, too: keeping an entry may have made them.
+    """
+    left = {key: value for key, value in document.items() if key != ATTRIBUTE}
+    attributes = left.get("attributes")
+    if isinstance(attributes, dict):
+        left["attributes"] = {key: value for key, value in attributes.items() if key != ATTRIBUTE}
+        if not left["attributes"]:
+            del left["attributes"]
+    return left
+
+
 def as_text(provenance: Provenance) -> str:
     """An entry as one line of JSON, for stores that keep text."""
     return json.dumps(provenance.document(), separators=(",", ":"))

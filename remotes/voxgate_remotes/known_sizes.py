@@ -64,11 +64,14 @@ def bounded_views(
 def respelled(view: View, kvstore: dict[str, Any]) -> dict[str, Any]:
     """The spec of a view, with all that its store is asked with: tensorstore leaves out who asks, and how often.
 
+    It is without the attributes of Zarr v3, which tensorstore would want to find as they were: they may have changed.
+
     Args:
         view: of an array.
         kvstore: tensorstore's spec of any folder of the same store.
     """
     spec: dict[str, Any] = view.spec().to_json()
+    spec.get("metadata", {}).pop("attributes", None)
     return {**spec, "kvstore": {**kvstore, **spec["kvstore"]}}
 
 

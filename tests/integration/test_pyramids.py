@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+import tensorstore as ts
 
 from support.emulators import Emulator, gcs_emulator, s3_emulator
 from support.pyramids import BOUNDS, CHUNK, SIZE, expected, filled, finest, run
@@ -179,7 +181,16 @@ def test_a_volume_in_a_bucket_gets_levels(
         filled(registry, "bucket/seg", finest(), format=form, chunk=Vec3(64, 64, 32))
         spec = PyramidJobSpec("bucket/seg", PyramidSpec(FACTORS, PyramidMethod.MODE))
         registry.add_scales("bucket/seg", 1, levels_of(spec.pyramid, BOUNDS, SIZE))
-        run(open_pyramid(registry, spec, Patience()))
+        reader = other.open("bucket/seg")
+        for checksum in ("ab", "cd"):  # whoever has the volume open reads on, whatever is said beside it
+            work = open_pyramid(registry, spec, Patience())
+            work.finish(run(work), checksum * 32)
+            assert np.array_equal(reader.read(BOUNDS), finest())
+        name = "zarr.json" if form == "zarr3" else "provenance"
+        kept = json.loads(ts.KvStore.open(emulator.kvstore("lab/seg")).result().read(name).result().value)
+        (entry,) = kept["attributes"]["voxgate_provenance"] if form == "zarr3" else kept["processing"]
+        assert "cd" * 32 in json.dumps(entry)
+        assert "voxgate pyramid" in json.dumps(entry)
         volume = other.open("bucket/seg")
         for scale, (bounds, voxels) in enumerate(expected(finest(), FACTORS, "mode"), start=1):
             assert np.array_equal(volume.read(bounds, scale=scale), voxels)

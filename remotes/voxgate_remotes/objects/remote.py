@@ -30,7 +30,7 @@ from voxgate_remotes.objects.failures import told
 from voxgate_remotes.objects.folders import KvFolder, Sight
 from voxgate_remotes.objects.places import key_prefix, place_of
 from voxgate_remotes.objects.presence import Presence
-from voxgate_remotes.objects.provenance import ProvenanceObject
+from voxgate_remotes.objects.provenance import provenance_object
 from voxgate_remotes.objects.sources import BucketSource, Print, Source, unchanged
 from voxgate_remotes.objects.volumes import ObjectVolume, Opened
 from voxgate_remotes.objects.witness import Witness
@@ -120,11 +120,11 @@ class ObjectsRemote:
     def _provenance(
         self, path: tuple[str, ...], documents: Mapping[str, Print]
     ) -> Callable[[CallContext], KeepsProvenance] | None:
-        """The place for provenance: precomputed volumes in buckets have one."""
+        """The place for provenance: volumes in buckets have one, but for formats that are only read here."""
         bucket, prefix = self._place.bucket, key_prefix(path)
-        if bucket is None or f"{prefix}info" not in documents:
+        if bucket is None:
             return None
-        return lambda context: ProvenanceObject(bucket, prefix, context)
+        return provenance_object(bucket, prefix, {key.removeprefix(prefix) for key in documents})
 
     def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
         """The groups and volumes right under a prefix, by name; a volume has nothing under it.
@@ -218,20 +218,22 @@ class ObjectsRemote:
     def _opened(self, path: tuple[str, ...], context: CallContext) -> _Kept:
         """The volume's opened store: the kept one, unless its documents changed since."""
         context.check()
-        kept = self._kept.get(path)
-        if kept is None or not self._is_current(kept, context):
-            kept = self._open(path, context)
-        elif time.monotonic() >= kept.believed_until:
-            kept = replace(kept, believed_until=time.monotonic() + self._believed_s)
+        known = self._kept.get(path)
+        kept = (known and self._current(known, context)) or self._open(path, context)
         self._kept.put(path, kept)
         return kept
 
-    def _is_current(self, kept: _Kept, context: CallContext) -> bool:
-        """Whether a volume is believed, or its documents are as they were."""
+    def _current(self, kept: _Kept, context: CallContext) -> _Kept | None:
+        """A volume that is believed, or whose documents still describe it."""
         if time.monotonic() < kept.believed_until:
-            return True
+            return kept
         source = self._place.source()
-        return source == kept.source and unchanged(source, kept.documents, context)
+        documents = unchanged(source, kept.documents, context) if source == kept.source else None
+        if documents is None:
+            return None
+        witness = kept.witness and replace(kept.witness, known=documents[kept.witness.key])
+        until = time.monotonic() + self._believed_s
+        return replace(kept, documents=documents, witness=witness, believed_until=until)
 
     def _open(self, path: tuple[str, ...], context: CallContext) -> _Kept:
         """Open and describe a volume."""

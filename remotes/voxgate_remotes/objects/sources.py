@@ -7,6 +7,7 @@ apart; those of buckets by the same driver of tensorstore that reads the voxels,
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from voxgate.model.volumes import CallContext
 from voxgate_remotes.folders import checked_size, too_large
 from voxgate_remotes.http.failures import failure, words_of
 from voxgate_remotes.http.session import StoreCall, StoreSession
+from voxgate_remotes.kept_provenance import without_entries
 from voxgate_remotes.known_sizes import ignores_ranges, is_shorter
 from voxgate_remotes.objects.failures import told
 from voxgate_remotes.objects.patience import Patience
@@ -29,24 +31,35 @@ T = TypeVar("T")
 
 _AT_ONCE = 8
 _GONE = (404, 410)
+_GROWTH_BYTES = 2**18
+"""How much longer a document that is looked at again may have become by entries of provenance: hundreds of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """What a document is known by when it is looked at again.
+    """What a document is known by when it is looked at again; equal where it describes the same volume.
 
     Attributes:
         size: in bytes.
-        digest: SHA-256.
+        digest: SHA-256 of what it says of the volume: where the voxels came from is beside the point.
     """
 
-    size: int
+    size: int = field(compare=False)
     digest: bytes
 
     @staticmethod
     def of(data: bytes) -> Print:
         """Of a document."""
-        return Print(len(data), hashlib.sha256(data).digest())
+        return Print(len(data), hashlib.sha256(_told_of_the_volume(data)).digest())
+
+
+def _told_of_the_volume(data: bytes) -> bytes:
+    """A JSON object without entries of provenance, in one spelling; anything else as it is."""
+    try:
+        content = json.loads(data)
+        return json.dumps(without_entries(content)).encode() if isinstance(content, dict) else data
+    except (ValueError, RecursionError):
+        return data
 
 
 class Source(Protocol):
@@ -247,14 +260,27 @@ def read_all(source: Source, keys: Iterable[str], limit: int, context: CallConte
     return _at_once(lambda key: source.read(key, limit, context), keys)
 
 
-def unchanged(source: Source, prints: Mapping[str, Print], context: CallContext) -> bool:
-    """Whether documents are as they were; all are asked for at the same time. See `Source.again`."""
+def look_again(source: Source, key: str, known: Print, context: CallContext) -> Print | None:
+    """What a document is known by now; None where it is gone. One request where it is as it was. See `Source.again`."""
+    found = source.again(key, known.size, context)
+    if found is None or Print.of(found) == known:
+        return found if found is None else Print.of(found)
+    try:
+        found = source.read(key, known.size + _GROWTH_BYTES, context)
+    except MetadataInvalid:  # so much is no provenance
+        found = b""
+    return found if found is None else Print.of(found)
 
-    def is_same(key: str) -> bool:
-        found = source.again(key, prints[key].size, context)
-        return found is not None and Print.of(found) == prints[key]
 
-    return all(_at_once(is_same, prints).values())
+def unchanged(source: Source, prints: Mapping[str, Print], context: CallContext) -> dict[str, Print] | None:
+    """What documents are known by now, if they describe the same volume; all are asked for at the same time.
+
+    Raises:
+        As `Source.again`.
+    """
+    found = _at_once(lambda key: look_again(source, key, prints[key], context), prints)
+    same = {key: seen for key, seen in found.items() if seen is not None and seen == prints[key]}
+    return same if len(same) == len(prints) else None
 
 
 def _at_once(ask: Callable[[str], T], keys: Iterable[str]) -> dict[str, T]:

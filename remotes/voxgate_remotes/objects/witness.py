@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from voxgate.model.errors import UnknownVolume, VersionMoved
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.objects.folders import FIRST
-from voxgate_remotes.objects.sources import Print, Source
+from voxgate_remotes.objects.sources import Print, Source, look_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Witness:
         return None if key is None else Witness(source, key, present[key])
 
     def check(self, context: CallContext, forget: Callable[[], None]) -> None:
-        """Look, with one request.
+        """Look, with one request where nothing changed.
 
         Args:
             context: the caller's.
@@ -48,13 +48,13 @@ class Witness:
             VersionMoved: when it says something else.
             StoreAccessDenied, StoreBusy, StoreRefused, StoreUnavailable, Cancelled, DeadlineExceeded.
         """
-        found = self.source.again(self.key, self.known.size, context)
+        found = look_again(self.source, self.key, self.known, context)
         if found is None:
             forget()
             raise UnknownVolume(
                 "the volume is no longer there: what was found absent may have been deleted with it",
                 "list the remote; its operator looks whether the bucket or the folder is still there",
             )
-        if Print.of(found) != self.known:
+        if found != self.known:
             forget()
             raise VersionMoved("the volume was changed while it was read", "open it again")

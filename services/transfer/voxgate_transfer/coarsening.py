@@ -23,10 +23,12 @@ from voxgate.model.volumes import OpenOptions, Scale, Tuned, Volume, VolumeInfo,
 from voxgate_blocks.downsampling import Method, downsample, finer, pieces
 from voxgate_jobs.work import BlockResult, Patience, Work
 from voxgate_transfer.copying import Rules, copy_task, writer_of
+from voxgate_transfer.origins import Origin
 from voxgate_transfer.planner import DEFAULT_TASK_BYTES, TransferPlan, plan_transfer
-from voxgate_transfer.pyramids import LevelStores, check_levels, check_writable, levels_of, method_of
+from voxgate_transfer.pyramids import METHOD, LevelStores, check_levels, check_writable, levels_of, method_of
 
 if TYPE_CHECKING:
+    from voxgate.model.jobs import JobResult
     from voxgate_jobs.ledger import LedgerTotals
 
 C = TypeVar("C")
@@ -100,6 +102,7 @@ class PyramidWork:
         pyramid: resolved; the volume has its levels.
         rules: how the block with a number is written.
         task_bytes: voxel bytes of a block.
+        origin: what to say beside the volume when all is made; None where somebody else does.
     """
 
     phase = "downsampling"
@@ -112,6 +115,7 @@ class PyramidWork:
         rules: Callable[[int], Rules] = usual_rules,
         *,
         task_bytes: int = DEFAULT_TASK_BYTES,
+        origin: Origin | None = None,
     ) -> None:
         source, destination = volumes
         finest, method = source.info.scales[0], method_of(pyramid, source.info.kind)
@@ -119,6 +123,7 @@ class PyramidWork:
         self._name = name
         self._destination = destination
         self._rules = rules
+        self._origin = origin
         self._source = CoarserVolume(source, levels, method)
         targets = range(1, len(levels) + 1)
         self._plan: TransferPlan = plan_transfer(
@@ -156,7 +161,9 @@ class PyramidWork:
         return task.scale, task.box
 
     def finish(self, totals: LedgerTotals, checksum: str) -> TransferResult:
-        """What was made."""
+        """Say beside the volume how its levels were made, and what was."""
+        if self._origin is not None:
+            self._origin.keep(self._destination, checksum)
         return TransferResult(self._name, totals.verified_bytes, checksum, totals.skipped_block_count)
 
 
@@ -189,7 +196,8 @@ def open_pyramid(
             )
         check_writable(destination.info.scales[1:])
     writer_of(destination)
-    return PyramidWork(spec.volume, (source, destination), spec.pyramid, task_bytes=task_bytes)
+    origin = Origin(METHOD, (), spec)  # its own finest level is no other source
+    return PyramidWork(spec.volume, (source, destination), spec.pyramid, task_bytes=task_bytes, origin=origin)
 
 
 class InTurn:
@@ -240,7 +248,7 @@ class InTurn:
         work, number = self._work_of(index)
         return work.box_of(number)
 
-    def finish(self, totals: LedgerTotals, checksum: str) -> TransferResult:
+    def finish(self, totals: LedgerTotals, checksum: str) -> JobResult:
         """Complete both; the first one last."""
         self._works[1].finish(totals, checksum)
         return self._works[0].finish(totals, checksum)

@@ -38,10 +38,12 @@ from voxgate_blocks.downsampling import MAX_FACTOR, Method, coarser
 from voxgate_jobs.store import JobRequest, JobStore
 from voxgate_jobs.work import Engine
 from voxgate_transfer.locks import NamedLocks
+from voxgate_transfer.origins import parameters, software
 
 SMALLEST_EXTENT = 64
 """Where nobody states factors, levels are made until one has at most so many voxels on every axis."""
 MAX_LEVELS = 64
+METHOD = "voxgate pyramid"
 
 _FIELD = {"field": "pyramid.factors"}
 
@@ -252,14 +254,14 @@ class Pyramids:
             if known is not None:
                 return known
             self._engine.check_room()
-            pyramid = self._with_its_levels(asked, context)
+            pyramid, form = self._with_its_levels(asked, context)
             spec = replace(asked, pyramid=pyramid)
-            job = self._jobs.create(JobRequest(owner, request_id, asked, spec))
+            job = self._jobs.create(JobRequest(owner, request_id, asked, spec, _origin(spec, form)))
             self._engine.submit(job.name)
         return self._jobs.get(job.name)
 
-    def _with_its_levels(self, asked: PyramidJobSpec, context: CallContext) -> PyramidSpec:
-        """The pyramid of a volume, which has its levels from now on."""
+    def _with_its_levels(self, asked: PyramidJobSpec, context: CallContext) -> tuple[PyramidSpec, str]:
+        """The pyramid of a volume, which has its levels from now on, and the volume's format."""
         volume = self._stores.open(asked.volume, OpenOptions(context=context))
         check_takes_pyramid(volume)
         pyramid = resolved(asked.pyramid, volume.info)
@@ -277,7 +279,18 @@ class Pyramids:
             info = self._stores.open(asked.volume, OpenOptions(context=context)).info
         check_levels(info, levels)
         check_writable(info.scales[1:])
-        return pyramid
+        return pyramid, info.format
+
+
+def _origin(spec: PyramidJobSpec, form: str) -> dict[str, str]:
+    """What the record of a job says of where its voxels come from: the volume's own finest level."""
+    return {
+        "method": METHOD,
+        "volume": spec.volume,
+        "format": form,
+        "parameters": parameters(spec),
+        "software": software(),
+    }
 
 
 def check_takes_pyramid(volume: Volume) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Box
 from voxgate.model.jobs import Job, TransferResult, TransferSpec
 from voxgate.model.names import VolumeName
-from voxgate.model.provenance import KeepsProvenance, Provenance
 from voxgate.model.versions import Versioned
 from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeInfo
-from voxgate_jobs.documents import spec_to_document, to_text
 from voxgate_jobs.ledger import LedgerTotals
 from voxgate_jobs.store import JobRequest, JobStore
 from voxgate_jobs.work import BlockResult, Engine, Patience, Work
@@ -24,6 +20,7 @@ from voxgate_transfer.copying import copy_task, rules_of, writer_of
 from voxgate_transfer.destinations import Destination, Stores, checked_targets, prepared
 from voxgate_transfer.locks import NamedLocks
 from voxgate_transfer.mapping import MappedVolume, mapped
+from voxgate_transfer.origins import Origin, parameters, software
 from voxgate_transfer.planner import DEFAULT_TASK_BYTES, TransferPlan, plan_transfer
 from voxgate_transfer.pyramids import resolved
 from voxgate_transfer.specs import check_names, check_source
@@ -89,10 +86,7 @@ class TransferWork:
 
         A version that is committed already is left as it is: that is what an interrupted finish did last.
         """
-        if not self.destination.info.immutable:
-            keeper = self.destination.capability(KeepsProvenance)
-            if keeper is not None:
-                keeper.keep_provenance(_provenance(self.spec, checksum))
+        Origin(METHOD, (_source_name(self.spec),), self.spec).keep(self.destination, checksum)
         versions = self.destination.capability(Versioned)
         if self.spec.note and versions is not None:
             versions.commit(self.spec.note)
@@ -201,10 +195,6 @@ class Transfers:
         return info
 
 
-def _software() -> str:
-    return f"voxgate {version('voxgate')}"
-
-
 def _origin(spec: TransferSpec, source: VolumeInfo, target: Destination) -> dict[str, str]:
     """What the record of a job says of where its voxels come from."""
     return {
@@ -215,18 +205,10 @@ def _origin(spec: TransferSpec, source: VolumeInfo, target: Destination) -> dict
         "destination": spec.destination,
         "destination_version": spec.destination_version,
         "destination_format": target.info.format,
-        "parameters": to_text(spec_to_document(spec)["spec"]),
-        "software": _software(),
+        "parameters": parameters(spec),
+        "software": software(),
     }
 
 
-def _provenance(spec: TransferSpec, checksum: str) -> Provenance:
-    name = f"{spec.source}@{spec.source_version}" if spec.source_version else spec.source
-    return Provenance(
-        method=METHOD,
-        sources=(name,),
-        parameters=to_text(spec_to_document(spec)["spec"]),
-        software=_software(),
-        checksum=checksum,
-        finished=datetime.datetime.now(datetime.UTC),
-    )
+def _source_name(spec: TransferSpec) -> str:
+    return f"{spec.source}@{spec.source_version}" if spec.source_version else spec.source

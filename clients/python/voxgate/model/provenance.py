@@ -16,7 +16,8 @@ class Provenance:
 
     Attributes:
         method: what was done, "voxgate transfer".
-        sources: what was read, each "remote/path", with "@version" where the store has versions.
+        sources: what was read, each "remote/path", with "@version" where the store has versions; none where that is
+            the volume itself.
         parameters: with which parameters, as JSON.
         software: what did it, "voxgate 0.7.0".
         checksum: SHA-256 over the checksums of what was written, lower-case hex.
