@@ -8,13 +8,15 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from voxgate.model.errors import UnsupportedFormat
-from voxgate.model.jobs import JobSpec, PyramidJobSpec, TransferSpec
+from voxgate.model.jobs import JobSpec, MeshJobSpec, PyramidJobSpec, TransferSpec
 from voxgate_jobs.encoding import decode, encode
 
 VERSION = 1
 """Grows with every change that an older release would misread or could not read, a new field among them."""
 
-KINDS: Mapping[str, type[Any]] = MappingProxyType({"transfer": TransferSpec, "pyramid": PyramidJobSpec})
+KINDS: Mapping[str, type[Any]] = MappingProxyType(
+    {"transfer": TransferSpec, "pyramid": PyramidJobSpec, "mesh": MeshJobSpec}
+)
 """The name of each kind of spec."""
 
 

@@ -1,8 +1,9 @@
 """Values of the model as JSON and back, told by their types: what records and tasks are made of.
 
-Objects are dataclasses by field; points and voxel sizes are lists of three, boxes of two points; enums are their
-values, number types their little-endian names ("<u8"), bytes hexadecimal, times ISO 8601. Whole numbers beyond 2**53
-are decimal text, because many readers of JSON would round them; so are the floats that JSON has not.
+Objects are dataclasses by field, told from one another by the fields that they have where there may be several; points
+and voxel sizes are lists of three, boxes of two points; enums are their values, number types their little-endian names
+("<u8"), bytes hexadecimal, times ISO 8601. Whole numbers beyond 2**53 are decimal text, because many readers of JSON
+would round them; so are the floats that JSON has not.
 """
 
 from __future__ import annotations
@@ -101,8 +102,16 @@ def _decode_union(arguments: tuple[Any, ...], document: Any) -> Any:
         return None
     if kinds == [int, float]:
         return _decode_number(document)
-    (kind,) = kinds
+    (kind,) = (kind for kind in kinds if len(kinds) == 1 or _has_fields_of(kind, document))
     return _decode(kind, document)
+
+
+def _has_fields_of(kind: Any, document: Any) -> bool:
+    """Whether a document has every field that dataclass `kind` wants, and no other: what tells one from another."""
+    fields = dataclasses.fields(kind)
+    wanted = {field.name for field in fields if field.default is field.default_factory is dataclasses.MISSING}
+    said: set[str] = set(_checked(document, dict))
+    return wanted <= said <= {field.name for field in fields}
 
 
 def _decode_tuple(arguments: tuple[Any, ...], document: Any) -> tuple[Any, ...]:

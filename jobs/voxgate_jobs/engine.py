@@ -125,7 +125,7 @@ class Coordinator:
 
     def _claimed(self) -> bool:
         """Take up one job; False when there is none."""
-        claim = self._store.claim(self._holder, self._settings.lease_s)
+        claim = self._store.claim(self._holder, self._settings.lease_s, self._tools.kinds)
         if claim is None:
             return False
         run = Run(claim, self._tools)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,10 +58,16 @@ def is_held(row: sa.Row[Any], lease: Lease) -> bool:
     return bool(row.fence == lease.fence and row.lease_holder == lease.holder)
 
 
-def claimable(now: int) -> sa.ColumnElement[bool]:
-    """Jobs that nobody runs and that this release can read: a newer one leaves those that it alone understands."""
+def claimable(now: int, kinds: Collection[str] | None = None) -> sa.ColumnElement[bool]:
+    """Jobs that nobody runs and that this release can read: a newer one leaves those that it alone understands.
+
+    Args:
+        now: by the database's clock.
+        kinds: only those of these kinds; None means any.
+    """
     free = JOBS.c.lease_until.is_(None) | (JOBS.c.lease_until <= now)
-    return JOBS.c.state.in_([state.value for state in ACTIVE]) & free & (JOBS.c.document_version <= VERSION)
+    wanted = JOBS.c.state.in_([state.value for state in ACTIVE]) & free & (JOBS.c.document_version <= VERSION)
+    return wanted if kinds is None else wanted & JOBS.c.kind.in_(sorted(kinds))
 
 
 def _one(connection: sa.Connection, name: str, query: sa.Select[Any]) -> sa.Row[Any]:

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import replace
 
 from voxgate.model.errors import FailedPrecondition
-from voxgate.model.jobs import Job, JobError, JobProgress, JobState, TransferResult
+from voxgate.model.jobs import Job, JobError, JobProgress, JobResult, JobState
 
 
 def now() -> datetime.datetime:
@@ -46,7 +46,7 @@ def ended(job: Job, state: JobState, error: JobError | None = None) -> Job:
     return job if job.state.is_terminal else replace(job, state=state, error=error, end_time=now())
 
 
-def ended_well(job: Job, progress: JobProgress, result: TransferResult) -> Job:
+def ended_well(job: Job, progress: JobProgress, result: JobResult) -> Job:
     """A job whose blocks are all done."""
     if job.state is JobState.CANCELLING:  # told to stop while the last block finished
         return ended(replace(job, progress=progress), JobState.CANCELLED)

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from voxgate.model.jobs import Job, JobError, JobProgress, JobState, TransferResult
+from voxgate.model.jobs import Job, JobError, JobProgress, JobResult, JobState
 from voxgate_jobs.documents import from_text, spec_from_document, to_text
 from voxgate_jobs.encoding import decode, encode
 
@@ -43,7 +43,7 @@ def job_of(row: sa.Row[Any]) -> Job:
         create_time=time_of(row.create_time),
         start_time=None if row.start_time is None else time_of(row.start_time),
         end_time=None if row.end_time is None else time_of(row.end_time),
-        result=None if row.result is None else decode(TransferResult, from_text(row.result)),
+        result=None if row.result is None else decode(JobResult, from_text(row.result)),
         sequence=row.sequence,
         provenance=decode(Mapping[str, str], from_text(row.provenance)),
         run_count=row.run_count,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from voxgate.model.errors import Cancelled
@@ -26,13 +26,23 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every run of a coordinator works with."""
+    """What every run of a coordinator works with.
+
+    Attributes:
+        store: the records.
+        ledger: what is done of each.
+        executor: where blocks run.
+        open_work: opens work.
+        settings: how much at once.
+        kinds: what kinds of work `open_work` opens; jobs of others are left to other coordinators. None means any.
+    """
 
     store: JobStore
     ledger: Ledger
     executor: Executor
     open_work: OpenWork
     settings: EngineSettings
+    kinds: Collection[str] | None = None
 
 
 class Run:

@@ -45,6 +45,8 @@ JOBS = sa.Table(
     sa.Column("lease_until", sa.BigInteger),
     sa.Column("block_count", sa.BigInteger),  # none: its blocks are not numbered yet
     sa.Column("plan_digest", sa.Text),
+    # Of the spec: who can run it. A server of the release before, which may still run, knows no such column.
+    sa.Column("kind", sa.String(32), nullable=False, server_default=sa.text("'transfer'")),
     sa.UniqueConstraint("owner", "request_id"),
     sa.Index(None, "owner", "ordinal"),
     sa.Index(None, "state", "ordinal"),

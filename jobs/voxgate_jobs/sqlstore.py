@@ -6,6 +6,7 @@ import functools
 import logging
 import time
 import uuid
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy import exc
 from voxgate.model.errors import InternalError, RequestIdReused, Unavailable
 from voxgate.model.jobs import Job, JobSpec, JobState
 from voxgate_jobs.database import Database
-from voxgate_jobs.documents import VERSION, from_text, spec_from_document, spec_to_document, to_text
+from voxgate_jobs.documents import VERSION, from_text, kind_of, spec_from_document, spec_to_document, to_text
 from voxgate_jobs.fencing import LET_GO, claimable, held_row, is_held, job_row, locked_row, unknown_job
 from voxgate_jobs.leases import Claim, Lease, LeaseLost
 from voxgate_jobs.migrating import upgrade_database
@@ -123,9 +124,10 @@ class SqlJobStore:
         token = str(page[-1].ordinal) if len(rows) > len(page) else ""
         return JobPage(tuple(job_of(row) for row in page), token)
 
-    def claim(self, holder: str, ttl_s: float) -> Claim | None:
+    def claim(self, holder: str, ttl_s: float, kinds: Collection[str] | None = None) -> Claim | None:
         """See JobStore."""
-        if not self._database.read(self._has_work):  # asked often and mostly in vain: without the writers' queue
+        # Asked often and mostly in vain: without the writers' queue.
+        if not self._database.read(functools.partial(self._has_work, kinds=kinds)):
             return None
         tried: list[Claim] = []
 
@@ -133,7 +135,7 @@ class SqlJobStore:
             if tried and is_held(locked_row(connection, tried[-1].job.name), tried[-1].lease):
                 return tried[-1]
             now = self._database.now(connection)
-            query = sa.select(JOBS).where(claimable(now)).order_by(JOBS.c.ordinal).limit(1)
+            query = sa.select(JOBS).where(claimable(now, kinds)).order_by(JOBS.c.ordinal).limit(1)
             row = connection.execute(query.with_for_update(skip_locked=True)).one_or_none()
             if row is None:
                 return None
@@ -206,6 +208,7 @@ class SqlJobStore:
             "owner": job.owner,
             "request_id": job.request_id,
             "document_version": VERSION,
+            "kind": kind_of(request.spec),
             "asked": to_text(spec_to_document(request.asked)),
             "spec": to_text(spec_to_document(request.spec)),
             "create_time": microseconds(now),
@@ -214,9 +217,9 @@ class SqlJobStore:
         connection.execute(sa.insert(JOBS).values(values))
         return job
 
-    def _has_work(self, connection: sa.Connection) -> bool:
+    def _has_work(self, connection: sa.Connection, kinds: Collection[str] | None) -> bool:
         now = self._database.now(connection)
-        return connection.execute(sa.select(JOBS.c.ordinal).where(claimable(now)).limit(1)).first() is not None
+        return connection.execute(sa.select(JOBS.c.ordinal).where(claimable(now, kinds)).limit(1)).first() is not None
 
 
 def _find(connection: sa.Connection, owner: str, request_id: str, asked: JobSpec) -> Job | None:

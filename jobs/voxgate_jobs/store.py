@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -110,7 +110,7 @@ class JobStore(Protocol):
         """
         ...
 
-    def claim(self, holder: str, ttl_s: float) -> Claim | None:
+    def claim(self, holder: str, ttl_s: float, kinds: Collection[str] | None = None) -> Claim | None:
         """Take up the oldest job that nobody runs; None when there is none.
 
         That is one that is PENDING, RUNNING or CANCELLING without a lease that lasts. A PENDING one is RUNNING
@@ -120,6 +120,7 @@ class JobStore(Protocol):
         Args:
             holder: who asks; a name that no other coordinator bears, of whatever process.
             ttl_s: seconds, by the database's clock, until others may claim the job.
+            kinds: names of the kinds of specs that the holder can run, see `documents.KINDS`; None means any.
         """
         ...
 

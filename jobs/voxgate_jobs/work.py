@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from voxgate.model.geometry import Box
-from voxgate.model.jobs import Job, JobSpec, TransferResult
+from voxgate.model.jobs import Job, JobResult, JobSpec
 from voxgate.model.volumes import CallContext
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Work(Protocol):
         """Scale and box of a block, global coordinates of the destination; None where blocks are no boxes."""
         ...
 
-    def finish(self, totals: LedgerTotals, checksum: str) -> TransferResult:
+    def finish(self, totals: LedgerTotals, checksum: str) -> JobResult:
         """Complete the product, and say what it is. Called when all blocks are done, again after an interruption.
 
         Here belongs what comes once and last: provenance beside the product, a version that is committed.

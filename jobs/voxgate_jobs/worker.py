@@ -9,35 +9,24 @@ from __future__ import annotations
 
 import os
 import tomllib
-from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Protocol, cast
+from typing import cast
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-from voxgate.model.errors import ConfigInvalid, Unimplemented
+from voxgate.model.errors import ConfigInvalid
 from voxgate.model.jobs import JobSpec
 from voxgate_jobs.batches import Batch, BatchOutcome, Workshop
-from voxgate_jobs.documents import kind_of
+from voxgate_jobs.kinds import Opener
 from voxgate_jobs.work import OpenWork, Patience, Work
 from voxgate_remotes.config import parse_remotes
 from voxgate_remotes.registry import Registry
 
-GROUP = "voxgate.jobs"
-"""The group of entry points that open work: named after a spec's kind, each an `OpenKind`."""
 CONFIG_VARIABLE = "VOXGATE_CONFIG"
 CONFIGURED = "voxgate_jobs.worker:configured_opener"
 """The default opener of workers, by name."""
 PLUGIN = "voxgate-workshop"
-
-
-class OpenKind(Protocol):
-    """Opens the work of one kind of spec."""
-
-    def __call__(self, stores: Registry, spec: Any, patience: Patience) -> Work:
-        """See `OpenWork`; `spec` is of the kind that the entry point is named after."""
-        ...
 
 
 class WorkshopPlugin(WorkerPlugin):
@@ -122,17 +111,4 @@ def configured_opener() -> OpenWork:
             f"the worker's configuration cannot be read: {type(error).__name__}", "correct the file"
         ) from error
     registry = Registry.from_config(parse_remotes(document.get("remotes", {}), path.resolve().parent))
-    return opener_of(registry)
-
-
-def opener_of(registry: Registry) -> OpenWork:
-    """Opens work of every installed kind over one registry."""
-    kinds = {entry.name: entry for entry in entry_points(group=GROUP)}
-
-    def open_work(spec: JobSpec, patience: Patience) -> Work:
-        kind = kind_of(spec)
-        if kind not in kinds:
-            raise Unimplemented(f"nothing is installed that does jobs of the kind {kind!r}", "install voxgate-transfer")
-        return cast("OpenKind", kinds[kind].load())(registry, spec, patience)
-
-    return open_work
+    return Opener(registry)

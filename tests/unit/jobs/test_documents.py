@@ -16,6 +16,10 @@ from voxgate.model.jobs import (
     JobError,
     JobFailure,
     JobProgress,
+    JobResult,
+    MeshJobMode,
+    MeshJobResult,
+    MeshJobSpec,
     PyramidJobSpec,
     PyramidMethod,
     PyramidSpec,
@@ -78,7 +82,23 @@ transfers = st.builds(
     pyramid=st.none() | pyramids,
     note=st.text(),
 )
-specs = transfers | st.builds(PyramidJobSpec, st.text(), pyramids)
+meshings = st.builds(
+    MeshJobSpec,
+    volume=st.text(),
+    version=st.text(),
+    destination=st.text(),
+    scale=whole,
+    box=st.none() | boxes,
+    chunk_shape=st.none() | vectors,
+    level_count=whole,
+    max_error_nm=st.none() | real,
+    vertex_quantization_bits=whole,
+    sharded=st.booleans(),
+    minimum_voxel_count=whole,
+    segment_properties=st.booleans(),
+    mode=st.sampled_from(MeshJobMode),
+)
+specs = transfers | st.builds(PyramidJobSpec, st.text(), pyramids) | meshings
 
 
 @given(specs)
@@ -178,7 +198,7 @@ def fields(kind: type) -> list[str]:
 
 
 def test_a_field_more_in_a_spec_is_a_newer_version_of_the_document():
-    assert {name: len(fields(kind)) for name, kind in KINDS.items()} == {"transfer": 16, "pyramid": 2}
+    assert {name: len(fields(kind)) for name, kind in KINDS.items()} == {"transfer": 16, "pyramid": 2, "mesh": 13}
     assert len(fields(VolumeSpec) + fields(ScaleSpec) + fields(Channel) + fields(Encoding) + fields(PyramidSpec)) == 20
     assert VERSION == 1  # when a number above changes after a release, this one grows
 
@@ -192,6 +212,8 @@ TIME = datetime.datetime(2026, 3, 1, 12, 0, 0, 5, tzinfo=datetime.timezone(datet
         (JobProgress, JobProgress("copying", 2**63, 2**63 + 1, 3, 4, 5)),
         (JobError, JobError("CHUNK_CORRUPT", "DATA_LOSS", "bad")),
         (TransferResult, TransferResult("a/b", 2**60, "00ff", 1, 2, "v3")),
+        (JobResult, TransferResult("a/b", 2**60, "00ff", 1, 2, "v3")),
+        (JobResult, MeshJobResult("a/b", 2**55, 2**60, 7, "00ff")),
         (JobFailure, JobFailure(2**55, JobError("A", "B", "C"), 3, TIME, Box.of(x=(1, 2), y=(3, 5), z=(7, 11)), 2)),
         (JobBlock, JobBlock(7, b"\0\xff" * 16)),
         (Mapping[str, str], {"source": "a/b@7", "": "\0"}),
@@ -199,6 +221,14 @@ TIME = datetime.datetime(2026, 3, 1, 12, 0, 0, 5, tzinfo=datetime.timezone(datet
 )
 def test_every_part_of_a_record_comes_back(kind, value):
     assert decode(kind, from_text(to_text(encode(value)))) == value
+
+
+def test_a_result_of_a_job_says_by_its_fields_what_it_is_of():
+    older = {"destination": "a/b", "verified_bytes": 9, "checksum": "00"}
+    assert decode(JobResult, older) == TransferResult("a/b", 9, "00")
+    for bad in ({}, {"destination": "a/b", "checksum": "00"}, older | {"segment_count": 3}, [], "a/b", 7):
+        with pytest.raises(UnsupportedFormat):
+            decode(JobResult, bad)
 
 
 def test_times_without_a_zone_are_refused():

@@ -4,11 +4,13 @@ import threading
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from voxgate.model.errors import ConfigInvalid
-from voxgate.model.jobs import TransferSpec
+from voxgate.model.jobs import PyramidJobSpec, TransferSpec
 from voxgate_jobs.addresses import parse_address
 from voxgate_jobs.migrating import upgrade
 from voxgate_jobs.schema import METADATA
@@ -63,6 +65,21 @@ def test_migrating_again_changes_nothing_and_keeps_what_is_there(address, connec
         assert store.get(job.name) == job
 
 
+def test_jobs_of_the_release_before_are_known_by_their_kind(address, connection):
+    with contextlib.closing(SqlJobStore(address)) as store:
+        specs = (SPEC, PyramidJobSpec('a/{"kind":"mesh"'), TransferSpec('a/{"kind":"pyramid"', "b/c"))
+        names = [store.create(JobRequest("ada", str(number), spec, spec)).name for number, spec in enumerate(specs)]
+    config = Config()
+    config.set_main_option("script_location", "voxgate_jobs:migrations")
+    with connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        assert "kind" not in [column["name"] for column in sa.inspect(connection).get_columns("jobs")]
+    with contextlib.closing(SqlJobStore(address)) as store:
+        claimed = [store.claim("one", 3600.0, kinds) for kinds in ({"mesh"}, {"pyramid"}, {"transfer"}, {"transfer"})]
+        assert [claim and claim.job.name for claim in claimed] == [None, names[1], names[0], names[2]]
+
+
 def test_a_database_of_a_newer_release_is_refused_and_left_as_it_is(address, connection):
     upgrade(address)
     with connection.begin():
@@ -97,4 +114,4 @@ def test_servers_that_start_at_once_make_one_schema(address, connection):
 def test_migrations_are_part_of_the_package():
     migrations = importlib.resources.files("voxgate_jobs") / "migrations"
     assert (migrations / "env.py").is_file()
-    assert (migrations / "versions" / "v0001_jobs.py").is_file()
+    assert (migrations / "versions" / "v0002_kinds.py").is_file()
