@@ -103,11 +103,12 @@ class _Servicer(volume_pb2_grpc.VolumeServiceServicer):
         if not bounds.contains(box):
             _fail(OutOfBounds(f"{box} is outside {bounds}"), context)
         voxels = arrays[request.scale_index]
+        channels = list(request.channels) or list(range(info.channel_count))
         header = pb.CutoutHeader(
             data_type=dtype_to_proto(info.dtype),
             box=request.box,
             scale_index=request.scale_index,
-            channel_count=info.channel_count,
+            channel_count=len(channels),
             encodings=[encoding_to_proto(RAW), encoding_to_proto(FILL)],
             fill_value=fill_to_bytes(info.fill_value, info.dtype),
         )
@@ -120,7 +121,7 @@ class _Servicer(volume_pb2_grpc.VolumeServiceServicer):
         held = Box(box.start - out, box.stop + out).intersection(bounds)
         if held != box:
             answer.chunk.data_box.CopyFrom(box_to_proto(held))
-        answer.chunk.data = voxels[(slice(None), *held.slices_zyx(bounds.start))].tobytes()
+        answer.chunk.data = voxels[(channels, *held.slices_zyx(bounds.start))].tobytes()
         return answer
 
 

@@ -177,15 +177,18 @@ class Backend:
         """The raw bytes of a box: little-endian, x fastest, then y, z, channel; absent voxels are the fill value."""
         return self.read_array(described, box, scale=scale).tobytes()
 
-    def read_array(self, described: Described, box: Box, *, scale: int) -> Voxels:
-        """The voxels of a box, shape (c, z, y, x)."""
+    def read_array(self, described: Described, box: Box, *, scale: int, channel: int | None = None) -> Voxels:
+        """The voxels of a box, shape (c, z, y, x); of one channel, where one is named, (1, z, y, x)."""
         info = described.info
         request = pb.ReadChunkRequest(
             volume=info.name, version=info.resolved_version, scale_index=scale, box=box_to_proto(box)
         )
+        if channel is not None:
+            request.channels.append(channel)
+        channels = info.channel_count if channel is None else 1
         try:
             answer = _call(lambda: self._stub.ReadChunk(request, timeout=_CALL_TIMEOUT_S, metadata=self._metadata))
-            return _voxels(answer, info, box)
+            return _voxels(answer, info, box, channels)
         except VoxgateError:
             # Whatever it was, the next request should not trust what was known before.
             self._known.forget(self._key(described.ref))
@@ -213,13 +216,13 @@ def _call(call: Callable[[], A]) -> A:
         raise typed from None
 
 
-def _voxels(answer: pb.ReadChunkResponse, info: VolumeInfo, box: Box) -> Voxels:
+def _voxels(answer: pb.ReadChunkResponse, info: VolumeInfo, box: Box, channels: int) -> Voxels:
     header, chunk = answer.header, answer.chunk
-    if header.data_type != dtype_to_proto(info.dtype) or header.channel_count != info.channel_count:
+    if header.data_type != dtype_to_proto(info.dtype) or header.channel_count != channels:
         raise VersionMoved(f"{info.name} changed while it was read", "ask for its info again")
     if box_from_proto(chunk.box) != box or chunk.encoding_index >= len(header.encodings):
         raise ChunkCorrupt("the volume server answered another box than was asked for", "report it with the request id")
-    shape = (info.channel_count, *box.shape.zyx)
+    shape = (channels, *box.shape.zyx)
     encoding = encoding_from_proto(header.encodings[chunk.encoding_index])
     if encoding == FILL:
         fill = np.frombuffer(header.fill_value or bytes(info.dtype.itemsize), info.dtype)
@@ -227,5 +230,5 @@ def _voxels(answer: pb.ReadChunkResponse, info: VolumeInfo, box: Box) -> Voxels:
     held = box_from_proto(chunk.data_box) if chunk.HasField("data_box") else box
     if not held.contains(box):
         raise ChunkCorrupt("a chunk does not hold the box it answers", "ask again; report it if it stays")
-    voxels = decode(chunk.data, encoding, (info.channel_count, *held.shape.zyx), info.dtype)
+    voxels = decode(chunk.data, encoding, (channels, *held.shape.zyx), info.dtype)
     return voxels[(slice(None), *box.slices_zyx(held.start))]
