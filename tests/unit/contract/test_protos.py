@@ -82,7 +82,7 @@ RPCS = {
         "ReserveSegmentIds": "one",
         "ListSegmentProperties": "one",
     },
-    "MeshService": {"GetMeshes": "server stream", "ExportMesh": "server stream"},
+    "MeshService": {"GetMeshes": "server stream", "ExportMesh": "server stream", "CreateMeshJob": "one"},
     "TransferService": {"CreateTransfer": "one", "CreatePyramid": "one"},
     "JobService": {
         "GetJob": "one",

@@ -13,6 +13,8 @@ from voxgate.model.jobs import (
     JobBlock,
     JobError,
     JobFailure,
+    MeshJobMode,
+    MeshJobSpec,
     PyramidJobSpec,
     PyramidMethod,
     PyramidSpec,
@@ -23,6 +25,8 @@ from voxgate.model.jobs import (
 from voxgate.model.volumes import SUPPORTED_DTYPES
 from voxgate.v1 import types_pb2 as pb
 from voxgate.wire.job_specs import (
+    mesh_job_spec_from_proto,
+    mesh_job_spec_to_proto,
     pyramid_job_spec_from_proto,
     pyramid_job_spec_to_proto,
     transfer_spec_from_proto,
@@ -61,6 +65,22 @@ SPECS = st.builds(
     note=st.text(max_size=20),
     destination_version=st.text(max_size=9),
 )
+MESHINGS = st.builds(
+    MeshJobSpec,
+    volume=st.text(max_size=9),
+    version=st.text(max_size=9),
+    destination=st.text(max_size=9),
+    scale=st.integers(0, 2**32 - 1),
+    box=st.none() | st.builds(Box, POINTS, POINTS),
+    chunk_shape=st.none() | POINTS,
+    level_count=st.integers(0, 2**32 - 1),
+    max_error_nm=st.none() | st.floats(allow_nan=False),
+    vertex_quantization_bits=st.integers(1, 2**32 - 1),
+    sharded=st.booleans(),
+    minimum_voxel_count=st.integers(0, 2**64 - 1),
+    segment_properties=st.booleans(),
+    mode=st.sampled_from(MeshJobMode),
+)
 NOON = datetime.datetime(2026, 11, 22, 12, 0, 0, 123456, datetime.UTC)
 
 
@@ -77,6 +97,38 @@ def test_a_pyramid_and_its_job_arrive_as_they_were_sent(volume: str, pyramid: Py
     assert pyramid_job_spec_from_proto(message) == spec
     job = Job("jobs/2", "ada", "r", spec, create_time=NOON)
     assert job_from_proto(job_to_proto(job)) == job
+
+
+@given(MESHINGS)
+def test_a_meshing_and_its_job_arrive_as_they_were_sent(spec: MeshJobSpec):
+    message = pb.MeshJobSpec.FromString(mesh_job_spec_to_proto(spec).SerializeToString())
+    assert mesh_job_spec_from_proto(message) == spec
+    job = Job("jobs/3", "ada", "r", spec, create_time=NOON)
+    assert job_from_proto(job_to_proto(job)) == job
+
+
+def test_a_meshing_that_says_a_volume_only_asks_for_the_defaults():
+    assert mesh_job_spec_from_proto(pb.MeshJobSpec(volume="a/seg")) == MeshJobSpec("a/seg")
+
+
+def test_an_error_of_0_is_not_taken_for_no_limit():
+    message = mesh_job_spec_to_proto(MeshJobSpec("a/seg", max_error_nm=0.0))
+    assert mesh_job_spec_from_proto(message).max_error_nm == 0.0
+
+
+@pytest.mark.parametrize(
+    "changes", [{"scale": -1}, {"level_count": 2**32}, {"minimum_voxel_count": 2**64}, {"vertex_quantization_bits": -1}]
+)
+def test_a_number_of_a_meshing_that_the_contract_cannot_hold_is_a_typed_error(changes):
+    with pytest.raises(InvalidArgument):
+        mesh_job_spec_to_proto(MeshJobSpec("a/seg", **changes))
+
+
+def test_a_mode_or_an_option_of_a_meshing_of_a_newer_contract_is_refused():
+    with pytest.raises(InvalidArgument, match="mode"):
+        mesh_job_spec_from_proto(pb.MeshJobSpec(volume="a/seg", mode=99))
+    with pytest.raises(InvalidArgument, match="field 100"):
+        mesh_job_spec_from_proto(pb.MeshJobSpec.FromString(b"\xa2\x06\x01x"))
 
 
 def test_a_transfer_that_says_two_names_only_asks_for_the_defaults():

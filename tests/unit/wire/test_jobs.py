@@ -5,7 +5,16 @@ import pytest
 
 from support.transfers import source_spec
 from voxgate.model.errors import InvalidArgument
-from voxgate.model.jobs import Job, JobError, JobProgress, JobState, TransferResult, TransferSpec
+from voxgate.model.jobs import (
+    Job,
+    JobError,
+    JobProgress,
+    JobState,
+    MeshJobResult,
+    MeshJobSpec,
+    TransferResult,
+    TransferSpec,
+)
 from voxgate.v1 import types_pb2 as pb
 from voxgate.wire.job_specs import transfer_spec_from_proto, transfer_spec_to_proto
 from voxgate.wire.jobs import job_from_proto, job_to_proto, state_from_proto, state_to_proto
@@ -46,12 +55,21 @@ def test_a_finished_job_arrives_with_its_result():
     assert sent(job) == job
 
 
+def test_a_finished_meshing_arrives_with_what_it_made():
+    result = MeshJobResult("b/copy", 2**54 + 1, 2**63 + 1, 2**64 - 1, "cd" * 32)
+    job = replace(JOB, spec=MeshJobSpec("a/seg"), state=JobState.SUCCEEDED, error=None, result=result)
+    assert sent(job) == job
+    assert not job_to_proto(job).HasField("transfer_result")
+
+
 def test_what_has_not_happened_yet_stays_unset():
     job = replace(
         JOB, state=JobState.PENDING, error=None, start_time=None, end_time=None, spec=TransferSpec("a/seg", "b/copy")
     )
     message = job_to_proto(job)
-    assert not any(message.HasField(name) for name in ("error", "start_time", "end_time", "transfer_result"))
+    assert not any(
+        message.HasField(name) for name in ("error", "start_time", "end_time", "transfer_result", "mesh_result")
+    )
     assert not message.transfer.HasField("destination_spec")
     assert sent(job) == job
 

@@ -10,7 +10,16 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import VoxelSize
-from voxgate.model.jobs import PyramidJobSpec, PyramidMethod, PyramidSpec, TransferMode, TransferSpec, Verification
+from voxgate.model.jobs import (
+    MeshJobMode,
+    MeshJobSpec,
+    PyramidJobSpec,
+    PyramidMethod,
+    PyramidSpec,
+    TransferMode,
+    TransferSpec,
+    Verification,
+)
 from voxgate.v1 import types_pb2 as pb
 from voxgate.wire.volumes import (
     box_from_proto,
@@ -46,6 +55,14 @@ _METHODS = {
     PyramidMethod.MODE: pb.PYRAMID_METHOD_MODE,
 }
 _METHODS_BACK = {number: method for method, number in _METHODS.items()}
+_MESH_MODES = {
+    MeshJobMode.FAIL_IF_EXISTS: pb.MESH_JOB_MODE_FAIL_IF_EXISTS,
+    MeshJobMode.OVERWRITE: pb.MESH_JOB_MODE_OVERWRITE,
+}
+_MESH_MODES_BACK = {number: mode for mode, number in _MESH_MODES.items()} | {
+    pb.MESH_JOB_MODE_UNSPECIFIED: MeshJobMode.FAIL_IF_EXISTS
+}
+_DEFAULT_BITS = MeshJobSpec("").vertex_quantization_bits
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -140,6 +157,60 @@ def pyramid_job_spec_from_proto(message: pb.PyramidJobSpec) -> PyramidJobSpec:
     """
     _check_known(message)
     return PyramidJobSpec(message.volume, pyramid_spec_from_proto(message.pyramid))
+
+
+def mesh_job_spec_to_proto(spec: MeshJobSpec) -> pb.MeshJobSpec:
+    """Which segmentation to mesh, how and where to.
+
+    Raises:
+        InvalidArgument: for a number that the contract does not have.
+    """
+    try:
+        return pb.MeshJobSpec(
+            volume=spec.volume,
+            version=spec.version,
+            destination=spec.destination,
+            scale_index=spec.scale,
+            box=None if spec.box is None else box_to_proto(spec.box),
+            chunk_shape=None if spec.chunk_shape is None else vec3_to_proto(spec.chunk_shape),
+            level_count=spec.level_count,
+            max_error_nm=spec.max_error_nm,
+            vertex_quantization_bits=spec.vertex_quantization_bits,
+            sharded=spec.sharded,
+            minimum_voxel_count=spec.minimum_voxel_count,
+            without_properties=not spec.segment_properties,
+            mode=_MESH_MODES[spec.mode],
+        )
+    except ValueError as error:  # protobuf's own, of a number beyond its field
+        raise InvalidArgument(
+            f"a number of the meshing is beyond what the contract holds: {error}",
+            "scale, levels, bits and voxel counts are 0 or more, places fit in 64 bits",
+        ) from None
+
+
+def mesh_job_spec_from_proto(message: pb.MeshJobSpec) -> MeshJobSpec:
+    """Which segmentation to mesh, how and where to.
+
+    Raises:
+        InvalidArgument: for a value this side does not know, or a field of a newer contract.
+    """
+    _check_known(message)
+    has = message.HasField
+    return MeshJobSpec(
+        volume=message.volume,
+        version=message.version,
+        destination=message.destination,
+        scale=message.scale_index,
+        box=box_from_proto(message.box) if has("box") else None,
+        chunk_shape=vec3_from_proto(message.chunk_shape) if has("chunk_shape") else None,
+        level_count=message.level_count,
+        max_error_nm=message.max_error_nm if has("max_error_nm") else None,
+        vertex_quantization_bits=message.vertex_quantization_bits or _DEFAULT_BITS,
+        sharded=message.sharded,
+        minimum_voxel_count=message.minimum_voxel_count,
+        segment_properties=not message.without_properties,
+        mode=_known(_MESH_MODES_BACK, message.mode, "mode of a meshing"),
+    )
 
 
 def _voxel_size(message: pb.VoxelSize) -> VoxelSize:

@@ -14,13 +14,19 @@ from voxgate.model.jobs import (
     JobError,
     JobFailure,
     JobProgress,
+    JobResult,
     JobSpec,
     JobState,
+    MeshJobResult,
+    MeshJobSpec,
+    PyramidJobSpec,
     TransferResult,
     TransferSpec,
 )
 from voxgate.v1 import types_pb2 as pb
 from voxgate.wire.job_specs import (
+    mesh_job_spec_from_proto,
+    mesh_job_spec_to_proto,
     pyramid_job_spec_from_proto,
     pyramid_job_spec_to_proto,
     transfer_spec_from_proto,
@@ -66,14 +72,16 @@ def job_to_proto(job: Job) -> pb.Job:
         owner=job.owner,
         request_id=job.request_id,
         transfer=transfer_spec_to_proto(spec) if isinstance(spec, TransferSpec) else None,
-        pyramid=None if isinstance(spec, TransferSpec) else pyramid_job_spec_to_proto(spec),
+        pyramid=pyramid_job_spec_to_proto(spec) if isinstance(spec, PyramidJobSpec) else None,
+        mesh=mesh_job_spec_to_proto(spec) if isinstance(spec, MeshJobSpec) else None,
         state=_STATES[job.state],
         progress=_progress_to_proto(job.progress),
         error=None if job.error is None else _error_to_proto(job.error),
         create_time=_time_to_proto(job.create_time),
         start_time=_time_to_proto(job.start_time),
         end_time=_time_to_proto(job.end_time),
-        transfer_result=None if job.result is None else _result_to_proto(job.result),
+        transfer_result=_result_to_proto(job.result) if isinstance(job.result, TransferResult) else None,
+        mesh_result=_mesh_result_to_proto(job.result) if isinstance(job.result, MeshJobResult) else None,
         provenance=job.provenance,
         run_count=job.run_count,
     )
@@ -104,7 +112,7 @@ def job_from_proto(message: pb.Job, sequence: int = 0) -> Job:
         create_time=create_time or _UNKNOWN_TIME,
         start_time=_time_from_proto(message, "start_time"),
         end_time=_time_from_proto(message, "end_time"),
-        result=_result_from_proto(message.transfer_result) if message.HasField("transfer_result") else None,
+        result=_result_from_proto(message),
         sequence=sequence,
         provenance=dict(message.provenance),
         run_count=message.run_count,
@@ -157,6 +165,8 @@ def _spec_from_proto(message: pb.Job) -> JobSpec:
         return transfer_spec_from_proto(message.transfer)
     if kind == "pyramid":
         return pyramid_job_spec_from_proto(message.pyramid)
+    if kind == "mesh":
+        return mesh_job_spec_from_proto(message.mesh)
     raise InvalidArgument("the record is of a kind of job this side does not know", "upgrade the older side")
 
 
@@ -171,14 +181,33 @@ def _result_to_proto(result: TransferResult) -> pb.TransferResult:
     )
 
 
-def _result_from_proto(message: pb.TransferResult) -> TransferResult:
+def _mesh_result_to_proto(result: MeshJobResult) -> pb.MeshJobResult:
+    return pb.MeshJobResult(
+        destination=result.destination,
+        segment_count=result.segment_count,
+        face_count=result.face_count,
+        stored_bytes=result.stored_bytes,
+        checksum=result.checksum,
+    )
+
+
+def _result_from_proto(message: pb.Job) -> JobResult | None:
+    """What a job produced; None while it has produced nothing."""
+    if message.HasField("mesh_result"):
+        meshes = message.mesh_result
+        return MeshJobResult(
+            meshes.destination, meshes.segment_count, meshes.face_count, meshes.stored_bytes, meshes.checksum
+        )
+    if not message.HasField("transfer_result"):
+        return None
+    copy = message.transfer_result
     return TransferResult(
-        message.destination,
-        message.verified_bytes,
-        message.checksum,
-        message.skipped_block_count,
-        message.copied_bytes,
-        message.destination_version,
+        copy.destination,
+        copy.verified_bytes,
+        copy.checksum,
+        copy.skipped_block_count,
+        copy.copied_bytes,
+        copy.destination_version,
     )
 
 
