@@ -123,7 +123,13 @@ class CompleteVolume(DescribedVolume):
         return chunks
 
     def capability(self, kind: type[C]) -> C | None:
-        """What the inner volume can do, but stored chunks only through here."""
+        """What the inner volume can do, but stored chunks only through here, and nothing that takes absence for fill.
+
+        ChunkPresence would say of an absent chunk that its voxels are the fill value. Here they are lost, or not
+        written yet: who copies into the volume has to write them, who reads is told.
+        """
+        if kind is ChunkPresence:
+            return None
         if kind is EncodedChunks:
             return None if self._encoded is None else cast("C", self)
         return super().capability(kind)

@@ -173,6 +173,8 @@ def test_a_complete_volume_answers_an_absent_chunk_with_an_error_that_names_it(f
     with pytest.raises(ChunkMissing) as caught:
         strict.read(wide)
     assert "x[-1:0]" in caught.value.message
+    assert lenient.capability(ChunkPresence) is not None
+    assert strict.capability(ChunkPresence) is None  # it would call fill what is lost
 
 
 def test_completeness_cannot_be_asked_of_a_store_that_does_not_tell():
