@@ -21,6 +21,7 @@ from voxgate.model.errors import (
     UnsupportedFormat,
     VoxgateError,
 )
+from voxgate.model.mesh_stores import MeshStore, TakesMeshes
 from voxgate.model.remotes import CoarserScale, Deletable, ListEntry, ResolvedUri, TakesScales
 from voxgate.model.volumes import (
     C,
@@ -39,6 +40,8 @@ from voxgate_remotes.folders import LocalFolder
 from voxgate_remotes.formats import WRITTEN, FileFormat, FolderFormat, file_format, folder_formats
 from voxgate_remotes.guard import PathGuard
 from voxgate_remotes.lives import Life, LivingVolume, gone
+from voxgate_remotes.mesh_files import LocalProductFiles, beside_volume, by_themselves
+from voxgate_remotes.mesh_places import check_formats, inside_of_a_volume
 from voxgate_remotes.metadata import Stamp, is_file, stamp
 from voxgate_remotes.readonly import refuse_deletion, refuse_write
 from voxgate_remotes.recent import Recent
@@ -178,6 +181,18 @@ class FilesRemote:
             documents = added_documents(found, where, self._config.overrides(path), first, coarser)
             changed_documents(folder, self._guard, documents)
 
+    def mesh_store(self, path: tuple[str, ...]) -> MeshStore:
+        """The place for meshes at a path; see `voxgate.model.mesh_stores.TakesMeshes.mesh_store`."""
+        if not self._config.writable:
+            refuse_write()
+        folder = self._guard.resolve(path)
+        above = any(self._formats(self._guard.resolve(path[:depth])) for depth in range(len(path)))
+        if above or self._inside(path) is not None:
+            raise inside_of_a_volume()
+        files = LocalProductFiles(folder, self._guard, self._tuning.fsync)
+        is_volume = check_formats(each.name for each in self._formats(folder))
+        return beside_volume(files) if is_volume else by_themselves(files)
+
     def delete(self, path: tuple[str, ...]) -> None:
         """Delete the folder of a volume, all of it; see `voxgate_remotes.deletion`.
 
@@ -212,8 +227,8 @@ class FilesRemote:
         remove(aside)
 
     def capability(self, kind: type[C]) -> C | None:
-        """Deletable and TakesScales, which refuse where the remote's configuration does not allow it."""
-        return cast("C", self) if kind in (Deletable, TakesScales) else None
+        """Deletable, TakesScales and TakesMeshes, which refuse where the remote's configuration does not allow it."""
+        return cast("C", self) if kind in (Deletable, TakesScales, TakesMeshes) else None
 
     def resolve(self, uri: str) -> ResolvedUri | None:
         """If `uri` (canonical, see `voxgate_remotes.config`) lies under the root, as written or with links resolved."""

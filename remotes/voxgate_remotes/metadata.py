@@ -96,7 +96,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
                 file.write(json.dumps(content, indent=1).encode())
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).chmod(0o666 & ~_umask())
+            Path(temporary).chmod(0o666 & ~umask())
             Path(temporary).replace(path)
         except OSError:
             Path(temporary).unlink(missing_ok=True)
@@ -107,7 +107,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         ) from None
 
 
-def _umask() -> int:
+def umask() -> int:
     """The process's umask, read where that does not change it (Linux); else the usual one."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()

@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 from voxgate.model.downsampling import Downsampling
 from voxgate.model.errors import ChunkMissing, ConfigContradictsStore, ConfigInvalid, MissingCapability
 from voxgate.model.geometry import Box, Vec3, VoxelSize, grid_cells
+from voxgate.model.mesh_stores import TakesMeshes
 from voxgate.model.metadata import HasKeyValues
 from voxgate.model.provenance import KeepsProvenance
 from voxgate.model.remotes import CallerBound, Deletable, ListEntry, Remote, ResolvedUri, TakesScales
@@ -215,7 +216,7 @@ class GovernedRemote:
         """What the store can do, as far as its operator lets it; and for whom, where it matters to the store.
 
         Raises:
-            ReadOnly: when deleting, or adding levels, is asked for and not allowed.
+            ReadOnly: when deleting, adding levels, or a place for meshes is asked for and not allowed.
         """
         found = self._inner.capability(kind)
         if found is None:
@@ -226,7 +227,7 @@ class GovernedRemote:
             return cast("C", ReadOnlyMetadata(cast("HasKeyValues", found)))
         if kind is Deletable and not (self._config.writable and self._config.deletable):
             refuse_deletion()
-        if kind is TakesScales and not self._config.writable:
+        if kind in (TakesScales, TakesMeshes) and not self._config.writable:
             refuse_write()
         return found
 

@@ -20,6 +20,7 @@ from voxgate.model.errors import (
     UnknownVolume,
     VoxgateError,
 )
+from voxgate.model.mesh_stores import MeshStore, TakesMeshes
 from voxgate.model.metadata import HasKeyValues, KeyValues
 from voxgate.model.names import VolumeName
 from voxgate.model.remotes import (
@@ -128,6 +129,24 @@ class Registry:
                 details={"capability": TakesScales.__name__},
             )
         takes.add_scales(parsed.segments, first, coarser)
+
+    def mesh_store(self, name: str) -> MeshStore:
+        """The place for meshes at a full name: a volume's, that of meshes by themselves, or of nothing yet.
+
+        Raises:
+            MalformedName, UnknownRemote, and whatever `TakesMeshes.mesh_store` raises.
+            MissingCapability: where the store keeps no meshes of ours.
+            ReadOnly: unless the operator allows writes.
+        """
+        parsed = VolumeName.parse(name)
+        takes = self._remote(parsed.remote).capability(TakesMeshes)
+        if takes is None:
+            raise MissingCapability(
+                f"the remote {parsed.remote!r} takes no meshes",
+                "give the job a `destination` in a remote of files or of a bucket",
+                details={"capability": TakesMeshes.__name__},
+            )
+        return takes.mesh_store(parsed.segments)
 
     def delete(self, name: str) -> None:
         """Delete a volume by its full name, for good.

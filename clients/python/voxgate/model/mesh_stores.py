@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 
@@ -41,6 +41,14 @@ class ProductFiles(Protocol):
 
     def remove(self, name: str) -> None:
         """Remove a file, or a folder with everything in it; nothing happens where there is none."""
+        ...
+
+    def names(self, folder: str) -> Iterator[str]:
+        """The files right in a folder, in any order; empty for the place itself. Those being written are none.
+
+        Raises:
+            StoreUnavailable: when it cannot be read.
+        """
         ...
 
 
