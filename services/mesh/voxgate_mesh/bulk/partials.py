@@ -30,6 +30,7 @@ ROW: np.dtype[Any] = np.dtype(
         ("face_count", "<u8"),
         ("offset", "<u8"),
         ("length", "<u8"),
+        ("rises", "<u8"),
     ]
 )
 """A piece as tables have it: `offset` and `length` say where its bytes are in the file; the rest is as of `Piece`."""
@@ -55,6 +56,8 @@ class Piece:
             segment's surface encloses. 0 above.
         face_count: triangles that are stored.
         draco: the piece, positions being integers of the plan's bits in the chunk's frame; empty without triangles.
+        rises: whether the chunk of the level above has this piece in its own. False for what is complete in the chunk:
+            where the segment has parts elsewhere that do rise, the last stage puts it into their coarser levels.
     """
 
     segment_id: int
@@ -63,6 +66,7 @@ class Piece:
     volume_nm3: float
     face_count: int
     draco: bytes
+    rises: bool = True
 
 
 def partial_folder(folder: str, plan: MeshPlan) -> str:
@@ -97,7 +101,7 @@ def write_pieces(files: ProductFiles, name: str, pieces: Sequence[Piece], plan: 
     starts = np.searchsorted(partitions[order], np.arange(plan.partition_count + 1)).astype("<u8")
     rows = np.zeros(len(pieces), ROW)
     rows["segment_id"] = segments[order]
-    for field in ("voxel_count", "area_nm2", "volume_nm3", "face_count"):
+    for field in ("voxel_count", "area_nm2", "volume_nm3", "face_count", "rises"):
         rows[field] = [getattr(piece, field) for piece in ordered]
     rows["length"] = [len(piece.draco) for piece in ordered]
     head = _MAGIC + np.array([plan.partition_count], "<u8").tobytes() + starts.tobytes()
