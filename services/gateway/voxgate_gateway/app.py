@@ -13,8 +13,10 @@ from starlette.middleware import Middleware
 
 from voxgate.model.errors import VoxgateError
 from voxgate_gateway import health, home, precomputed, preview
-from voxgate_gateway.answers import CommonHeaders, common_headers, on_fault, on_http_error, on_voxgate_error
+from voxgate_gateway.answers import on_fault, on_http_error, on_voxgate_error
 from voxgate_gateway.backend import Backend
+from voxgate_gateway.http.headers import CommonHeaders, common_headers
+from voxgate_gateway.zarr import routes as zarr
 
 DEFAULT_THREADS = 32
 _READY_THREADS = 2
@@ -43,7 +45,7 @@ def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = D
             backend.close()
 
     app = Starlette(
-        routes=[*health.ROUTES, *home.ROUTES, *preview.ROUTES, *precomputed.ROUTES],
+        routes=[*health.ROUTES, *home.ROUTES, *preview.ROUTES, *precomputed.ROUTES, *zarr.ROUTES],
         middleware=[Middleware(CommonHeaders, headers=headers)],
         exception_handlers={VoxgateError: on_voxgate_error, HTTPException: on_http_error, Exception: on_fault},
         lifespan=lifespan,
