@@ -1,4 +1,4 @@
-"""HTTP answers: bodies with exact lengths and strong ETags, typed errors as JSON, and CORS.
+"""HTTP answers of every dialect: bodies as `voxgate_gateway.http` has them sent, and typed errors as JSON.
 
 The status of an error is chosen by what published clients do with it (neuroglancer, cloud-volume, tensorstore):
 404 and 403 mean "no data here" to all of them and become blank voxels, so no failure of a store may use those; 429, 503
@@ -7,26 +7,23 @@ and 504 are tried again; anything else is shown or raised.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import re
-import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voxgate.model import errors
 from voxgate.model.errors import VoxgateError
+from voxgate_gateway.http.coding import accepts_gzip, compressed, worth_compressing
+from voxgate_gateway.http.conditions import compressed_etag, etag_of, has_it, still_wants_range
+from voxgate_gateway.http.headers import METHODS
+from voxgate_gateway.http.ranges import Unsatisfiable, asked_span
 from voxgate_serving.logs import logger
-
-REQUEST_ID = "x-request-id"
-_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # First match wins.
 _STATUSES: tuple[tuple[type[VoxgateError], int], ...] = (
@@ -53,31 +50,99 @@ def status_of(error: VoxgateError) -> int:
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), 502)
 
 
-def etag_of(body: bytes) -> str:
-    """A strong ETag: equal exactly when the bytes are."""
-    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A body, and what HTTP has to know of it.
+
+    Attributes:
+        data: the bytes.
+        media_type: what they are.
+        etag: a strong ETag that somebody knows already; empty to make it from the bytes.
+        coding: "gzip" for bytes that are compressed already, for a client that takes them so and asks for no range.
+        compressible: whether to compress them for clients that accept it.
+    """
+
+    data: bytes | memoryview
+    media_type: str
+    etag: str = ""
+    coding: str = ""
+    compressible: bool = False
 
 
-def body_answer(request: Request, body: bytes, media_type: str, *, cache_control: str = "no-cache") -> Response:
-    """Answer GET or HEAD with a body, or 304 when the client has it already."""
-    etag = etag_of(body)
-    headers = {"etag": etag, "cache-control": cache_control}
-    if _client_has(request, etag):
-        return Response(status_code=304, headers=headers)
+def content_answer(
+    request: Request, content: Content, *, cache_control: str = "no-cache", headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer GET or HEAD with a body; with the one range of it that is asked for; or with 304 for one that is known.
+
+    A body is either compressed or cut, never both: a range is always one of the plain bytes. Several ranges at once,
+    and a Range that cannot be read, are answered with the whole.
+    """
+    etag = content.etag or etag_of(content.data)
+    answered = {"etag": etag, "cache-control": cache_control, "accept-ranges": "bytes", **(headers or {})}
+    if content.compressible or content.coding:
+        answered["vary"] = "Accept-Encoding"
+    if has_it(request.headers, etag):
+        return Response(status_code=304, headers=answered)
+    data = content.data
+    span = None
+    if "range" in request.headers and request.method == "GET" and not content.coding:
+        if still_wants_range(request.headers, etag):
+            try:
+                span = asked_span(request.headers["range"], len(data))
+            except Unsatisfiable:
+                return _unsatisfiable(len(data), answered)
+    elif content.coding:
+        answered["content-encoding"] = content.coding
+    elif content.compressible and wants_gzip(request) and worth_compressing(len(data)):
+        data = compressed(data)
+        answered |= {"content-encoding": "gzip", "etag": compressed_etag(etag)}
     if request.method == "HEAD":
-        return length_answer(len(body), media_type, headers)
-    return Response(body, media_type=media_type, headers=headers)
+        return length_answer(len(data), content.media_type, answered)
+    if span is not None:
+        answered["content-range"] = span.header(len(data))
+        part = memoryview(data)[span.start : span.stop]
+        return Response(part, status_code=206, media_type=content.media_type, headers=answered)
+    return Response(data, media_type=content.media_type, headers=answered)
+
+
+def body_answer(
+    request: Request, body: bytes, media_type: str, *, cache_control: str = "no-cache", etag: str = ""
+) -> Response:
+    """Answer GET or HEAD with a body as it is; see `content_answer`."""
+    return content_answer(request, Content(body, media_type, etag), cache_control=cache_control)
+
+
+def json_answer(request: Request, value: object, *, cache_control: str = "no-cache") -> Response:
+    """Answer with compact JSON, compressed where that is accepted. Segment ids in `value` must be strings."""
+    body = json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    return content_answer(request, Content(body, "application/json", compressible=True), cache_control=cache_control)
 
 
 def length_answer(length: int, media_type: str, headers: Mapping[str, str]) -> Response:
     """Answer HEAD: the exact length of the body that GET would send, and none of it."""
-    return Response(media_type=media_type, headers={**headers, "content-length": str(length)})
+    return Response(media_type=media_type, headers={"accept-ranges": "bytes", **headers, "content-length": str(length)})
 
 
-def json_answer(request: Request, value: object, *, cache_control: str = "no-cache") -> Response:
-    """Answer with compact JSON. Segment ids in `value` must be strings."""
-    body = json.dumps(value, separators=(",", ":")).encode()
-    return body_answer(request, body, "application/json", cache_control=cache_control)
+def known_answer(request: Request, etag: str, *, cache_control: str) -> Response | None:
+    """304 for a client that has the body of this ETag already, before the body is made; None for any other."""
+    if not has_it(request.headers, etag):
+        return None
+    return Response(status_code=304, headers={"etag": etag, "cache-control": cache_control})
+
+
+def wants_gzip(request: Request) -> bool:
+    """Whether a whole body may be sent compressed: it is accepted, and no range is asked for."""
+    return "range" not in request.headers and accepts_gzip(request.headers.get("accept-encoding", ""))
+
+
+def caching(request: Request, *, lasting: bool) -> str:
+    """The Cache-Control of voxels: for ever where the URL states a version that can never change, else asked anew.
+
+    What is answered to somebody who proved who they are is for nobody else's cache.
+    """
+    if not lasting:
+        return "no-cache"
+    return f"{'private' if 'authorization' in request.headers else 'public'}, max-age=31536000, immutable"
 
 
 def error_answer(error: VoxgateError, request_id: str = "") -> Response:
@@ -116,8 +181,12 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     problem = {"reason": "HTTP", "message": str(error.detail), "remedy": "the first page (/) lists what is served"}
-    body = json.dumps({"error": {**problem, "request_id": _request_id(request)}}).encode()
     headers = {**(error.headers or {}), "cache-control": "no-store"}
+    if error.status_code == 405:
+        problem["message"] = f"{request.method[:20]} is not taken: everything here is served for reading"
+        problem["remedy"] = "volumes are written through the gRPC API"
+        headers["allow"] = METHODS
+    body = json.dumps({"error": {**problem, "request_id": _request_id(request)}}).encode()
     return Response(body, status_code=error.status_code, media_type="application/json", headers=headers)
 
 
@@ -133,56 +202,13 @@ async def on_fault(request: Request, error: Exception) -> Response:
     return answer
 
 
-class CommonHeaders:
-    """ASGI middleware: answers OPTIONS, and puts CORS, the request id and safe defaults on everything else."""
-
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
-        self._app = app
-        self._headers = dict(headers)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request_id = Headers(scope=scope).get(REQUEST_ID, "")
-        if not _PLAIN_ID.fullmatch(request_id):
-            request_id = str(uuid.uuid4())
-        scope.setdefault("state", {})["request_id"] = request_id
-        headers = {**self._headers, REQUEST_ID: request_id}
-        if scope["method"] == "OPTIONS":
-            preflight = {
-                "access-control-allow-methods": "GET, HEAD, OPTIONS",
-                "access-control-allow-headers": "authorization, cache-control, if-none-match, range, x-request-id",
-                "access-control-max-age": "86400",
-            }
-            await Response(status_code=204, headers={**headers, **preflight})(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(headers)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
-
-def common_headers(cors_origin: str) -> dict[str, str]:
-    """Headers of every answer. `cors_origin` is the one origin whose pages may read, or "*"."""
-    headers = {
-        "access-control-allow-origin": cors_origin,
-        "access-control-expose-headers": "content-encoding, content-length, etag, retry-after, x-request-id",
-        "x-content-type-options": "nosniff",
-    }
-    if cors_origin != "*":
-        headers["vary"] = "Origin"
-    return headers
-
-
 def _request_id(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))
 
 
-def _client_has(request: Request, etag: str) -> bool:
-    given = request.headers.get("if-none-match", "")
-    return given.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in given.split(","))
+def _unsatisfiable(length: int, headers: Mapping[str, str]) -> Response:
+    problem = {"reason": "HTTP", "message": "the range has no byte of this body", "remedy": f"it has {length} bytes"}
+    body = json.dumps({"error": problem}).encode()
+    told = {name: value for name, value in headers.items() if name != "etag"}
+    told |= {"content-range": f"bytes */{length}", "cache-control": "no-store"}
+    return Response(body, status_code=416, media_type="application/json", headers=told)

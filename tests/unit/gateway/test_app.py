@@ -88,7 +88,7 @@ def test_one_origin_can_be_chosen_instead_of_all(backend_address):
     try:
         answer = httpx.get(f"{gateway.url}/ng/lab/em/info")
         assert answer.headers["access-control-allow-origin"] == "https://viewer.example"
-        assert answer.headers["vary"] == "Origin"
+        assert answer.headers["vary"] == "Accept-Encoding, Origin"
     finally:
         gateway.stop(1)
 

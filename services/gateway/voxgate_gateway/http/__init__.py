@@ -1,0 +1,1 @@
+"""HTTP done exactly, once for every dialect: ranges, conditions, compression, headers, and patience with clients."""

@@ -1,0 +1,70 @@
+"""What every answer carries: CORS, a request id, safe defaults; and the answer to OPTIONS."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUEST_ID = "x-request-id"
+METHODS = "GET, HEAD, OPTIONS"
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_EXPOSED = (
+    "accept-ranges, content-encoding, content-length, content-range, etag, retry-after, x-request-id, "
+    "x-voxgate-mesh, x-voxgate-skeleton"
+)
+_ALLOWED = "authorization, cache-control, if-none-match, if-range, range, x-request-id"
+
+
+class CommonHeaders:
+    """ASGI middleware: answers OPTIONS, and puts CORS, the request id and safe defaults on everything else."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+        self._app = app
+        self._headers = dict(headers)
+        self._raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = Headers(scope=scope).get(REQUEST_ID, "")
+        if not _PLAIN_ID.fullmatch(request_id):
+            request_id = str(uuid.uuid4())
+        scope.setdefault("state", {})["request_id"] = request_id
+        if scope["method"] == "OPTIONS":
+            preflight = {
+                "allow": METHODS,
+                "access-control-allow-methods": METHODS,
+                "access-control-allow-headers": _ALLOWED,
+                "access-control-max-age": "86400",
+            }
+            answer = Response(status_code=204, headers={**self._headers, **preflight, REQUEST_ID: request_id})
+            await answer(scope, receive, send)
+            return
+        added = [*self._raw, (REQUEST_ID.encode(), request_id.encode())]
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # Added and not replaced: an answer may vary with more than we do. None of the others is set elsewhere.
+                message["headers"] = [*message["headers"], *added]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def common_headers(cors_origin: str) -> dict[str, str]:
+    """Headers of every answer. `cors_origin` is the one origin whose pages may read, or "*"."""
+    headers = {
+        "access-control-allow-origin": cors_origin,
+        "access-control-expose-headers": _EXPOSED,
+        "x-content-type-options": "nosniff",
+    }
+    if cors_origin != "*":
+        headers["vary"] = "Origin"
+    return headers
