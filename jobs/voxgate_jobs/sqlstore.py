@@ -247,7 +247,9 @@ def _checked(before: Job, after: Job) -> Job:
 
 
 def _listing(query: JobQuery) -> sa.Select[Any]:
-    select = sa.select(JOBS).where(JOBS.c.owner == query.owner)
+    select = sa.select(JOBS)
+    if query.owner is not None:
+        select = select.where(JOBS.c.owner == query.owner)
     if query.state is not None:
         select = select.where(JOBS.c.state == query.state.value)
     if query.page_token:

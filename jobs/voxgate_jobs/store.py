@@ -38,13 +38,13 @@ class JobQuery:
     """Which jobs to list.
 
     Attributes:
-        owner: only this owner's.
+        owner: only this owner's; None means everybody's, for the server itself.
         state: only those in this state; None means all.
         page_size: the most to answer, at least 1.
         page_token: `JobPage.next_page_token` of the page before; empty for the first.
     """
 
-    owner: str
+    owner: str | None
     state: JobState | None = None
     page_size: int = 100
     page_token: str = ""
@@ -147,7 +147,7 @@ class JobStore(Protocol):
         ...
 
     def list(self, query: JobQuery) -> JobPage:
-        """One page of an owner's jobs, newest first. Jobs created between two pages do not shift the second.
+        """One page of the jobs that a query means, newest first. Jobs created meanwhile do not shift the next page.
 
         Raises:
             InvalidArgument: when the page token is none of ours.

@@ -1,10 +1,15 @@
-"""`python -m voxgate_mesh`: the Mesh service as one process, with its workers."""
+"""`python -m voxgate_mesh`: the Mesh service as one process, with its workers.
+
+With a `jobs_url` it creates jobs of meshing and runs those in the records, beside whoever else shares them.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
+from voxgate_jobs.desk import open_desk
 from voxgate_mesh.service import registrations
 from voxgate_mesh.warming import start_warming
 from voxgate_remotes.config import parse_remotes
@@ -18,11 +23,20 @@ from voxgate_serving.workers import WorkerPool
 def build(configuration: Configuration, server_id: str) -> Sequence[ServiceRegistration]:  # noqa: ARG001  (the shape)
     """The services of this process."""
     remotes = parse_remotes(configuration.remotes, configuration.base)
-    # Nothing is written here: what the policy says of writes does not matter.
-    registry = Registry.from_config(remotes)
-    workers = WorkerPool(configuration.server.worker_processes)
+    settings = configuration.server
+    registry = Registry.from_config(remotes if settings.writes_enabled else remotes.without_writes())
+    workers = WorkerPool(settings.worker_processes)
     start_warming()
-    return registrations(registry, configuration.server, workers=workers)
+    if not settings.jobs_url:  # no default: jobs that the Transfer server does not know could not be followed
+        return registrations(registry, settings, workers=workers)
+    desk = open_desk(registry, settings, kinds=("mesh",))
+    first, *others = registrations(registry, settings, workers=workers, desk=desk)
+
+    def close() -> None:
+        first.close()
+        desk.close()
+
+    return [replace(first, drain=desk.drain, close=close), *others]
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from voxgate.v1 import mesh_pb2, skeleton_pb2_grpc
 from voxgate_blocks.readahead import ReadAhead
+from voxgate_jobs.desk import JobDesk
+from voxgate_mesh.bulk.creating import MeshJobs
 from voxgate_mesh.checks import MeshLimits
 from voxgate_mesh.finished import FinishedMeshes
 from voxgate_mesh.meshing import HEARTBEAT_S, MeshingSettings
-from voxgate_mesh.servicer import MeshServicer
+from voxgate_mesh.servicer import MeshExtras, MeshServicer
 from voxgate_mesh.skeleton_servicer import SkeletonServicer
 from voxgate_mesh.skeletonizing import SkeletonSettings
 from voxgate_remotes.registry import Registry
@@ -33,13 +35,28 @@ def meshing_settings(settings: ServerSettings) -> MeshingSettings:
     return MeshingSettings(limits, ReadAhead(settings.stream_budget_bytes, tick_s=HEARTBEAT_S))
 
 
-def registrations(registry: Registry, settings: ServerSettings, *, workers: WorkerPool) -> list[ServiceRegistration]:
-    """The services. `workers` must have been started before any server; they are closed with the service."""
+def registrations(
+    registry: Registry, settings: ServerSettings, *, workers: WorkerPool, desk: JobDesk | None = None
+) -> list[ServiceRegistration]:
+    """The services.
+
+    Args:
+        registry: the volumes.
+        settings: of the server.
+        workers: started before any server; they are closed with the service.
+        desk: records and engine of jobs, which end with who opened them; without them no job is created.
+    """
     chosen = meshing_settings(settings)
     budget = ByteBudget(settings.memory_budget_bytes)
     # Started when the first skeleton is computed, or the first large surface simplified: most servers do neither.
     killable = KillableWorkers(settings.worker_processes)
-    servicer = MeshServicer(registry, workers, chosen, budget, killable, FinishedMeshes(settings.mesh_cache_bytes))
+    extras = MeshExtras(
+        killable,
+        FinishedMeshes(settings.mesh_cache_bytes),
+        None if desk is None else MeshJobs(registry, desk.store, desk.engine),
+        settings.writes_enabled,
+    )
+    servicer = MeshServicer(registry, workers, chosen, budget, extras)
     skeletonizing = SkeletonSettings(chosen.limits, settings.max_skeleton_voxel_count, chosen.ahead)
     skeletons = SkeletonServicer(registry, killable, skeletonizing, budget)
     return [

@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import grpc
 
-from voxgate.model.errors import InvalidArgument
+from voxgate.model.errors import FailedPrecondition, InvalidArgument, ReadOnly
 from voxgate.model.mesh_facts import MeshProvenance
 from voxgate.model.mesh_files import check_mesh_file
 from voxgate.model.meshes import MeshRequest
@@ -18,6 +18,8 @@ from voxgate.model.requests import check_opened, raw_size
 from voxgate.model.volumes import CallContext, VolumeInfo
 from voxgate.v1 import mesh_pb2 as pb
 from voxgate.v1 import mesh_pb2_grpc
+from voxgate.wire.job_specs import mesh_job_spec_from_proto
+from voxgate.wire.jobs import job_to_proto, request_id_from_proto
 from voxgate.wire.mesh_requests import (
     mesh_format_from_proto,
     mesh_request_from_proto,
@@ -26,6 +28,7 @@ from voxgate.wire.mesh_requests import (
 )
 from voxgate.wire.meshes import MeshFacts
 from voxgate.wire.requests import named_scale, open_options
+from voxgate_mesh.bulk.creating import MeshJobs
 from voxgate_mesh.collecting import MeshCollector
 from voxgate_mesh.computing import compute_segments
 from voxgate_mesh.files import file_messages
@@ -39,6 +42,7 @@ from voxgate_mesh.sharing import cached_or_made, lasting_voxels
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
 from voxgate_serving.calls import call_context
+from voxgate_serving.principal import current_principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,23 @@ class _Work:
     events: Generator[MeshEvent]
 
 
+@dataclass(frozen=True, slots=True)
+class MeshExtras:
+    """What a server may have besides what meshing takes.
+
+    Attributes:
+        killable: where large surfaces are simplified; None means in threads.
+        finished: meshes that are kept for who asks next; None keeps none.
+        jobs: what creates jobs of meshing; None where the server keeps no records of jobs.
+        writes_enabled: whether the server takes writes at all.
+    """
+
+    killable: Killable | None = None
+    finished: FinishedMeshes | None = None
+    jobs: MeshJobs | None = None
+    writes_enabled: bool = True
+
+
 class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
     """Meshes segments of the volumes of a registry."""
 
@@ -60,8 +81,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         workers: Workers,
         settings: MeshingSettings,
         budget: ByteBudget,
-        killable: Killable | None = None,
-        finished: FinishedMeshes | None = None,
+        extras: MeshExtras | None = None,
     ) -> None:
         """Serve a registry.
 
@@ -70,15 +90,14 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
             workers: where blocks are meshed.
             settings: limits of the server.
             budget: the bytes that all calls read ahead together.
-            killable: where large surfaces are simplified; None means in threads.
-            finished: meshes that are kept for who asks next; None keeps none.
+            extras: what else the server has.
         """
         self._registry = registry
         self._workers = workers
         self._settings = settings
         self._budget = budget
-        self._killable = killable
-        self._finished = FinishedMeshes(0) if finished is None else finished
+        self._extras = extras or MeshExtras()
+        self._finished = self._extras.finished or FinishedMeshes(0)
 
     def GetMeshes(  # type: ignore[override]  # framed already: see voxgate_serving.handlers
         self, request: pb.GetMeshesRequest, context: grpc.ServicerContext
@@ -98,6 +117,27 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         with self._started(request.spec, call) as work:
             collector = MeshCollector(work.info, work.request, self._settings.limits.max_file_bytes)
             yield from file_messages(work.events, collector, fmt, facts=work.facts, context=call)
+
+    def CreateMeshJob(
+        self, request: pb.CreateMeshJobRequest, context: grpc.ServicerContext
+    ) -> pb.CreateMeshJobResponse:
+        """Create a job that meshes all segments of a volume."""
+        if not self._extras.writes_enabled:
+            raise ReadOnly(
+                "this server serves reads only", "connect on its own machine, or let its operator allow writes"
+            )
+        if self._extras.jobs is None:
+            raise FailedPrecondition(
+                "this Mesh server keeps no jobs",
+                "its operator states [server] jobs_url, the same as for the Transfer server",
+            )
+        job = self._extras.jobs.start(
+            current_principal(context).name,
+            request_id_from_proto(request.request_id),
+            mesh_job_spec_from_proto(request.spec),
+            call_context(context),
+        )
+        return pb.CreateMeshJobResponse(job=job_to_proto(job))
 
     @contextmanager
     def _started(self, spec: pb.MeshSpec, call: CallContext) -> Iterator[_Work]:
@@ -126,7 +166,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
                 workers=self._workers,
                 context=call,
                 settings=settings,
-                killable=self._killable,
+                killable=self._extras.killable,
             )
 
             def compute(asked: MeshRequest) -> Generator[MeshEvent]:

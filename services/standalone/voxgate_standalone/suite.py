@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from voxgate.wire.allocator import tune_allocator
 from voxgate_gateway.server import Gateway
+from voxgate_jobs.desk import open_desk
 from voxgate_mesh.service import registrations as mesh_registrations
 from voxgate_remotes.config import RemotesConfig
 from voxgate_remotes.registry import Registry
@@ -48,9 +49,10 @@ def start_suite(remotes: RemotesConfig, settings: ServerSettings, *, http: bool 
     workers = WorkerPool(settings.worker_processes)
     try:
         registry = Registry.from_config(remotes if settings.writes_enabled else remotes.without_writes())
+        desk = open_desk(registry, settings)
         others = [
-            *mesh_registrations(registry, settings, workers=workers),
-            *transfer_registrations(registry, settings),
+            *mesh_registrations(registry, settings, workers=workers, desk=desk),
+            *transfer_registrations(registry, settings, desk),
         ]
         server_id = new_server_id()
         beside = frozenset(other.full_name for other in others)

@@ -14,11 +14,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from voxgate_jobs.desk import IN_MEMORY
 from voxgate_remotes.config import RemotesConfig
 from voxgate_serving.logs import logger
 from voxgate_serving.settings import Configuration, ServerSettings
-
-IN_MEMORY = "sqlite://"
 
 
 def with_jobs_url(

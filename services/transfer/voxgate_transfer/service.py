@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import functools
-
-from voxgate.model.jobs import JobSpec, TransferSpec
 from voxgate.v1 import job_pb2_grpc, transfer_pb2_grpc
-from voxgate_jobs.engine import Coordinator
-from voxgate_jobs.executors import DaskExecutor, SchedulerAddress
-from voxgate_jobs.runs import Tools
-from voxgate_jobs.sqlstore import SqlJobStore
-from voxgate_jobs.tuning import EngineSettings
-from voxgate_jobs.work import OpenWork, Patience, Work
+from voxgate_jobs.desk import JobDesk, open_desk
+from voxgate_jobs.work import Patience
 from voxgate_remotes.registry import Registry
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import ServerSettings
-from voxgate_transfer.coarsening import open_pyramid
 from voxgate_transfer.job_servicer import JobServicer
-from voxgate_transfer.placing import IN_MEMORY
 from voxgate_transfer.pyramids import Pyramids
 from voxgate_transfer.servicers import TransferServicer
-from voxgate_transfer.transfers import Transfers, open_transfer
+from voxgate_transfer.transfers import Transfers
 
 TRANSFER = "voxgate.v1.TransferService"
 JOB = "voxgate.v1.JobService"
 
 
-def registrations(registry: Registry, settings: ServerSettings) -> list[ServiceRegistration]:
+def registrations(
+    registry: Registry, settings: ServerSettings, desk: JobDesk | None = None
+) -> list[ServiceRegistration]:
     """The services, with the records and the engine that they share.
 
-    Without a `jobs_url`, jobs live in memory. A server that serves reads only runs no jobs: its remotes take no writes,
-    and others who share the records can run them. The engine lets its jobs go when the server starts to stop; who
-    watches them is told to come back.
+    The engine lets its jobs go when the server starts to stop; who watches them is told to come back.
+
+    Args:
+        registry: the volumes.
+        settings: of the server.
+        desk: records and engine, where other services of this process share them; they end with these services.
     """
-    store = SqlJobStore(settings.jobs_url or IN_MEMORY)
-    opener = functools.partial(open_job, registry)
-    tools = Tools(store, store.ledger, executor_of(settings, opener), opener, EngineSettings())
-    engine = Coordinator(tools, takes_up=settings.writes_enabled)
+    desk = desk or open_desk(registry, settings)
+    store, engine, opener = desk.store, desk.engine, desk.open_work
     transfers, pyramids = Transfers(registry, store, engine), Pyramids(registry, store, engine)
     transfer = TransferServicer(transfers, pyramids, writes_enabled=settings.writes_enabled)
     watchers = max(1, settings.workers // 2)
@@ -45,7 +39,7 @@ def registrations(registry: Registry, settings: ServerSettings) -> list[ServiceR
     )
 
     def drain() -> None:
-        engine.close(grace_s=settings.grace_s)
+        desk.drain()
         job.close()
 
     return [
@@ -56,28 +50,6 @@ def registrations(registry: Registry, settings: ServerSettings) -> list[ServiceR
             JOB,
             lambda server: job_pb2_grpc.add_JobServiceServicer_to_server(job, server),
             drain=drain,
-            close=store.close,
+            close=desk.close,
         ),
     ]
-
-
-def open_job(registry: Registry, spec: JobSpec, patience: Patience) -> Work:
-    """Open the work of any job that this service creates; see `voxgate_jobs.work.OpenWork`."""
-    if isinstance(spec, TransferSpec):
-        return open_transfer(registry, spec, patience)
-    return open_pyramid(registry, spec, patience)
-
-
-def executor_of(settings: ServerSettings, opener: OpenWork) -> DaskExecutor:
-    """Threads of this process, or the workers of the scheduler that is stated.
-
-    Raises:
-        ConfigInvalid: for an address that is none, or TLS without its files.
-    """
-    if not settings.scheduler:
-        return DaskExecutor.embedded(opener, settings.job_threads)
-    return DaskExecutor.remote(
-        SchedulerAddress(
-            settings.scheduler, settings.scheduler_tls_ca, settings.scheduler_tls_cert, settings.scheduler_tls_key
-        )
-    )

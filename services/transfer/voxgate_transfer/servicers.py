@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
-
 import grpc
 
-from voxgate.model.errors import InvalidArgument, ReadOnly
+from voxgate.model.errors import ReadOnly
 from voxgate.v1 import transfer_pb2, transfer_pb2_grpc
 from voxgate.wire.job_specs import pyramid_job_spec_from_proto, transfer_spec_from_proto
-from voxgate.wire.jobs import job_to_proto
+from voxgate.wire.jobs import job_to_proto, request_id_from_proto
 from voxgate_serving.calls import call_context
 from voxgate_serving.principal import current_principal
 from voxgate_transfer.pyramids import Pyramids
@@ -37,7 +35,7 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
         self._check_writes()
         job = self._transfers.start(
             current_principal(context).name,
-            _request_id(request.request_id),
+            request_id_from_proto(request.request_id),
             transfer_spec_from_proto(request.spec),
             call_context(context),
         )
@@ -50,7 +48,7 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
         self._check_writes()
         job = self._pyramids.start(
             current_principal(context).name,
-            _request_id(request.request_id),
+            request_id_from_proto(request.request_id),
             pyramid_job_spec_from_proto(request.spec),
             call_context(context),
         )
@@ -61,22 +59,3 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
             raise ReadOnly(
                 "this server serves reads only", "connect on its own machine, or let its operator allow writes"
             )
-
-
-def _request_id(text: str) -> str:
-    """The one spelling of a UUID.
-
-    Raises:
-        InvalidArgument: when it is none.
-    """
-    try:
-        request_id = str(uuid.UUID(text))
-    except ValueError:
-        request_id = ""
-    if not request_id or request_id != text.lower():
-        raise InvalidArgument(
-            f"the request id {text[:64]!r} is no UUID",
-            "send a new UUID with each new request, the same one only to repeat a request",
-            details={"field": "request_id"},
-        )
-    return request_id

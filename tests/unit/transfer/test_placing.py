@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from support.servers import settings
+from voxgate_jobs.desk import IN_MEMORY
 from voxgate_remotes.config import RemotesConfig, parse_remotes
 from voxgate_serving.settings import Configuration
-from voxgate_transfer.placing import IN_MEMORY, site, with_jobs_url
+from voxgate_transfer.placing import site, with_jobs_url
 
 HOLDS = """
 import sys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import uuid
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -62,6 +63,25 @@ def state_from_proto(number: pb.JobState) -> JobState | None:
     if number not in _STATES_BACK:
         raise InvalidArgument(f"{number} is not a state of a job this side knows", "upgrade the older side")
     return _STATES_BACK[number]
+
+
+def request_id_from_proto(text: str) -> str:
+    """The one spelling of the UUID of a request.
+
+    Raises:
+        InvalidArgument: when it is none.
+    """
+    try:
+        request_id = str(uuid.UUID(text))
+    except ValueError:
+        request_id = ""
+    if not request_id or request_id != text.lower():
+        raise InvalidArgument(
+            f"the request id {text[:64]!r} is no UUID",
+            "send a new UUID with each new request, the same one only to repeat a request",
+            details={"field": "request_id"},
+        )
+    return request_id
 
 
 def job_to_proto(job: Job) -> pb.Job:

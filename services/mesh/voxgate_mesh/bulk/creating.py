@@ -1,0 +1,147 @@
+"""Create the job of a bulk meshing: everything that can be refused is, before anything is written anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.metadata import version
+
+from voxgate.model.errors import AlreadyExists, FailedPrecondition, InvalidArgument, UnsupportedFormat
+from voxgate.model.jobs import Job, MeshJobMode, MeshJobSpec
+from voxgate.model.names import VolumeName
+from voxgate.model.volumes import CallContext, OpenOptions, VolumeInfo
+from voxgate_jobs.documents import spec_to_document, to_text
+from voxgate_jobs.fencing import ACTIVE
+from voxgate_jobs.locks import NamedLocks
+from voxgate_jobs.store import JobQuery, JobRequest, JobStore
+from voxgate_jobs.work import Engine
+from voxgate_mesh.bulk.places import MeshPlaces, check_installed
+from voxgate_mesh.bulk.planning import planned
+
+METHOD = "voxgate mesh-all"
+
+
+class MeshJobs:
+    """Creates jobs of bulk meshing. Thread-safe.
+
+    Args:
+        stores: opens volumes and places for meshes.
+        jobs: where the records go.
+        engine: what runs them.
+    """
+
+    def __init__(self, stores: MeshPlaces, jobs: JobStore, engine: Engine) -> None:
+        self._stores = stores
+        self._jobs = jobs
+        self._engine = engine
+        self._starting = NamedLocks()
+
+    def start(self, owner: str, request_id: str, asked: MeshJobSpec, context: CallContext) -> Job:
+        """Record a job and let it run; a repeated request answers the job that it created first.
+
+        The record's spec leaves nothing to choose: version, region, chunk shape, levels and error are resolved.
+
+        Args:
+            owner: the caller's name.
+            request_id: the caller's id of this request.
+            asked: what to mesh and where to.
+            context: the caller's patience, for looking at the stores; the job does not end with the call.
+
+        Raises:
+            RequestIdReused: when the id was used for something else.
+            AlreadyExists: when there are meshes already, and the mode does not say what then.
+            FailedPrecondition: while another job stores meshes at the destination.
+            MalformedName, InvalidArgument, UnknownScale, OutOfBounds, EmptyBox, MissingCapability, ConfigInvalid,
+            UnsupportedFormat: for what cannot be meshed, or not like this.
+            ReadOnly, MissingCapability, UnsupportedFormat: for a destination that takes no meshes.
+            Unimplemented: where what encodes meshes is not installed.
+            ServerBusy: when too many jobs wait.
+            VoxgateError: whatever opening the volume raises.
+        """
+        if not asked.volume:
+            raise InvalidArgument("the request names no volume", "set spec.volume", details={"field": "spec.volume"})
+        destination = VolumeName.parse(asked.destination or asked.volume)
+        # Two calls for one destination would both find it free; the request's lock comes first in every thread.
+        request = (owner, request_id)
+        with self._starting.holding(request, context), self._starting.holding(destination, context):
+            known = self._jobs.find(owner, request_id, asked)
+            if known is not None:
+                return known
+            self._engine.check_room()
+            check_installed()
+            info = self._source(asked, context)
+            spec = resolved(replace(asked, destination=str(destination)), info)
+            self._check_destination(spec)
+            self._check_alone(spec, owner)
+            job = self._jobs.create(JobRequest(owner, request_id, asked, spec, _origin(spec, info)))
+            self._engine.submit(job.name)
+        return self._jobs.get(job.name)
+
+    def _source(self, asked: MeshJobSpec, context: CallContext) -> VolumeInfo:
+        info = self._stores.open(asked.volume, OpenOptions(version=asked.version, context=context)).info
+        if info.time_count > 1:
+            raise UnsupportedFormat(
+                f"the volume has {info.time_count} time points",
+                "all segments are meshed of volumes without a time axis",
+            )
+        return info
+
+    def _check_destination(self, spec: MeshJobSpec) -> None:
+        """Refuse a destination that takes no meshes, or has some that may not be replaced."""
+        place = self._stores.mesh_store(spec.destination)
+        if spec.mode is MeshJobMode.FAIL_IF_EXISTS and place.announced() is not None:
+            raise AlreadyExists(
+                f'there are meshes already at "{spec.destination}"',
+                "choose another destination, or say that they are to be overwritten",
+                details={"name": spec.destination, "field": "spec.mode"},
+            )
+
+    def _check_alone(self, spec: MeshJobSpec, owner: str) -> None:
+        """Refuse while another job of these records stores meshes there: one would spoil the other."""
+        for state in ACTIVE:
+            token = ""
+            while True:
+                page = self._jobs.list(JobQuery(None, state, page_token=token))
+                for job in page.jobs:
+                    if isinstance(job.spec, MeshJobSpec) and job.spec.destination == spec.destination:
+                        raise _taken(spec, job if job.owner == owner else None)
+                token = page.next_page_token
+                if not token:
+                    break
+
+
+def resolved(asked: MeshJobSpec, info: VolumeInfo) -> MeshJobSpec:
+    """The same meshing of this volume, with nothing left to choose: who opens it plans the same blocks.
+
+    Raises:
+        VoxgateError: see `voxgate_mesh.bulk.planning.planned`.
+    """
+    plan = planned(replace(asked, version=info.resolved_version), info)
+    return replace(
+        plan.spec,
+        box=plan.region,
+        chunk_shape=plan.chunk_shape,
+        level_count=plan.level_count,
+        max_error_nm=plan.max_error_nm,
+    )
+
+
+def _taken(spec: MeshJobSpec, job: Job | None) -> FailedPrecondition:
+    """A job that was not the caller's is not named."""
+    return FailedPrecondition(
+        f'another job is storing meshes at "{spec.destination}"',
+        "wait for it, cancel it, or choose another destination",
+        details={} if job is None else {"job": job.name},
+    )
+
+
+def _origin(spec: MeshJobSpec, source: VolumeInfo) -> dict[str, str]:
+    """What the record of a job says of how its meshes come to be."""
+    return {
+        "method": METHOD,
+        "source": spec.volume,
+        "source_version": spec.version,
+        "source_format": source.format,
+        "destination": spec.destination,
+        "parameters": to_text(spec_to_document(spec)["spec"]),
+        "software": f"voxgate {version('voxgate')}",
+    }
