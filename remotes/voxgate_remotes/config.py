@@ -82,6 +82,32 @@ class TuningConfig(BaseModel):
     request_bytes: Annotated[int, Field(ge=1 << 12, le=1 << 30)] | None = None
 
 
+class CacheConfig(BaseModel):
+    """What is kept of a store that is far away, so that it is asked once.
+
+    Attributes:
+        memory_bytes: of stored chunks in memory; 0 keeps none there.
+        disk: a folder for more of them, which survive a restart; empty for none.
+        disk_bytes: of all files that are kept there for this remote.
+        ttl_s: how long what may change is believed; 0 keeps only what never changes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory_bytes: Annotated[int, Field(ge=0)] = 256 << 20
+    disk: str = ""
+    disk_bytes: Annotated[int, Field(ge=1 << 20)] = 10 << 30
+    ttl_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60.0
+
+    @model_validator(mode="after")
+    def _keeps_something(self) -> CacheConfig:
+        if "disk_bytes" in self.model_fields_set and not self.disk:
+            raise ValueError("disk_bytes needs a folder: state disk too")
+        if not self.memory_bytes and not self.disk:
+            raise ValueError("nothing would be kept: state memory_bytes or disk, or leave the cache out")
+        return self
+
+
 class CredentialsConfig(BaseModel):
     """What proves to a store who asks; never part of a URI, never shown.
 
@@ -117,6 +143,7 @@ class RemoteConfig(BaseModel):
         options: options of the adapter; an unknown one is an error.
         credentials: what proves to the store who asks.
         tuning: how the store is read, where the adapter's own numbers do not fit.
+        cache: what is kept of it here; None keeps nothing.
         volumes: statements about single volumes by their path in the remote ("" is the remote's root).
     """
 
@@ -130,6 +157,7 @@ class RemoteConfig(BaseModel):
     options: dict[str, str | int | float | bool] = {}
     credentials: CredentialsConfig = CredentialsConfig()
     tuning: TuningConfig = TuningConfig()
+    cache: CacheConfig | None = None
     volumes: dict[str, VolumeOverrides] = {}
 
     @field_validator("uri")
@@ -204,7 +232,7 @@ def checked_remotes(table: object, base: Path) -> tuple[dict[str, RemoteConfig],
     problems: list[ConfigInvalid] = []
     for name, remote in table.items():
         try:
-            checked = RemotesConfig.model_validate({"remotes": {name: _with_canonical_uri(remote, base)}})
+            checked = RemotesConfig.model_validate({"remotes": {name: _from_base(remote, base)}})
         except ValidationError as error:
             problems += _explained(error)
         else:
@@ -253,10 +281,17 @@ def caller_uri(text: str) -> str:
     return canonical_uri(bare, Path("/"))
 
 
-def _with_canonical_uri(remote: object, base: Path) -> object:
-    if isinstance(remote, Mapping) and isinstance(remote.get("uri"), str):
-        return {**remote, "uri": canonical_uri(remote["uri"], base)}
-    return remote
+def _from_base(remote: object, base: Path) -> object:
+    """A remote's table with what is relative in it made absolute."""
+    if not isinstance(remote, Mapping):
+        return remote
+    table = dict(remote)
+    if isinstance(table.get("uri"), str):
+        table["uri"] = canonical_uri(table["uri"], base)
+    cache = table.get("cache")
+    if isinstance(cache, Mapping) and isinstance(cache.get("disk"), str) and cache["disk"]:
+        table["cache"] = {**cache, "disk": str((base / Path(cache["disk"]).expanduser()).absolute())}
+    return table
 
 
 def _segments(path: str) -> tuple[str, ...]:
@@ -304,6 +339,7 @@ _PARTS: dict[str, type[BaseModel]] = {
     "volumes": VolumeOverrides,
     "credentials": CredentialsConfig,
     "tuning": TuningConfig,
+    "cache": CacheConfig,
 }
 
 

@@ -1,4 +1,4 @@
-"""Descriptions derived from other descriptions, kept while the original stays the same object.
+"""What is derived from descriptions, kept while the original stays the same object.
 
 Opening a volume must cost next to nothing, because every call of a server opens one.
 """
@@ -6,19 +6,22 @@ Opening a volume must cost next to nothing, because every call of a server opens
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
 
 from voxgate.model.volumes import VolumeInfo
+
+T = TypeVar("T")
 
 _KEPT = 1024
 
 
-class DerivedInfos:
+class Derived(Generic[T]):
     """The last derivations, by key. Thread-safe: a race derives twice."""
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, tuple[VolumeInfo, VolumeInfo]] = {}
+        self._kept: dict[Hashable, tuple[VolumeInfo, T]] = {}
 
-    def get(self, key: Hashable, original: VolumeInfo, derive: Callable[[VolumeInfo], VolumeInfo]) -> VolumeInfo:
+    def get(self, key: Hashable, original: VolumeInfo, derive: Callable[[VolumeInfo], T]) -> T:
         """What `derive` makes of `original`, or what it made of the very same object before."""
         kept = self._kept.get(key)
         if kept is not None and kept[0] is original:
@@ -28,3 +31,7 @@ class DerivedInfos:
             self._kept.clear()
         self._kept[key] = (original, derived)
         return derived
+
+
+class DerivedInfos(Derived[VolumeInfo]):
+    """Descriptions derived from other descriptions."""

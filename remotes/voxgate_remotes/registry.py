@@ -35,6 +35,7 @@ from voxgate.model.remotes import (
 )
 from voxgate.model.versions import HasVersions
 from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeSpec
+from voxgate_remotes.caching import CachedRemote, CacheReport
 from voxgate_remotes.config import RemoteConfig, RemotesConfig, caller_uri, nearest
 from voxgate_remotes.derived import DerivedInfos
 from voxgate_remotes.places import overlap, place_of
@@ -65,6 +66,7 @@ class Registry:
         """
         self._remotes = dict(remotes)
         self._configs = dict(configs or {})
+        self._caches: Mapping[str, CachedRemote] = {}
         self._infos = DerivedInfos()
         self._context = CallContext()
 
@@ -79,8 +81,12 @@ class Registry:
         known: dict[str, list[EntryPoint]] = {}
         for point in entry_points(group=ENTRY_POINT_GROUP):
             known.setdefault(point.name, []).append(point)
-        made = {name: GovernedRemote(_made(name, one, known), one) for name, one in config.remotes.items()}
-        return Registry(made, config.remotes)
+        made: dict[str, Remote] = {name: _made(name, one, known) for name, one in config.remotes.items()}
+        caches = {name: CachedRemote(name, made[name], one) for name, one in config.remotes.items() if one.cache}
+        governed = {name: GovernedRemote(caches.get(name, made[name]), one) for name, one in config.remotes.items()}
+        registry = Registry(governed, config.remotes)
+        registry._caches = caches
+        return registry
 
     def for_caller(self, context: CallContext) -> Registry:
         """The same remotes on behalf of one caller: to list, create and delete, where `open` is told by its options."""
@@ -205,6 +211,10 @@ class Registry:
     def remotes(self) -> tuple[RemoteEntry, ...]:
         """What each remote is and allows, sorted by name."""
         return tuple(self._entry(name) for name in self.names)
+
+    def caches(self) -> tuple[CacheReport, ...]:
+        """The cache of each remote that has one, as it is now, sorted by name."""
+        return tuple(self._caches[name].report() for name in sorted(self._caches))
 
     def keeps_versions(self, name: str) -> bool:
         """Whether a volume that would be created under this name is known to have versions.

@@ -40,7 +40,7 @@ class ServerCall:
         patience = default_deadline_s if remaining is None else min(remaining, 10 * 365 * 86400.0)
         self._server_id = server_id
         through = (*self.via, server_id) if server_id else self.via
-        self.call = CallContext(time.monotonic() + patience, stop, through)
+        self.call = CallContext(time.monotonic() + patience, stop, through, self.principal.name)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)

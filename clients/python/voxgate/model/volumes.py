@@ -178,11 +178,13 @@ class CallContext:
         stop: set when the caller went away.
         via: ids of the servers that the call came through, this one last; empty for a call that came through none.
             Whoever passes the call on to another server sends them along, so that a loop is noticed.
+        caller: who asks; empty where nobody said. What a store answers on behalf of one caller is none of another's.
     """
 
     deadline: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     via: tuple[str, ...] = ()
+    caller: str = ""
 
     def check(self) -> None:
         """Raise Cancelled or DeadlineExceeded when work is pointless; cheap enough for every block."""
