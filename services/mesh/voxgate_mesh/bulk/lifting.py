@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from voxgate.model.errors import ChunkMissing
 from voxgate.model.mesh_stores import ProductFiles
+from voxgate_mesh.bulk.encoding import encoded
 from voxgate_mesh.bulk.gathering import Node, Pieces, chunk_of
 from voxgate_mesh.bulk.partials import pieces_name
 from voxgate_mesh.bulk.plan import LevelBlock, MeshPlan
+from voxgate_mesh.bulk.thinning import Frame
 from voxgate_remotes.precomputed_kept.draco import decoded
 
 Surface = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]
@@ -45,7 +47,10 @@ class Lifter:
             return None
         if node.own >= 0:
             surfaces.insert(0, self._surface(node.own))
-        return encoded(self._plan, LevelBlock(level, node.position), *joined(surfaces))
+        places, faces = joined(surfaces)
+        bits = self._plan.quantization_bits
+        frame = Frame.of(self._plan, LevelBlock(level, node.position))
+        return encoded(frame.integers(places.astype(np.int32), bits), faces, bits)
 
     def _few(self, level: int, row: int) -> Surface:
         """A part with one vertex for all that are within the level's error of each other, about."""
@@ -74,15 +79,10 @@ def joined(surfaces: Sequence[Surface]) -> Surface:
     return np.concatenate([places for places, _ in surfaces]), np.concatenate(faces).astype(np.uint32)
 
 
-def encoded(plan: MeshPlan, block: LevelBlock, places: npt.NDArray[np.int64], faces: npt.NDArray[np.uint32]) -> bytes:
-    """A surface in Draco, in the frame of a chunk."""
-    raise NotImplementedError
-
-
 def _with_area(faces: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
     """The faces whose corners are three, each but once."""
     one, two, three = faces.T
-    whole = faces[(one != two) & (two != three) & (three != one)]
+    whole: npt.NDArray[Any] = faces[(one != two) & (two != three) & (three != one)]
     if not len(whole):
         return whole.astype(np.uint32)
     turns = np.argmin(whole, axis=1)[:, None]
