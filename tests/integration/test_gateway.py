@@ -34,7 +34,7 @@ def url(stand_in):
 
 
 def opened(url: str, name: str, scale: int = 0) -> ts.TensorStore:
-    spec = {"driver": "neuroglancer_precomputed", "kvstore": f"{url}/{name}/", "scale_index": scale}
+    spec = {"driver": "neuroglancer_precomputed", "kvstore": f"{url}/{name}/-/", "scale_index": scale}
     return ts.open(spec, open=True, read=True).result()
 
 
@@ -42,7 +42,7 @@ def opened(url: str, name: str, scale: int = 0) -> ts.TensorStore:
 def test_cloud_volume_reads_every_voxel_with_its_defaults(url, stand_in, name):
     info, arrays = stand_in.volumes[name]
     for mip, scale in enumerate(info.scales):
-        volume = CloudVolume(f"precomputed://{url}/{name}", mip=mip, progress=False)
+        volume = CloudVolume(f"precomputed://{url}/{name}/-", mip=mip, progress=False)
         assert tuple(volume.resolution) == tuple(scale.voxel_size_nm)
         assert tuple(volume.voxel_offset) == tuple(scale.bounds.start)
         assert volume.layer_type == info.kind.value
@@ -52,7 +52,7 @@ def test_cloud_volume_reads_every_voxel_with_its_defaults(url, stand_in, name):
 def test_cloud_volume_reads_voxels_that_were_never_stored_as_the_fill_value(url, stand_in):
     info, _ = image("lab/absent")
     stand_in.volumes["lab/absent"] = (info, [None, None])
-    volume = CloudVolume(f"precomputed://{url}/lab/absent", progress=False)
+    volume = CloudVolume(f"precomputed://{url}/lab/absent/-", progress=False)
     assert not np.any(volume[-5:7, 1003:1031, 22:40])
 
 
@@ -92,7 +92,7 @@ def test_a_corrupt_chunk_is_an_error_to_both_and_never_zeros(url, stand_in):
     try:
         with pytest.raises(ValueError, match="422"):
             opened(url, "lab/two")[4:6, 3:5, 2:3].read().result(timeout=20)
-        volume = CloudVolume(f"precomputed://{url}/lab/two", progress=False, fill_missing=True)
+        volume = CloudVolume(f"precomputed://{url}/lab/two/-", progress=False, fill_missing=True)
         with pytest.raises(Exception, match="422"):
             volume[4:6, 3:5, 2:3]
     finally:

@@ -71,7 +71,7 @@ def from_disk(path: str, scale: int) -> ts.TensorStore:
 @pytest.mark.parametrize("scale", [0, 1, 2])
 def test_cloud_volume_reads_through_the_gateway_what_tensorstore_reads_from_disk(url, path, scale):
     direct = from_disk(path, scale)
-    volume = CloudVolume(f"precomputed://{url}/ng/{path}", mip=scale, progress=False)
+    volume = CloudVolume(f"precomputed://{url}/ng/{path}/-", mip=scale, progress=False)
     low, high = np.array(direct.domain.inclusive_min[:3]), np.array(direct.domain.exclusive_max[:3])
     start, stop = low + np.array([3, 1, 2]), high - np.array([1, 5, 3])
     box = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
@@ -79,7 +79,7 @@ def test_cloud_volume_reads_through_the_gateway_what_tensorstore_reads_from_disk
 
 
 def test_ids_above_2_to_the_63_arrive_unchanged(url):
-    volume = CloudVolume(f"precomputed://{url}/ng/aniso/seg", progress=False)
+    volume = CloudVolume(f"precomputed://{url}/ng/aniso/seg/-", progress=False)
     ids = np.unique(np.asarray(volume[volume.bounds]))
     assert ids.dtype == np.uint64
     assert int(ids.max()) > 2**63
@@ -87,7 +87,7 @@ def test_ids_above_2_to_the_63_arrive_unchanged(url):
 
 
 def test_a_chunk_far_out_in_a_volume_of_a_million_voxels_a_side_is_served(url):
-    spec = {"driver": "neuroglancer_precomputed", "kvstore": f"{url}/ng/far/em/"}
+    spec = {"driver": "neuroglancer_precomputed", "kvstore": f"{url}/ng/far/em/-/"}
     store = ts.open(spec, open=True, read=True).result()
     assert tuple(store.domain.exclusive_max[:3]) == (1_000_000, 1_000_000, 1_000_000)
     assert len(np.unique(store[999_001:999_020, 999_003:999_010, 999_030:999_037].read().result())) > 1
@@ -96,7 +96,7 @@ def test_a_chunk_far_out_in_a_volume_of_a_million_voxels_a_side_is_served(url):
 def test_the_first_page_lists_the_samples_with_pictures(url):
     page = httpx.get(url, timeout=20).text
     for name in ("fib25/em", "fib25/seg", "aniso/seg", "far/em"):
-        assert f"precomputed://{url}/ng/{name}<" in page
+        assert f"precomputed://{url}/ng/{name}/-<" in page
         picture = httpx.get(f"{url}/preview/{name}", timeout=20)
         assert picture.headers["content-type"] == "image/png"
 

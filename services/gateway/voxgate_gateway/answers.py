@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from voxgate.model import errors
 from voxgate.model.errors import VoxgateError
 from voxgate_gateway.http.coding import accepts_gzip, compressed, worth_compressing
-from voxgate_gateway.http.conditions import compressed_etag, etag_of, has_it, still_wants_range
+from voxgate_gateway.http.conditions import compressed_etag, etag_of, etag_of_name, has_it, still_wants_range
 from voxgate_gateway.http.headers import METHODS
-from voxgate_gateway.http.ranges import Unsatisfiable, asked_span
+from voxgate_gateway.http.ranges import Span, Unsatisfiable, asked_span
 from voxgate_serving.logs import logger
 
 # First match wins.
@@ -43,6 +43,7 @@ _STATUSES: tuple[tuple[type[VoxgateError], int], ...] = (
     (errors.Cancelled, 503),
 )
 _DEFAULT_RETRY_S = 1.0
+_JOINED_BYTES = 4 << 20
 
 
 def status_of(error: VoxgateError) -> int:
@@ -110,6 +111,41 @@ def body_answer(
 ) -> Response:
     """Answer GET or HEAD with a body as it is; see `content_answer`."""
     return content_answer(request, Content(body, media_type, etag), cache_control=cache_control)
+
+
+def pieces_answer(
+    request: Request, pieces: Sequence[bytes], media_type: str, *, cache_control: str = "no-cache"
+) -> Response:
+    """Answer with a body that came in pieces; a large one leaves in the same pieces, and is never joined."""
+    if sum(map(len, pieces)) <= _JOINED_BYTES:
+        return body_answer(request, b"".join(pieces), media_type, cache_control=cache_control)
+    etag = etag_of_name(*map(etag_of, pieces))
+    length = sum(map(len, pieces))
+    headers = {"etag": etag, "cache-control": cache_control, "accept-ranges": "bytes"}
+    if known := known_answer(request, etag, cache_control=cache_control):
+        return known
+    if request.method == "HEAD":
+        return length_answer(length, media_type, headers)
+    status, span = 200, Span(0, length)
+    if "range" in request.headers and still_wants_range(request.headers, etag):
+        try:
+            asked = asked_span(request.headers["range"], length)
+        except Unsatisfiable:
+            return _unsatisfiable(length, headers)
+        if asked is not None:
+            status, span = 206, asked
+            headers["content-range"] = span.header(length)
+    headers["content-length"] = str(span.stop - span.start)
+    return StreamingResponse(_cut(pieces, span), status_code=status, media_type=media_type, headers=headers)
+
+
+async def _cut(pieces: Sequence[bytes], span: Span) -> AsyncIterator[memoryview]:
+    at = 0
+    for piece in pieces:
+        start, stop = max(span.start - at, 0), min(span.stop - at, len(piece))
+        if start < stop:
+            yield memoryview(piece)[start:stop]
+        at += len(piece)
 
 
 def json_answer(request: Request, value: object, *, cache_control: str = "no-cache") -> Response:

@@ -16,6 +16,7 @@ from voxgate_gateway import health, home, precomputed, preview
 from voxgate_gateway.answers import on_fault, on_http_error, on_voxgate_error
 from voxgate_gateway.backend import Backend
 from voxgate_gateway.http.headers import CommonHeaders, common_headers
+from voxgate_gateway.making import Making
 from voxgate_gateway.zarr import routes as zarr
 
 DEFAULT_THREADS = 32
@@ -36,12 +37,14 @@ def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = D
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         backend = Backend(backend_address)
         app.state.backend = backend
+        app.state.making = making = Making()
         app.state.ready_limiter = anyio.CapacityLimiter(_READY_THREADS)
         # Starlette runs handlers that are plain functions in this pool.
         anyio.to_thread.current_default_thread_limiter().total_tokens = threads
         try:
             yield
         finally:
+            making.close()
             backend.close()
 
     app = Starlette(

@@ -113,7 +113,7 @@ def _card(entry: Entry, base: str) -> str:
     if info.scales and info.time_count == 1:
         alt = f"A slice through {escape(entry.name)}"
         plate = f'<img class="plate" src="/preview/{escape(path)}" alt="{alt}" loading="lazy">'
-    address = _address(info, f"precomputed://{base}/ng/{path}")
+    address = _address(info, f"precomputed://{base}/ng/{path}/-")
     scales = _scales(info, entry.described.max_chunk_bytes)
     heading = f"<h2>{escape(entry.name)}{badge}</h2>"
     return f"<article>{plate}<div>{heading}<dl>{facts}</dl>{address}{scales}</div></article>"

@@ -1,4 +1,4 @@
-"""What a request path names. Volume names have slashes, so a dialect's routes are told by the path's end."""
+"""What a request path names: volume names have slashes, so the segment `-` closes them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from urllib.parse import unquote
 
 from starlette.requests import Request
 
+from voxgate.model.errors import NotFound
 from voxgate.model.names import VolumeName, split_version
 from voxgate_gateway.backend import Backend, VolumeRef
+
+CLOSES_THE_NAME = "-"
 
 
 def segments_after(request: Request, prefix: str) -> list[str]:
@@ -15,6 +18,23 @@ def segments_after(request: Request, prefix: str) -> list[str]:
     raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
     path = raw.decode("ascii", "replace").partition("?")[0]
     return path.partition(f"/{prefix}/")[2].split("/")
+
+
+def split_address(segments: list[str]) -> tuple[list[str], list[str]]:
+    """The segments of a volume's name, and those of what is asked of it: the last segment `-` stands between them.
+
+    Nothing that is asked of a volume has such a segment, and a name may have one.
+
+    Raises:
+        NotFound: where there is none.
+    """
+    if CLOSES_THE_NAME not in segments:
+        raise NotFound(
+            "the address does not say where the volume's name ends",
+            "the segment - closes it: NAME/-/info, or NAME@VERSION/-/info",
+        )
+    at = len(segments) - 1 - segments[::-1].index(CLOSES_THE_NAME)
+    return segments[:at], segments[at + 1 :]
 
 
 def parse_volume(segments: list[str]) -> VolumeRef:

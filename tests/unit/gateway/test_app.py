@@ -35,7 +35,7 @@ def test_a_gateway_is_ready_when_the_server_behind_it_answers(http):
 
 def test_a_gateway_without_a_server_lives_but_is_not_ready(orphan):
     assert orphan.get("/healthz").status_code == 200
-    for path in ("/readyz", "/ng/lab/em/info", "/ng/lab/em/8_8_33/0-1_0-1_0-1"):
+    for path in ("/readyz", "/ng/lab/em/-/info", "/ng/lab/em/-/8_8_33/0-1_0-1_0-1"):
         answer = orphan.get(path)
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) >= 1
@@ -58,7 +58,7 @@ def test_health_answers_while_every_worker_waits(stand_in, backend_address, monk
     gateway.start()
     try:
         readers = [
-            threading.Thread(target=httpx.get, args=(f"{gateway.url}/ng/lab/em/info",), kwargs={"timeout": 30})
+            threading.Thread(target=httpx.get, args=(f"{gateway.url}/ng/lab/em/-/info",), kwargs={"timeout": 30})
             for _ in range(40)
         ]
         for reader in readers:
@@ -74,10 +74,10 @@ def test_health_answers_while_every_worker_waits(stand_in, backend_address, monk
 
 
 def test_browsers_of_other_origins_may_read_everything_they_need(http):
-    preflight = http.options("/ng/lab/em/info", headers={"origin": "https://example.org"})
+    preflight = http.options("/ng/lab/em/-/info", headers={"origin": "https://example.org"})
     assert preflight.status_code == 204
     assert "GET" in preflight.headers["access-control-allow-methods"]
-    answer = http.get("/ng/lab/em/info")
+    answer = http.get("/ng/lab/em/-/info")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert {"etag", "content-length", "retry-after"} <= set(answer.headers["access-control-expose-headers"].split(", "))
 
@@ -86,7 +86,7 @@ def test_one_origin_can_be_chosen_instead_of_all(backend_address):
     gateway = Gateway(backend_address, port=0, cors_origin="https://viewer.example")
     gateway.start()
     try:
-        answer = httpx.get(f"{gateway.url}/ng/lab/em/info")
+        answer = httpx.get(f"{gateway.url}/ng/lab/em/-/info")
         assert answer.headers["access-control-allow-origin"] == "https://viewer.example"
         assert answer.headers["vary"] == "Accept-Encoding, Origin"
     finally:
@@ -94,7 +94,7 @@ def test_one_origin_can_be_chosen_instead_of_all(backend_address):
 
 
 def test_what_is_not_served_is_json_too(http):
-    for method, path, status in (("GET", "/nothing", 404), ("POST", "/ng/lab/em/info", 405), ("PUT", "/", 405)):
+    for method, path, status in (("GET", "/nothing", 404), ("POST", "/ng/lab/em/-/info", 405), ("PUT", "/", 405)):
         answer = http.request(method, path)
         assert answer.status_code == status
         assert answer.json()["error"]["message"]
@@ -105,7 +105,7 @@ def test_a_fault_of_the_gateways_own_says_nothing_but_its_request_id(http, monke
         raise RuntimeError("/secret/path")
 
     monkeypatch.setattr(Backend, "describe", broken)
-    answer = http.get("/ng/lab/em/info", headers={"x-request-id": "abc-1"})
+    answer = http.get("/ng/lab/em/-/info", headers={"x-request-id": "abc-1"})
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert "abc-1" in answer.json()["error"]["remedy"]
@@ -113,10 +113,10 @@ def test_a_fault_of_the_gateways_own_says_nothing_but_its_request_id(http, monke
 
 
 def test_identity_and_request_id_are_passed_on_and_odd_ids_replaced(http, stand_in):
-    http.get("/ng/lab/em/info", headers={"authorization": "Bearer t0k3n", "x-request-id": "req-77"})
+    http.get("/ng/lab/em/-/info", headers={"authorization": "Bearer t0k3n", "x-request-id": "req-77"})
     assert stand_in.metadata["authorization"] == "Bearer t0k3n"
     assert stand_in.metadata["x-request-id"] == "req-77"
-    answer = http.get("/ng/lab/em/info", headers={"x-request-id": "a b<script>"})
+    answer = http.get("/ng/lab/em/-/info", headers={"x-request-id": "a b<script>"})
     assert len(answer.headers["x-request-id"]) == 36
 
 
@@ -132,7 +132,7 @@ def test_the_first_page_shows_each_volume_with_its_address(http, gateway):
     page = http.get("/")
     assert page.status_code == 200
     for name in ("lab/em", "lab/seg", "lab/two"):
-        assert f"precomputed://{gateway.url}/ng/{name}<" in page.text
+        assert f"precomputed://{gateway.url}/ng/{name}/-<" in page.text
     for words in ("45 \u00d7 38 \u00d7 29", "8 \u00d7 8 \u00d7 33 nm", "uint16", "segmentation", "2 scales"):
         assert words in page.text
 
@@ -199,7 +199,7 @@ def test_a_stopped_gateway_finishes_what_it_began(stand_in, backend_address, mon
     monkeypatch.setattr(Backend, "describe", slow)
     gateway = Gateway(backend_address, port=0)
     gateway.start()
-    reader = threading.Thread(target=lambda: answers.append(httpx.get(f"{gateway.url}/ng/lab/em/info", timeout=20)))
+    reader = threading.Thread(target=lambda: answers.append(httpx.get(f"{gateway.url}/ng/lab/em/-/info", timeout=20)))
     reader.start()
     assert begun.wait(10)
     gateway.stop(10)

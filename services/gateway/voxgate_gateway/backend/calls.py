@@ -1,0 +1,192 @@
+"""Channels to the servers behind, and calls whose errors are ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import grpc
+
+from voxgate.model.errors import ServerUnreachable, VoxgateError
+from voxgate.v1 import mesh_pb2_grpc, segment_pb2_grpc, skeleton_pb2_grpc, volume_pb2, volume_pb2_grpc
+from voxgate.wire.errors import from_rpc_error
+
+CALL_TIMEOUT_S = 30.0
+_OPTIONS = (
+    # Every replica behind a headless service gets its share, and a replica that just went away costs no request.
+    (
+        "grpc.service_config",
+        json.dumps(
+            {
+                "loadBalancingConfig": [{"round_robin": {}}],
+                "methodConfig": [
+                    {
+                        "name": [{"service": "voxgate.v1.VolumeService"}],
+                        "retryPolicy": {
+                            "maxAttempts": 3,
+                            "initialBackoff": "0.05s",
+                            "maxBackoff": "0.5s",
+                            "backoffMultiplier": 2,
+                            "retryableStatusCodes": ["UNAVAILABLE"],
+                        },
+                    }
+                ],
+            }
+        ),
+    ),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    # A chunk in one piece, and not a hundred.
+    ("grpc.http2.max_frame_size", (1 << 24) - 1),
+    ("grpc.http2.lookahead_bytes", 4 << 20),
+)
+
+Metadata = tuple[tuple[str, str], ...]
+A = TypeVar("A")
+
+
+class Servers:
+    """The servers behind: the volume server, and others where it names them. Thread-safe."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._lock = threading.Lock()
+        self._channels: dict[str, grpc.Channel] = {}
+
+    def channel(self, address: str = "") -> grpc.Channel:
+        """The channel to an address; empty means the volume server's. Connects on first use."""
+        where = address or self._address
+        with self._lock:
+            if where not in self._channels:
+                self._channels[where] = grpc.insecure_channel(where, options=_OPTIONS)
+            return self._channels[where]
+
+    @functools.cached_property
+    def volume(self) -> volume_pb2_grpc.VolumeServiceStub:
+        """The Volume service."""
+        return volume_pb2_grpc.VolumeServiceStub(self.channel())
+
+    @functools.cached_property
+    def read_chunk(self) -> Any:
+        """ReadChunk, answering the message's bytes: its payload is found in them and never copied."""
+        return self.channel().unary_unary(
+            "/voxgate.v1.VolumeService/ReadChunk",
+            request_serializer=volume_pb2.ReadChunkRequest.SerializeToString,
+            response_deserializer=None,
+        )
+
+    @functools.cached_property
+    def segment(self) -> segment_pb2_grpc.SegmentServiceStub:
+        """The Segment service."""
+        return segment_pb2_grpc.SegmentServiceStub(self.channel())
+
+    def mesh(self, address: str) -> mesh_pb2_grpc.MeshServiceStub:
+        """The Mesh service at an address."""
+        return mesh_pb2_grpc.MeshServiceStub(self.channel(address))
+
+    def skeleton(self, address: str) -> skeleton_pb2_grpc.SkeletonServiceStub:
+        """The Skeleton service at an address."""
+        return skeleton_pb2_grpc.SkeletonServiceStub(self.channel(address))
+
+    def close(self) -> None:
+        """Cut the connections; calls under way fail."""
+        with self._lock:
+            for channel in self._channels.values():
+                channel.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls on behalf of one caller.
+
+    Attributes:
+        servers: whom to call.
+        metadata: the caller's identity and request id.
+    """
+
+    servers: Servers
+    metadata: Metadata = ()
+
+    @property
+    def identity(self) -> str:
+        """What the caller proves who they are with; empty for nobody."""
+        return next((value for key, value in self.metadata if key == "authorization"), "")
+
+    def unary(self, method: Callable[..., A], request: Any, timeout_s: float = CALL_TIMEOUT_S) -> A:
+        """The answer of a call.
+
+        Raises:
+            VoxgateError: what the server answered, or ServerUnreachable.
+        """
+        with typed_errors():
+            return method(request, timeout=timeout_s, metadata=self.metadata)
+
+    def stream(self, method: Callable[..., Any], request: Any, timeout_s: float) -> Iterator[Any]:
+        """The messages of a streaming call; whoever stops iterating ends it.
+
+        Raises:
+            VoxgateError: what the server answered, or ServerUnreachable.
+        """
+        call = method(request, timeout=timeout_s, metadata=self.metadata)
+        try:
+            with typed_errors():
+                yield from call
+        finally:
+            call.cancel()
+
+    async def answer(self, method: Any, request: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        """The answer of a call, for which no thread waits.
+
+        Raises:
+            VoxgateError: what the server answered, or ServerUnreachable.
+        """
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[None] = loop.create_future()
+        call = method.future(request, timeout=timeout_s, metadata=self.metadata)
+
+        def settle() -> None:
+            if not waiting.done():
+                waiting.set_result(None)
+
+        def told(_: object) -> None:
+            # A loop that is closed has nobody who waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(settle)
+
+        call.add_done_callback(told)
+        try:
+            await waiting
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+        with typed_errors():
+            return call.result()
+
+
+@contextlib.contextmanager
+def typed_errors() -> Iterator[None]:
+    """Raise what a call failed with as the typed error that it stands for."""
+    try:
+        yield
+    except (grpc.RpcError, grpc.FutureCancelledError) as error:
+        raise _typed(error) from None
+    except ValueError as error:
+        # "Cannot invoke RPC on closed channel": the gateway is stopping.
+        if "closed channel" not in str(error):
+            raise
+        raise ServerUnreachable("the gateway is stopping", "try again in a moment", retry_after_s=2.0) from None
+
+
+def _typed(error: Exception) -> VoxgateError:
+    if not isinstance(error, grpc.RpcError):
+        return ServerUnreachable("the gateway is stopping", "try again in a moment", retry_after_s=2.0)
+    typed = from_rpc_error(error)
+    if isinstance(typed, ServerUnreachable):
+        # The SDK's own remedy speaks to somebody who starts servers; the gateway's callers do not.
+        return ServerUnreachable("the volume server does not answer", "try again in a moment", retry_after_s=2.0)
+    return typed
