@@ -15,6 +15,8 @@ from voxgate.model.jobs import (
     JobFailure,
     JobProgress,
     JobState,
+    MeshJobResult,
+    MeshJobSpec,
     TransferResult,
     TransferSpec,
 )
@@ -101,7 +103,9 @@ class FakeClient:
         self.opened = []
         self.transfers = []
         self.pyramids = []
+        self.meshings = []
         self.handle = None
+        self.spec = TransferSpec("lab/em", "lab/copy")
         self.starts_in = JobState.PENDING
         self.ends_in = JobState.SUCCEEDED
         self.interrupt = None
@@ -131,9 +135,13 @@ class FakeClient:
         return self.arrays[name]
 
     def job_record(self, state=JobState.PENDING):
-        job = Job("jobs/7", "me", "id", TransferSpec("lab/em", "lab/copy"), state)
+        job = Job("jobs/7", "me", "id", self.spec, state)
         if state is JobState.SUCCEEDED:
-            job = replace(job, result=TransferResult("lab/copy", 3 << 20, "abc"))
+            meshed, copied = (
+                MeshJobResult("lab/meshes", 2**54, 2**60, 3 << 20, "abc"),
+                TransferResult("lab/copy", 3 << 20, "abc"),
+            )
+            job = replace(job, result=meshed if isinstance(self.spec, MeshJobSpec) else copied)
         if state is JobState.FAILED:
             job = replace(job, error=JobError("STORE_UNAVAILABLE", "UNAVAILABLE", "the disk went away"))
         return replace(job, progress=JobProgress("copying", 1 << 20, 3 << 20))
@@ -144,6 +152,11 @@ class FakeClient:
 
     def pyramid(self, name, **options):
         self.pyramids.append((name, {key: value for key, value in options.items() if value}))
+        return self._started()
+
+    def create_mesh_job(self, spec, *, request_id=None):
+        self.meshings.append((spec, request_id))
+        self.spec = replace(spec, destination=spec.destination or spec.volume)
         return self._started()
 
     def _started(self):

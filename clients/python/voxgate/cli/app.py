@@ -11,6 +11,7 @@ import typer
 from voxgate.cli import (
     bodies,
     browse,
+    bulk_meshing,
     exporting,
     importing,
     jobs,
@@ -80,6 +81,14 @@ _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
             "voxgate mesh fib25/seg 8675309 -o body.obj",
             "voxgate mesh fib25/seg 12 34 --scale 1 -o two.glb",
             "voxgate mesh fib25/seg 8675309 --max-error-nm 40 --faces 20000 -o body.drc",
+        ),
+    ),
+    (
+        bulk_meshing.mesh_all,
+        (
+            "voxgate mesh-all lab/seg --watch",
+            "voxgate mesh-all fib25/seg lab/meshes --scale 1 --sharded --min-voxels 100 --watch",
+            "voxgate mesh-all lab/seg --mode overwrite --request-id nightly-2026-11-22 --watch --json",
         ),
     ),
     (

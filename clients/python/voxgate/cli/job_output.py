@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from voxgate.cli.output import box_document, bytes_text, vec3_document
-from voxgate.model.jobs import Job, JobBlock, JobFailure, JobSpec, PyramidSpec, TransferResult, TransferSpec
+from voxgate.model.jobs import (
+    Job,
+    JobBlock,
+    JobFailure,
+    JobResult,
+    JobSpec,
+    MeshJobResult,
+    MeshJobSpec,
+    PyramidJobSpec,
+    PyramidSpec,
+    TransferSpec,
+)
+
+_KINDS = {TransferSpec: "transfer", PyramidJobSpec: "pyramid", MeshJobSpec: "mesh"}
 
 
 def job_document(job: Job) -> dict[str, Any]:
@@ -13,7 +26,7 @@ def job_document(job: Job) -> dict[str, Any]:
     progress, error = job.progress, job.error
     return {
         "name": job.name,
-        "kind": "transfer" if isinstance(job.spec, TransferSpec) else "pyramid",
+        "kind": _KINDS[type(job.spec)],
         "state": job.state.value,
         "request_id": job.request_id,
         "source": job.spec.source,
@@ -76,7 +89,9 @@ def job_facts(job: Job) -> dict[str, str]:
         facts["taken up"] = f"{job.run_count} times"
     if job.error:
         facts["error"] = f"{job.error.message} ({job.error.reason})"
-    if job.result:
+    if isinstance(job.result, MeshJobResult):
+        facts["stored"] = f"{_meshes_text(job.result)}, checksum {job.result.checksum}"
+    elif job.result:
         facts["verified"] = f"{bytes_text(job.result.verified_bytes)}, checksum {job.result.checksum}"
     return facts
 
@@ -89,9 +104,11 @@ def done_text(job: Job) -> str:
     return bytes_text(progress.done_bytes)
 
 
-def result_text(result: TransferResult) -> str:
+def result_text(result: JobResult) -> str:
     """What a job produced, in one line."""
     where = result.destination
+    if isinstance(result, MeshJobResult):
+        return f"{where}: {_meshes_text(result)}"
     if result.destination_version:
         where += f"@{result.destination_version}"
     parts = [
@@ -104,7 +121,20 @@ def result_text(result: TransferResult) -> str:
     return f"{where}: {', '.join(parts)}"
 
 
-def _result_document(result: TransferResult) -> dict[str, Any]:
+def _meshes_text(result: MeshJobResult) -> str:
+    segments = "1 segment" if result.segment_count == 1 else f"{result.segment_count} segments"
+    return f"{segments}, {result.face_count} faces, {bytes_text(result.stored_bytes)}"
+
+
+def _result_document(result: JobResult) -> dict[str, Any]:
+    if isinstance(result, MeshJobResult):
+        return {
+            "destination": result.destination,
+            "segment_count": result.segment_count,
+            "face_count": result.face_count,
+            "stored_bytes": result.stored_bytes,
+            "checksum": result.checksum,
+        }
     return {
         "destination": result.destination,
         "destination_version": result.destination_version,
@@ -117,8 +147,10 @@ def _result_document(result: TransferResult) -> dict[str, Any]:
 
 def _spec_document(spec: JobSpec) -> dict[str, Any]:
     """What was asked for beside source and destination; what was not said is left out."""
-    if not isinstance(spec, TransferSpec):
+    if isinstance(spec, PyramidJobSpec):
         return _pyramid_document(spec.pyramid)
+    if isinstance(spec, MeshJobSpec):
+        return _meshing_document(spec)
     start, size = spec.destination_start, spec.voxel_size_nm
     said = {
         "source_version": spec.source_version,
@@ -136,6 +168,23 @@ def _spec_document(spec: JobSpec) -> dict[str, Any]:
         "note": spec.note,
     }
     return {name: value for name, value in said.items() if value not in (None, "", [])}
+
+
+def _meshing_document(spec: MeshJobSpec) -> dict[str, Any]:
+    said = {
+        "source_version": spec.version,
+        "scale": spec.scale,
+        "box": box_document(spec.box) if spec.box else None,
+        "chunk_shape": vec3_document(spec.chunk_shape) if spec.chunk_shape else None,
+        "level_count": spec.level_count,
+        "max_error_nm": spec.max_error_nm,
+        "vertex_quantization_bits": spec.vertex_quantization_bits,
+        "sharded": spec.sharded,
+        "minimum_voxel_count": spec.minimum_voxel_count,
+        "segment_properties": spec.segment_properties,
+        "mode": spec.mode.value,
+    }
+    return {name: value for name, value in said.items() if value not in (None, "")}
 
 
 def _pyramid_document(spec: PyramidSpec) -> dict[str, Any]:

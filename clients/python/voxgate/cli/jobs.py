@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -149,7 +149,7 @@ def full_name(name: str) -> str:
     return name if "/" in name else f"jobs/{name}"
 
 
-def watched(handle: JobHandle, *, as_json: bool) -> Job:
+def watched(handle: JobHandle[Any], *, as_json: bool) -> Job:
     """Follow a job to its end.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -137,7 +137,7 @@ def pyramid(  # noqa: PLR0913  (every option is a parameter)
     print_job(job, as_json=as_json)
 
 
-def followed(handle: JobHandle, *, watch: bool, is_repeatable: bool, as_json: bool) -> Job:
+def followed(handle: JobHandle[Any], *, watch: bool, is_repeatable: bool, as_json: bool) -> Job:
     """A job that was just asked for: taken up where an earlier run of the same request stopped, watched if wanted."""
     if is_repeatable and handle.job.state in (JobState.FAILED, JobState.CANCELLED):
         handle.resume()

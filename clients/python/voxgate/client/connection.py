@@ -14,10 +14,11 @@ import numpy.typing as npt
 from voxgate.client.array import VolumeArray
 from voxgate.client.channels import Server, Stubs
 from voxgate.client.creating import NewVolume, spec_of
-from voxgate.client.job_calls import Extent, JobCalls
+from voxgate.client.job_calls import JobCalls
 from voxgate.client.physical import Triple
 from voxgate.client.profile import load_profile, stored_token
 from voxgate.client.remote_volume import open_remote
+from voxgate.client.wishes import Extent
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.names import split_version
 from voxgate.model.volumes import (

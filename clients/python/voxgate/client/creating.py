@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from voxgate.client.array import VolumeArray
-from voxgate.client.job_calls import Extent, choice, vec3
 from voxgate.client.physical import Triple, triple
+from voxgate.client.wishes import Extent, choice, vec3
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.volumes import SUPPORTED_DTYPES, Channel, ScaleSpec, VolumeInfo, VolumeKind, VolumeSpec

@@ -1,29 +1,32 @@
-"""What a client asks about long work: start a transfer or a pyramid, find and list jobs."""
+"""What a client asks about long work: start a transfer, a pyramid or a meshing, find and list jobs."""
 
 from __future__ import annotations
 
-import enum
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from voxgate.client.jobs import JobHandle
 from voxgate.client.likes import spec_like
+from voxgate.client.mesh_jobs import mesh_job
 from voxgate.client.physical import Triple, triple
 from voxgate.client.remote_volume import open_remote
 from voxgate.client.stores import StoreCalls
+from voxgate.client.wishes import Extent, choice, request_uuid, vec3
 from voxgate.model.errors import InvalidArgument
-from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.geometry import Box, VoxelSize
 from voxgate.model.jobs import (
     JobState,
+    MeshJobResult,
+    MeshJobSpec,
     PyramidJobSpec,
     PyramidMethod,
     PyramidSpec,
     TransferMode,
+    TransferResult,
     TransferSpec,
     Verification,
 )
@@ -32,14 +35,6 @@ from voxgate.model.volumes import OpenOptions, VolumeSpec
 from voxgate.v1 import job_pb2, transfer_pb2
 from voxgate.wire.job_specs import pyramid_job_spec_to_proto, transfer_spec_to_proto
 from voxgate.wire.jobs import job_from_proto, state_to_proto
-
-E = TypeVar("E", bound=enum.Enum)
-
-Extent = Vec3 | Sequence[int]
-"""A point or an extent in voxels: x, y, z."""
-
-REQUESTS = uuid.UUID("5c1f5f0e-0a3e-5d0b-9a55-0b0e6b4c7e11")
-"""The namespace of request ids that are made of a caller's own words; never changes."""
 
 
 class JobCalls(StoreCalls):
@@ -64,7 +59,7 @@ class JobCalls(StoreCalls):
         format: str = "",  # noqa: A002  (what it is called everywhere)
         spec: VolumeSpec | None = None,
         request_id: str | None = None,
-    ) -> JobHandle:
+    ) -> JobHandle[TransferResult]:
         """Start copying a volume into another store.
 
         Args:
@@ -131,7 +126,7 @@ class JobCalls(StoreCalls):
         factors: Sequence[Extent] = (),
         method: PyramidMethod | str = PyramidMethod.AUTO,
         request_id: str | None = None,
-    ) -> JobHandle:
+    ) -> JobHandle[TransferResult]:
         """Start making the coarser levels of a volume from its finest one, stored beside it.
 
         Args:
@@ -151,7 +146,23 @@ class JobCalls(StoreCalls):
         )
         return self._handle(self._call(self.stubs.transfer.CreatePyramid, request, "transfer").job)
 
-    def job(self, name: str) -> JobHandle:
+    def create_mesh_job(self, spec: MeshJobSpec, *, request_id: str | None = None) -> JobHandle[MeshJobResult]:
+        """Start meshing all segments of a volume, with levels of detail, to be stored; see `VolumeArray.mesh_all`.
+
+        Args:
+            spec: what to mesh and where to.
+            request_id: as for `transfer`.
+
+        Raises:
+            UnknownVolume, MissingCapability, ConfigInvalid: for what cannot be meshed.
+            AlreadyExists: when there are meshes already, unless they are to be overwritten.
+            ReadOnly, UnsupportedFormat: for a destination that takes no meshes.
+            FailedPrecondition: when the server keeps no jobs, or another job stores meshes there.
+            InvalidArgument, UnknownScale, OutOfBounds, RequestIdReused.
+        """
+        return mesh_job(self.stubs, spec, request_uuid(request_id))
+
+    def job(self, name: str) -> JobHandle[Any]:
         """A job by its name, "jobs/ID".
 
         Raises:
@@ -159,7 +170,7 @@ class JobCalls(StoreCalls):
         """
         return JobHandle.named(self.stubs.job, name, self.stubs.addresses["job"])
 
-    def jobs(self, state: JobState | str | None = None) -> Iterator[JobHandle]:
+    def jobs(self, state: JobState | str | None = None) -> Iterator[JobHandle[Any]]:
         """Your jobs, newest first.
 
         Args:
@@ -172,7 +183,7 @@ class JobCalls(StoreCalls):
         # Not a generator itself, so that a state that there is not is refused at once.
         return self._listed(job_pb2.ListJobsRequest(state=state_to_proto(wanted)))
 
-    def _listed(self, request: job_pb2.ListJobsRequest) -> Iterator[JobHandle]:
+    def _listed(self, request: job_pb2.ListJobsRequest) -> Iterator[JobHandle[Any]]:
         while True:
             page = self._call(self.stubs.job.ListJobs, request, "job")
             yield from map(self._handle, page.jobs)
@@ -180,43 +191,5 @@ class JobCalls(StoreCalls):
             if not page.next_page_token:
                 return
 
-    def _handle(self, job: Any) -> JobHandle:
+    def _handle(self, job: Any) -> JobHandle[Any]:
         return JobHandle(self.stubs.job, job_from_proto(job), self.stubs.addresses["job"])
-
-
-def request_uuid(request_id: str | None) -> str:
-    """A UUID as the contract spells it: the one given, one that stands for other words, or a new one."""
-    if request_id is None:
-        return str(uuid.uuid4())
-    try:
-        return str(uuid.UUID(request_id))
-    except ValueError:
-        return str(uuid.uuid5(REQUESTS, request_id))
-
-
-def choice(kind: type[E], value: E | str, field: str) -> E:
-    """A value of an enumeration, or the one of a text.
-
-    Raises:
-        InvalidArgument: naming those there are.
-    """
-    try:
-        return kind(value)
-    except ValueError:
-        known = ", ".join(str(each.value) for each in kind)
-        raise InvalidArgument(f"{field} cannot be {value!r}", f"use one of {known}", details={"field": field}) from None
-
-
-def vec3(numbers: Extent, field: str) -> Vec3:
-    """Three whole numbers as x, y, z.
-
-    Raises:
-        InvalidArgument: for anything else.
-    """
-    try:
-        x, y, z = (int(number) for number in numbers if number == int(number))
-    except (TypeError, ValueError):
-        raise InvalidArgument(
-            f"{field} cannot be {numbers!r}", "give three whole numbers: x, y, z", details={"field": field}
-        ) from None
-    return Vec3(x, y, z)

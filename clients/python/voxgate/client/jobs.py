@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import grpc
 
@@ -13,7 +13,7 @@ from voxgate.client import bars
 from voxgate.client.calls import unary
 from voxgate.client.resuming import is_break
 from voxgate.model.errors import Cancelled, DeadlineExceeded, InternalError, JobFailed
-from voxgate.model.jobs import Job, JobFailure, JobState, TransferResult
+from voxgate.model.jobs import Job, JobFailure, JobResult, JobState
 from voxgate.model.manifests import JobManifest
 from voxgate.v1 import job_pb2, job_pb2_grpc
 from voxgate.wire.errors import from_rpc_error
@@ -31,8 +31,11 @@ _POLL_S = 2.0
 _UNARY_S = 30.0
 
 
-class JobHandle:
-    """A job on a server. The record is the server's: a handle can be dropped and made anew from the job's name.
+R = TypeVar("R", bound=JobResult)
+
+
+class JobHandle(Generic[R]):
+    """A job on a server that produces an R. The record is the server's: a handle can be made anew from the job's name.
 
     Args:
         stub: of JobService.
@@ -46,7 +49,7 @@ class JobHandle:
         self._address = address
 
     @staticmethod
-    def named(stub: job_pb2_grpc.JobServiceStub, name: str, address: str = "the server") -> JobHandle:
+    def named(stub: job_pb2_grpc.JobServiceStub, name: str, address: str = "the server") -> JobHandle[Any]:
         """The handle of a job by its name, "jobs/ID".
 
         Raises:
@@ -110,8 +113,8 @@ class JobHandle:
                 yield self.refresh()
             self._wait(_delay_s(code, broken), until)
 
-    def result(self, timeout_s: float | None = None, *, progress: bool = False) -> TransferResult:
-        """Wait for the job's end and answer what it produced.
+    def result(self, timeout_s: float | None = None, *, progress: bool = False) -> R:
+        """Wait for the job's end and answer what it produced: a TransferResult, or of meshing a MeshJobResult.
 
         Args:
             timeout_s: seconds to wait; None means as long as it takes. The job itself goes on, as it does when the
@@ -130,7 +133,7 @@ class JobHandle:
                     self._job = job
                     if meter is not None:
                         meter(job.progress.phase, job.progress.done_bytes, job.progress.total_bytes)
-        return _outcome(self._job)
+        return cast("R", _outcome(self._job))
 
     def cancel(self) -> Job:
         """Ask the job to stop; harmless when it has ended. Blocks being written are finished: `watch` sees the end.
@@ -228,7 +231,7 @@ def _delay_s(code: grpc.StatusCode | None, broken: int) -> float:
     return min(_FIRST_DELAY_S * 2.0 ** max(0, broken - 1), _LONGEST_DELAY_S)
 
 
-def _outcome(job: Job) -> TransferResult:
+def _outcome(job: Job) -> JobResult:
     if job.state is JobState.CANCELLED:
         raise Cancelled(
             f"{job.name} was cancelled",

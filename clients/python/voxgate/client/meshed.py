@@ -7,10 +7,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from voxgate.client.binding import Binding
+from voxgate.client.jobs import JobHandle
 from voxgate.client.lazy_views import LazilyViewedArray
-from voxgate.client.segments import checked_segment_id, mesh_segments
+from voxgate.client.mesh_jobs import MeshesAll
+from voxgate.client.segments import checked_segment_id, mesh_segments, require
+from voxgate.client.wishes import Extent, choice, request_uuid, vec3
 from voxgate.model.errors import InvalidArgument, UnknownScale
 from voxgate.model.geometry import Box
+from voxgate.model.jobs import MeshJobMode, MeshJobResult, MeshJobSpec
 from voxgate.model.mesh_facts import SIMPLIFICATIONS, Simplification
 from voxgate.model.meshes import Mesh, MeshProgress, MeshRequest
 
@@ -88,6 +92,65 @@ class MeshedArray(LazilyViewedArray):
         simpler = simplification_of(max_error_nm, target_face_count, simplification)
         wishes = MeshRequest((), None, bounds, closed, mesher, source, simpler, normals, search)
         return self._meshed(segment_ids, wishes, scale, progress)
+
+    def mesh_all(  # noqa: PLR0913  (as for `mesh`)
+        self,
+        destination: str = "",
+        *,
+        box: Box | None = None,
+        scale: int | str | None = None,
+        chunk_shape: Extent | None = None,
+        level_count: int = 0,
+        max_error_nm: float | None = None,
+        vertex_quantization_bits: int = 16,
+        sharded: bool = False,
+        minimum_voxel_count: int = 0,
+        segment_properties: bool = True,
+        mode: MeshJobMode | str = MeshJobMode.FAIL_IF_EXISTS,
+        request_id: str | None = None,
+    ) -> JobHandle[MeshJobResult]:
+        """Start meshing all segments, to be stored with levels of detail as neuroglancer reads them.
+
+        Args:
+            destination: "remote/path" of a precomputed volume that takes writes, or of nothing yet, which becomes a
+                folder of meshes by itself; empty stores them beside this volume.
+            box: only this box, in voxels of the scale that is meshed; surfaces are closed at its border.
+            scale: another scale than this array's, by index or key.
+            chunk_shape: x, y, z: voxels that the finest pieces of a mesh span, each 16 to 1024; what the server holds
+                at once grows with it. None leaves the choice to the server.
+            level_count: the most levels of detail; 0 means as many as it takes until one piece holds a whole segment.
+            max_error_nm: how far the finest level may be from the unsimplified surface, each coarser one twice as far;
+                None means half of the voxels' shortest side, 0 that the finest level is not simplified.
+            vertex_quantization_bits: 10 or 16, for each axis of a piece.
+            sharded: many meshes in one file, instead of two files for each.
+            minimum_voxel_count: leave out segments with fewer voxels.
+            segment_properties: whether to store voxel counts, volumes and surfaces, too.
+            mode: "fail-if-exists", or "overwrite" to replace meshes that are there.
+            request_id: a UUID, or words of your own that stand for one; repeating a call with the same one and the same
+                parameters answers the same job.
+
+        Raises:
+            AlreadyExists: when there are meshes already.
+            ReadOnly, UnsupportedFormat: for a destination that takes no meshes.
+            MissingCapability, ConfigInvalid: for what is no segmentation, or of unknown voxel size.
+            FailedPrecondition: when the server keeps no jobs, or another job stores meshes there.
+            InvalidArgument, UnknownScale, OutOfBounds, RequestIdReused.
+        """
+        asked = MeshJobSpec(
+            volume="",
+            destination=destination,
+            scale=self.scale_index if scale is None else scale_index_of(self._binding, scale),
+            box=box,
+            chunk_shape=None if chunk_shape is None else vec3(chunk_shape, "chunk_shape"),
+            level_count=level_count,
+            max_error_nm=max_error_nm,
+            vertex_quantization_bits=vertex_quantization_bits,
+            sharded=sharded,
+            minimum_voxel_count=minimum_voxel_count,
+            segment_properties=segment_properties,
+            mode=choice(MeshJobMode, mode, "mode"),
+        )
+        return require(self.volume, MeshesAll, "meshing").mesh_all(asked, request_uuid(request_id))
 
     def _meshed(
         self,

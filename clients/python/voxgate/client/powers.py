@@ -10,6 +10,7 @@ from typing import Any
 
 from voxgate.client.calls import BoundCalls
 from voxgate.client.kept import RemoteDownsampling, RemoteKept, mesh_source, skeleton_source
+from voxgate.client.mesh_jobs import MeshesAll, RemoteMeshJobs
 from voxgate.client.remote_properties import RemoteProperties
 from voxgate.client.remote_segments import RemoteSegments
 from voxgate.client.remote_versions import RemoteVersions
@@ -48,6 +49,7 @@ _BY_OFFER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {
     ManySegmentExtents: ("segments", RemoteSegments),
     SegmentRuns: ("segments", RemoteSegments),
     MeshSource: ("mesh", mesh_source),
+    MeshesAll: ("mesh", RemoteMeshJobs),
     SkeletonSource: ("skeletons", skeleton_source),
 }
 """Powers that are there where a service of the server is offered on the volume."""
