@@ -134,11 +134,9 @@ def test_channels_come_back_as_they_are_known():
         assert all("active" not in channel for channel in (attributes.get("ome") or attributes)["omero"]["channels"])
 
 
-def test_a_segmentation_is_a_label_image_to_others():
-    for info, said in ((segmentation()[0], True), (image()[0], False)):
-        v3, v2 = documents(info)
-        assert ("image-label" in v3["zarr.json"]["attributes"]["ome"]) is said
-        assert ("image-label" in v2[".zattrs"]) is said
+def test_what_kind_of_voxels_they_are_is_said_of_every_array():
+    v3, v2 = documents(segmentation()[0])
+    assert v3["0/zarr.json"]["attributes"]["voxgate"]["kind"] == v2["0/.zattrs"]["voxgate"]["kind"] == "segmentation"
 
 
 def test_an_unknown_voxel_size_is_no_unit_and_never_one_nanometre():

@@ -1,7 +1,8 @@
-"""OME-NGFF attributes of an image: axes, levels, where they lie, what channels are called, and what is a segmentation.
+"""OME-NGFF attributes of an image: axes, levels, where they lie, and what channels are called.
 
 Formats: ngff.openmicroscopy.org, 0.4 (in Zarr v2) and 0.5 (in Zarr v3). What they have no place for is in a `voxgate`
-attribute, which readers other than voxgate pass over.
+attribute, which readers other than voxgate pass over. A segmentation is no `image-label`: that names the labels of an
+image two folders above, and napari's plug-in fails to open one that has none at an address.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from voxgate.model.volumes import Channel, Scale, VolumeKind
+from voxgate.model.volumes import Channel, Scale
 from voxgate_gateway.zarr.image import Image
 
 Json = dict[str, Any]
@@ -31,8 +32,6 @@ def group_attributes(image: Image, version: str) -> Json:
     omero = omero_of(image.info.channels, image.info.dtype)
     if omero is not None:
         found["omero"] = {**inside, **omero}
-    if image.info.kind is VolumeKind.SEGMENTATION:
-        found["image-label"] = dict(inside)
     return found
 
 
