@@ -67,6 +67,12 @@ def corners(vertices, faces):
     return sorted(min(row[at:] + row[:at] for at in range(3)) for row in rows)
 
 
+def put_together(work, first=0):
+    """Run the last stage, from one of its blocks on."""
+    for index in range(work.stage_starts[-1] + first, work.block_count):
+        work.run_block(index)
+
+
 def test_cloud_volume_reads_every_triangle_of_the_unsimplified_surfaces_where_it_is(meshed, whole):
     folder, _, result = meshed
     for segment_id in IDS:
@@ -247,8 +253,7 @@ def test_a_job_that_died_between_partitions_goes_on_and_makes_the_same(tmp_path,
     for index in range(work.stage_starts[-1] + stopped):
         work.run_block(index)
     work = opened(registry_of(tmp_path), other)
-    for index in range(work.stage_starts[-1] + stopped, work.block_count):
-        work.run_block(index)
+    put_together(work, stopped)
     assert replace(work.finish(None, CHECKSUM), destination="lab/one") == expected
     for path in (tmp_path / "one").rglob("*"):
         if path.is_file() and path != tmp_path / "one/info":
@@ -289,5 +294,4 @@ def test_partial_files_that_are_gone_are_said_and_nothing_is_announced(tmp_path)
     (pieces,) = (tmp_path / "seg/mesh").glob("voxgate-partial-*/0/1_1_1")
     pieces.write_bytes(pieces.read_bytes()[:-9])
     with pytest.raises((ChunkCorrupt, StoreUnavailable), match="short"):
-        for index in range(work.stage_starts[-1], work.block_count):
-            work.run_block(index)
+        put_together(work)
