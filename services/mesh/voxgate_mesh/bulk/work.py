@@ -7,18 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from voxgate.model.errors import AlreadyExists
 from voxgate.model.geometry import Box, Vec3
-from voxgate.model.jobs import MeshJobResult, MeshJobSpec
+from voxgate.model.jobs import MeshJobMode, MeshJobResult, MeshJobSpec
 from voxgate.model.mesh_stores import MeshStore
 from voxgate.model.volumes import OpenOptions, Volume
 from voxgate_jobs.work import BlockResult, Patience
 from voxgate_mesh.bulk.coarser import make_coarser
+from voxgate_mesh.bulk.finishing import finish_product
 from voxgate_mesh.bulk.partials import partial_folder
 from voxgate_mesh.bulk.pieces import Places, make_pieces
 from voxgate_mesh.bulk.places import MeshPlaces, check_installed
 from voxgate_mesh.bulk.plan import LevelBlock, MeshPlan, PartitionBlock
 from voxgate_mesh.bulk.planning import planned
-from voxgate_mesh.bulk.products import finish_product, make_product
+from voxgate_mesh.bulk.products import make_product
+from voxgate_remotes.mesh_places import MARK
 
 if TYPE_CHECKING:
     from voxgate_jobs.ledger import LedgerTotals
@@ -70,10 +73,12 @@ class MeshWork:
 
         Raises:
             StoreUnavailable: when trying again may help.
+            AlreadyExists: see `check_free`.
             VoxgateError: whatever reading the volume and writing files raises; Cancelled when stopped.
         """
         block, context = self.plan.block(index), self.patience.reading
         if isinstance(block, PartitionBlock):
+            check_free(self.plan, self.store)
             made = make_product(self.plan, self.store, block.partition, context)
         elif block.level:
             made = make_coarser(self.plan, block, self._places, context)
@@ -91,6 +96,7 @@ class MeshWork:
 
     def finish(self, totals: LedgerTotals, checksum: str) -> MeshJobResult:  # noqa: ARG002  (the Protocol's shape)
         """Let everybody find the meshes, and remove what was only needed on the way. May be called again."""
+        check_free(self.plan, self.store)
         return finish_product(self.plan, self.store, checksum)
 
     @property
@@ -110,6 +116,24 @@ class MeshWork:
         positions = (Vec3(*(at if each == axis else 0 for each in range(3))) for at in range(count))
         boxes = (self.plan.voxel_box(position).intersection(self.plan.region) for position in positions)
         return sum(tuple(box.shape)[axis] for box in boxes)
+
+
+def check_free(plan: MeshPlan, store: MeshStore) -> None:
+    """Refuse to replace meshes that somebody else stored since the job began, unless it is to replace what is there.
+
+    Raises:
+        AlreadyExists.
+    """
+    if plan.spec.mode is MeshJobMode.OVERWRITE:
+        return
+    there = store.announced()
+    mark = (there or {}).get(MARK)
+    if there is not None and not (isinstance(mark, dict) and mark.get("plan") == plan.digest):
+        raise AlreadyExists(
+            f'other meshes were stored at "{plan.spec.destination}" meanwhile',
+            "choose another destination, or say that they are to be overwritten",
+            details={"name": plan.spec.destination},
+        )
 
 
 def open_mesh_job(stores: MeshPlaces, spec: MeshJobSpec, patience: Patience) -> MeshWork:
