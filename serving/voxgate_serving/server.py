@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from voxgate_serving.health import HealthServer, bind
 from voxgate_serving.interceptors import CallInterceptor
 from voxgate_serving.logs import logger
+from voxgate_serving.metrics import Metric, MetricsServer
 from voxgate_serving.settings import ServerSettings
 
 _MIB = 1 << 20
@@ -36,6 +37,11 @@ def _nothing() -> None:
     """Close nothing."""
 
 
+def _no_metrics() -> Sequence[Metric]:
+    """Measure nothing."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceRegistration:
     """One gRPC service, ready to be added to any server.
@@ -45,12 +51,14 @@ class ServiceRegistration:
         add: adds the servicer to a server.
         drain: called when the server starts to stop: end long work, wake waiting calls.
         close: called after the last call has ended.
+        metrics: what the page of metrics says of it.
     """
 
     full_name: str
     add: Callable[[grpc.Server], None]
     drain: Callable[[], None] = _nothing
     close: Callable[[], None] = _nothing
+    metrics: Callable[[], Sequence[Metric]] = _no_metrics
 
 
 class RunningServer:
@@ -78,8 +86,14 @@ class RunningServer:
         reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
         self.port = bind(self._server, settings.host, settings.port)
         self.health_port = self._health.port
+        self._metrics = self._metrics_server(settings)
         self._health.start(names)
         self._server.start()
+
+    @property
+    def metrics_port(self) -> int | None:
+        """The port of the page of metrics; None where there is none."""
+        return None if self._metrics is None else self._metrics.port
 
     @property
     def address(self) -> str:
@@ -98,12 +112,20 @@ class RunningServer:
         for registration in self._registrations:
             registration.close()
         self._health.stop()
+        if self._metrics is not None:
+            self._metrics.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._stopped.set()
 
     def wait(self) -> None:
         """Wait until the server has stopped."""
         wait_for(self._stopped)
+
+    def _metrics_server(self, settings: ServerSettings) -> MetricsServer | None:
+        if settings.metrics_port is None:
+            return None
+        sources = [registration.metrics for registration in self._registrations]
+        return MetricsServer(settings.host, settings.metrics_port, lambda: [m for source in sources for m in source()])
 
 
 def start_server(
@@ -117,6 +139,8 @@ def start_server(
     server = RunningServer(registrations, settings, server_id or new_server_id())
     log = logger()
     log.info("serving", host=settings.host, port=server.port, health_port=server.health_port)
+    if server.metrics_port is not None:
+        log.info("metrics", host=settings.host, metrics_port=server.metrics_port)
     if not settings.is_loopback:
         if settings.writes_enabled:
             log.warning("anyone who can reach this address can write", host=settings.host)

@@ -30,6 +30,9 @@ class ServerSettings(BaseSettings):
     port: int = Field(50051, ge=0, le=65535, description="gRPC port; 0 picks a free one")
     health_port: int = Field(50052, ge=0, le=65535, description="gRPC health port; 0 picks a free one")
     http_port: int = Field(8080, ge=0, le=65535, description="port of the HTTP gateway; 0 picks a free one")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="port of the page of metrics, as Prometheus reads it; 0 picks a free one"
+    )
     workers: int = Field(16, ge=1, description="threads that run calls")
     worker_processes: int = Field(
         default_factory=lambda: min(8, os.cpu_count() or 1),

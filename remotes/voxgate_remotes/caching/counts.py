@@ -40,6 +40,11 @@ class CacheReport:
     counts: dict[str, int]
     gauges: dict[str, int]
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """What each number is, for people."""
+        return {**COUNTERS, **GAUGES}
+
 
 class Counts:
     """Numbers of things by name. Thread-safe."""

@@ -12,10 +12,10 @@ from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeInfo, 
 from voxgate_remotes.caching.chunks import ChunkCache
 from voxgate_remotes.caching.counts import CacheReport, Counts
 from voxgate_remotes.caching.keys import Place, place_of, short_digest
-from voxgate_remotes.caching.tier_disk import DiskTier
+from voxgate_remotes.caching.tier_disk import DiskTier, check_folder
 from voxgate_remotes.caching.tier_memory import MemoryTier
 from voxgate_remotes.caching.volume import CachedVolume, Shelf
-from voxgate_remotes.config import CacheConfig, RemoteConfig
+from voxgate_remotes.config import CacheConfig, RemoteConfig, dotted
 from voxgate_remotes.derived import Derived
 
 C = TypeVar("C")
@@ -45,7 +45,10 @@ class CachedRemote:
         self._config = config
         # What two remotes keep is never mixed, nor what one kept before it was told to ask otherwise.
         self._digest = short_digest(name, config.uri, config.options)
-        disk = DiskTier(Path(stated.disk), self._digest, stated.disk_bytes, counts) if stated.disk else None
+        disk = None
+        if stated.disk:
+            check_folder(Path(stated.disk), dotted("remotes", name, "cache", "disk"))
+            disk = DiskTier(Path(stated.disk), self._digest, stated.disk_bytes, counts)
         timed = {} if clock is None else {"clock": clock}
         self._cache = ChunkCache(
             MemoryTier(stated.memory_bytes, counts),

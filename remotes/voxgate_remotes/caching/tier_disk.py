@@ -30,8 +30,12 @@ _LOOK_AGAIN_SHARE = 1 / 16
 """Of the bytes that there is room for, how many are written before it is looked what other processes wrote."""
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, key: str) -> None:
     """Refuse a folder that cannot be written to, or made. Makes nothing.
+
+    Args:
+        folder: the operator's.
+        key: the path of the key of the configuration that names it.
 
     Raises:
         ConfigInvalid.
@@ -41,7 +45,9 @@ def check_folder(folder: Path) -> None:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise ConfigInvalid(
-            "cache.disk: the folder cannot be made or written to", "name a folder that the server may write to"
+            f"bad value at {key}: the folder cannot be made or written to",
+            "name a folder that the server may write to",
+            details={"key": key},
         )
 
 
@@ -59,11 +65,7 @@ class DiskTier:
             most_bytes: of all files of this remote.
             counts: where things are counted.
             clock: seconds.
-
-        Raises:
-            ConfigInvalid: when the folder cannot be written to.
         """
-        check_folder(folder)
         self._root = folder / _FOLDER / remote
         self._most_bytes = most_bytes
         self._counts = counts

@@ -14,6 +14,7 @@ from voxgate_mesh.skeleton_servicer import SkeletonServicer
 from voxgate_mesh.skeletonizing import SkeletonSettings
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
+from voxgate_serving.cache_metrics import cache_metrics
 from voxgate_serving.handlers import add_servicer
 from voxgate_serving.killable import KillableWorkers
 from voxgate_serving.server import ServiceRegistration
@@ -64,6 +65,7 @@ def registrations(
             MESH,
             lambda server: add_servicer(server, servicer, _MESH_SERVICE),
             close=workers.close,
+            metrics=lambda: cache_metrics(registry.caches()),
         ),
         ServiceRegistration(
             SKELETON,

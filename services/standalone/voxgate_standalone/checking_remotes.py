@@ -53,12 +53,17 @@ def made(name: str, config: RemoteConfig) -> tuple[Registry | None, list[Problem
         except Exception as error:  # noqa: BLE001  (an adapter may be anybody's)
             blamed = next((key for key in options if _names(error, key)), None)
             place = ("uri",) if blamed is None else ("options", blamed)
-            problems.append(_of_error(dotted("remotes", name, *place), error))
+            problems.append(_of_error(_key_in(error) or dotted("remotes", name, *place), error))
             if blamed is None:
                 return None, problems
             del options[blamed]
         else:
             return None if problems else registry, problems
+
+
+def _key_in(error: Exception) -> str:
+    """The key that a complaint names by itself; empty where it names none."""
+    return error.details.get("key", "") if isinstance(error, VoxgateError) else ""
 
 
 def _names(error: Exception, option: str) -> bool:

@@ -6,6 +6,7 @@ from voxgate.v1 import job_pb2_grpc, transfer_pb2_grpc
 from voxgate_jobs.desk import JobDesk, open_desk
 from voxgate_jobs.work import Patience
 from voxgate_remotes.registry import Registry
+from voxgate_serving.cache_metrics import cache_metrics
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import ServerSettings
 from voxgate_transfer.job_servicer import JobServicer
@@ -44,7 +45,9 @@ def registrations(
 
     return [
         ServiceRegistration(
-            TRANSFER, lambda server: transfer_pb2_grpc.add_TransferServiceServicer_to_server(transfer, server)
+            TRANSFER,
+            lambda server: transfer_pb2_grpc.add_TransferServiceServicer_to_server(transfer, server),
+            metrics=lambda: cache_metrics(registry.caches()),
         ),
         ServiceRegistration(
             JOB,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from voxgate.v1 import metadata_pb2_grpc, segment_pb2_grpc, version_pb2_grpc, volume_pb2
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
+from voxgate_serving.cache_metrics import cache_metrics
 from voxgate_serving.handlers import add_servicer
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import ServerSettings
@@ -34,7 +35,11 @@ def registrations(
     version = VersionServicer(catalog)
     metadata = MetadataServicer(catalog)
     return [
-        ServiceRegistration(VOLUME, lambda server: add_servicer(server, volume, _VOLUME_SERVICE)),
+        ServiceRegistration(
+            VOLUME,
+            lambda server: add_servicer(server, volume, _VOLUME_SERVICE),
+            metrics=lambda: cache_metrics(registry.caches()),
+        ),
         ServiceRegistration(
             SEGMENT, lambda server: segment_pb2_grpc.add_SegmentServiceServicer_to_server(segment, server)
         ),

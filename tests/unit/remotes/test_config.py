@@ -66,7 +66,7 @@ def test_uris_are_brought_to_one_form(written, uri):
         (
             '[a]\nuri = "x"\nqqq = 1',
             "remotes.a.qqq",
-            "known: credentials, deletable, format, immutable, options",
+            "known: cache, credentials, deletable, format, immutable, options",
         ),
         ("[a]", "remotes.a.uri", ""),
         ('[a]\nuri = "x"\nformat = "n5"', "remotes.a.format", ""),

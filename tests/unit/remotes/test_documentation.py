@@ -2,7 +2,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from voxgate_remotes.config import CredentialsConfig, RemoteConfig, TuningConfig, VolumeOverrides, parse_remotes
+from voxgate_remotes.config import CacheConfig, CredentialsConfig, RemoteConfig, TuningConfig, VolumeOverrides, parse_remotes
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/configuration.md").read_text()
 
@@ -15,6 +15,6 @@ def test_the_example_of_the_configuration_page_is_a_valid_configuration():
 
 
 def test_every_key_has_its_row_on_the_configuration_page():
-    for model in (RemoteConfig, VolumeOverrides, CredentialsConfig, TuningConfig):
+    for model in (RemoteConfig, VolumeOverrides, CredentialsConfig, TuningConfig, CacheConfig):
         for key in model.model_fields:
             assert f"| `{key}` |" in PAGE
