@@ -133,7 +133,7 @@ def test_a_key_that_no_chunk_has_is_not_found(http, stand_in, key):
         ("/zarr/LAB/em/-/zarr.json", 400, "MALFORMED_NAME"),
         ("/zarr/lab/..%2Fem/-/zarr.json", 400, "MALFORMED_NAME"),
         ("/zarr/lab/%2e%2e/em/-/zarr.json", 400, "MALFORMED_NAME"),
-        ("/zarr/-/zarr.json", 404, "UNKNOWN_VOLUME"),
+        ("/zarr/-/zarr.json", 400, "MALFORMED_NAME"),
         ("/zarr2/lab/times/-/.zattrs", 422, "UNSUPPORTED_FORMAT"),
         ("/zarr/lab/times/-/0/c/0/0/0", 422, "UNSUPPORTED_FORMAT"),
     ],
