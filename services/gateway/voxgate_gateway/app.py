@@ -48,7 +48,8 @@ def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = D
             backend.close()
 
     app = Starlette(
-        routes=[*health.ROUTES, *home.ROUTES, *preview.ROUTES, *precomputed.ROUTES, *zarr.ROUTES],
+        # In this order: chunks come by the thousand, and pages one at a time.
+        routes=[*precomputed.ROUTES, *zarr.ROUTES, *health.ROUTES, *home.ROUTES, *preview.ROUTES],
         middleware=[Middleware(CommonHeaders, headers=headers)],
         exception_handlers={VoxgateError: on_voxgate_error, HTTPException: on_http_error, Exception: on_fault},
         lifespan=lifespan,

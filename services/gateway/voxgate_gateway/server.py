@@ -10,6 +10,7 @@ import uvicorn
 
 from voxgate.model.errors import ConfigInvalid, Unavailable
 from voxgate_gateway.app import create_app
+from voxgate_gateway.http.protocol import PatientProtocol
 
 _START_PATIENCE_S = 15.0
 
@@ -35,6 +36,7 @@ class Gateway:
         self.url = f"http://{_reachable(host)}:{self.port}"
         config = uvicorn.Config(
             create_app(backend_address, cors_origin=cors_origin),
+            http=PatientProtocol,
             log_config=None,
             access_log=False,
             server_header=False,
