@@ -1,42 +1,25 @@
 """`kill -9` of everything that takes part in a transfer, at random points; the copy is the source, voxel for voxel."""
 
-import random
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from support.fault_sites import DESTINATION, SOURCE, Site, site
-from support.faults import CHUNK_COUNT, Program, free_port, sharded, stored_zarr, the_seed
+from support.fault_sites import DESTINATION, SOURCE, Site, killed_often, site
+from support.faults import CHUNK_COUNT, Program, free_port, sharded, stored_zarr
 from voxgate.model.jobs import Job, JobState, TransferSpec
 
 FEW = 2
 MANY = pytest.param(20, marks=[pytest.mark.full, pytest.mark.timeout(900)])
 
 
-def killed_often(
+def copied_under_blows(
     here: Site, kills: int, victim: Callable[[int], Program], after: Callable[[], None] = lambda: None
 ) -> tuple[Job, list[tuple[int, set[int]]]]:
-    """Kill and restart a program so many times while a job runs: the job's last record, and what was done each time.
-
-    Each time, some reads of the source pass first and all others wait, so that the job is never done before; and then
-    the blow falls at any point of what follows: while blocks are cut, written, read back or committed.
-    """
-    draw = random.Random(the_seed())
+    """Kill and restart a program so many times while a job runs: its last record, and what was done each time."""
     here.gate.allow(0)
     job = here.create(TransferSpec(SOURCE, DESTINATION, destination_spec=sharded())).job
-    seen = []
-    for number in range(kills):
-        here.gate.allow(draw.randint(1, CHUNK_COUNT // (kills + 1)))
-        here.gate.wait_until_used_up()
-        here.gate.settle(draw.uniform(0.0, 0.4))
-        program = victim(number)
-        program.kill()
-        seen.append((len(here.gate.passed), here.done_blocks(job.name)))
-        here.gate.turn_away()
-        program.start()
-        after()
-    here.gate.open()
+    seen = killed_often(here, job.name, [CHUNK_COUNT // (kills + 1)] * kills, victim, after)
     return here.end_of(job), seen
 
 
@@ -52,7 +35,7 @@ def test_a_coordinator_that_is_killed_is_followed_by_one_that_goes_on_from_the_l
     with site(tmp_path) as here:
         server = here.server()
         server.start()
-        job, seen = killed_often(here, kills, lambda _: server)
+        job, seen = copied_under_blows(here, kills, lambda _: server)
         check(here, job, seen)
         assert job.run_count == 1 + kills
 
@@ -62,7 +45,7 @@ def test_the_whole_suite_may_be_killed_and_started_again(tmp_path, kills):
     with site(tmp_path) as here:
         suite = here.server("voxgate_standalone")
         suite.start()
-        job, seen = killed_often(here, kills, lambda _: suite)
+        job, seen = copied_under_blows(here, kills, lambda _: suite)
         check(here, job, seen)
         assert job.run_count == 1 + kills
 
@@ -74,7 +57,7 @@ def test_workers_that_are_killed_lose_nothing_that_the_ledger_has(tmp_path, kill
         workers = [here.worker(port, number) for number in range(2)]
         for program in (here.scheduler(port), *workers, here.server()):
             program.start()
-        job, seen = killed_often(here, kills, lambda number: workers[number % 2])
+        job, seen = copied_under_blows(here, kills, lambda number: workers[number % 2])
         check(here, job, seen)
         assert job.run_count == 1
 
@@ -93,7 +76,7 @@ def test_a_scheduler_that_is_killed_takes_its_tasks_along_and_no_block_of_the_le
                 worker.kill()
                 worker.start()
 
-        job, seen = killed_often(here, kills, lambda _: scheduler, restart)
+        job, seen = copied_under_blows(here, kills, lambda _: scheduler, restart)
         check(here, job, seen)
         assert job.run_count == 1
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -22,14 +24,15 @@ from support.faults import (
     ended_at_last,
     free_port,
     ours,
+    the_seed,
     until,
     write_source,
 )
 from support.static_http import static_http
 from voxgate.client.jobs import JobHandle
-from voxgate.model.jobs import Job, JobState, TransferSpec
+from voxgate.model.jobs import Job, JobState, PyramidJobSpec, TransferSpec
 from voxgate.v1 import job_pb2_grpc, transfer_pb2, transfer_pb2_grpc
-from voxgate.wire.job_specs import transfer_spec_to_proto
+from voxgate.wire.job_specs import pyramid_job_spec_to_proto, transfer_spec_to_proto
 from voxgate.wire.jobs import job_from_proto
 from voxgate_jobs.sqlstore import SqlJobStore
 
@@ -45,7 +48,10 @@ class Site:
         folder: of everything; the destination is in `folder / "near"`.
         voxels: of the source, (1, z, y, x).
         gate: lets reads of the source through.
+        far: the URL of the source's server.
         url: of the database of jobs.
+        environment: of all programs that are made from here on.
+        shrinks: whether they have small blocks and short leases.
         service: the address of the service that `create` calls.
         programs: that were made; killed at the end.
     """
@@ -53,8 +59,11 @@ class Site:
     folder: Path
     voxels: np.ndarray
     gate: Gate
+    far: str
     url: str
     config: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    shrinks: bool = True
     service: str = ""
     programs: list[Program] = field(default_factory=list)
 
@@ -68,7 +77,7 @@ class Site:
         self.service = self.service or f"127.0.0.1:{port}"
         arguments = ["--config", str(self.config), "--port", str(port), "--health-port", str(health)]
         stated = {"VOXGATE_JOBS_URL": self.url, "VOXGATE_WORKER_PROCESSES": "1", "VOXGATE_HTTP_PORT": str(http)}
-        made = self._program([*prefix, *ours(module, *arguments)], f"server-{port}", stated | environment)
+        made = self._program([*prefix, *self._ours(module, *arguments)], f"server-{port}", stated | environment)
         made.address = f"127.0.0.1:{port}"
         return made
 
@@ -81,13 +90,16 @@ class Site:
         """A Dask worker of the scheduler at a port."""
         options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
         options += ["--local-directory", str(self.folder / f"worker-{number}"), "--death-timeout", "60"]
-        command = ours("dask", "worker", f"tcp://127.0.0.1:{port}", *options)
+        command = self._ours("dask", "worker", f"tcp://127.0.0.1:{port}", *options)
         return self._program(command, f"worker-{number}", {"VOXGATE_CONFIG": str(self.config), **environment})
+
+    def _ours(self, module: str, *arguments: str) -> list[str]:
+        return ours(module, *arguments) if self.shrinks else [sys.executable, "-m", module, *arguments]
 
     def _program(self, command: list[str], name: str, environment: dict[str, str]) -> Program:
         # Tests of others may be looking at the same machine: two threads are enough, and the same everywhere.
         usual = {"VOXGATE_JOB_THREADS": "2", "XDG_STATE_HOME": str(self.folder / "state")}
-        program = Program(command, self.folder / f"{name}.log", usual | environment)
+        program = Program(command, self.folder / f"{name}.log", usual | self.environment | environment)
         self.programs.append(program)
         return program
 
@@ -98,12 +110,20 @@ class Site:
 
     def create(self, asked: TransferSpec) -> JobHandle:
         """Start a transfer; waits for the service."""
+        request = transfer_pb2.CreateTransferRequest(request_id=str(uuid.uuid4()), spec=transfer_spec_to_proto(asked))
+        return self._started("CreateTransfer", request)
+
+    def create_pyramid(self, asked: PyramidJobSpec) -> JobHandle:
+        """Start a pyramid; waits for the service."""
+        spec = pyramid_job_spec_to_proto(asked)
+        return self._started(
+            "CreatePyramid", transfer_pb2.CreatePyramidRequest(request_id=str(uuid.uuid4()), spec=spec)
+        )
+
+    def _started(self, call: str, request: Any) -> JobHandle:
         self.wait_until_served()
         with grpc.insecure_channel(self.service) as channel:
-            request = transfer_pb2.CreateTransferRequest(
-                request_id=str(uuid.uuid4()), spec=transfer_spec_to_proto(asked)
-            )
-            answer = transfer_pb2_grpc.TransferServiceStub(channel).CreateTransfer(request, timeout=60)
+            answer = getattr(transfer_pb2_grpc.TransferServiceStub(channel), call)(request, timeout=60)
         return self.handle(job_from_proto(answer.job))
 
     def handle(self, job: Job) -> JobHandle:
@@ -153,6 +173,41 @@ class Site:
         assert len(set(self.gate.passed)) == CHUNK_COUNT
 
 
+def killed_often(
+    here: Site,
+    name: str,
+    strides: Sequence[int],
+    victim: Callable[[int], Program],
+    after: Callable[[], None] = lambda: None,
+) -> list[tuple[int, set[int]]]:
+    """Kill and restart a program while a job runs: each time, how much was let through by then, and what was done.
+
+    Each time, some reads of the source (or blocks) pass first and all others wait, so that the job is never done
+    before; and then the blow falls at any point of what follows: while blocks are cut, written, read back or committed.
+
+    Args:
+        here: where; nothing passes the gate yet.
+        name: of the job.
+        strides: for each blow, the most that passes before it.
+        victim: the program that the blow with a number is for.
+        after: what else is done once it was started again.
+    """
+    draw = random.Random(the_seed())
+    seen = []
+    for number, most in enumerate(strides):
+        here.gate.allow(draw.randint(1, most))
+        here.gate.wait_until_used_up()
+        here.gate.settle(draw.uniform(0.0, 0.4))
+        program = victim(number)
+        program.kill()
+        seen.append((len(here.gate.passed), here.done_blocks(name)))
+        here.gate.turn_away()
+        program.start()
+        after()
+    here.gate.open()
+    return seen
+
+
 @contextlib.contextmanager
 def site(folder: Path, url: str = "", *, scheduler: int | None = None) -> Iterator[Site]:
     """A site; what was started is killed at the end. Nothing passes the gate before it is told to."""
@@ -168,7 +223,7 @@ def site(folder: Path, url: str = "", *, scheduler: int | None = None) -> Iterat
         lines += ["[remotes.near]", f'uri = "{near.as_uri()}"', "writable = true", "deletable = true"]
         config = folder / "voxgate.toml"
         config.write_text("\n".join(lines) + "\n")
-        made = Site(folder, voxels, gate, url or f"sqlite:///{folder / 'jobs.db'}", config)
+        made = Site(folder, voxels, gate, files.url, url or f"sqlite:///{folder / 'jobs.db'}", config)
         try:
             with ended_at_last(made.programs):
                 yield made

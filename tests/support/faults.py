@@ -28,7 +28,7 @@ BOUNDS = Box.of(x=(-24, 133), y=(40, 161), z=(1007, 1097))
 SOURCE_CHUNK = Vec3(32, 32, 32)
 SIZE = VoxelSize(4.0, 4.0, 40.0)
 CHUNK_COUNT = 5 * 4 * 3
-_CHUNK = re.compile(r"/(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)$")
+_HELD = re.compile(r"/(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)_(-?\d+)-(-?\d+)$|/blocks/\d+$")
 _LONG_S = 240.0
 
 
@@ -114,8 +114,10 @@ def _corner(point: Vec3) -> Vec3:
 class Gate:
     """A `whim` of static files that lets so many reads of chunks through and holds up the others.
 
+    Programs that read no source here ask at "blocks/NUMBER" before each block; see `support.small_blocks`.
+
     Attributes:
-        passed: names of the chunks that were let through, in their order.
+        passed: names of the chunks, or numbers of the blocks, that were let through, in their order.
         mood: what becomes of a read that is let through; see StaticFiles.whim.
     """
 
@@ -127,7 +129,7 @@ class Gate:
         self._change = threading.Condition()
 
     def __call__(self, path: str) -> str:
-        match = _CHUNK.search(path)
+        match = _HELD.search(path)
         if match is None:
             return ""
         with self._change:

@@ -3,7 +3,8 @@
 As they are, a block is 32 MiB and a dead coordinator's jobs are taken up after twenty seconds. A test wants to kill a
 job of a few megabytes in its middle, often. Everything else is the program as it is; unless SMALL_BLOCK_LIES states a
 seed: then the destination accepts every block, and keeps one in 200 with a bit that is wrong, the first time. With
-SMALL_BLOCK_TELLS it says what it commits.
+SMALL_BLOCK_TELLS it says what it commits. With SMALL_BLOCK_ASKS, a URL, it asks at "URL/blocks/NUMBER" before each
+block of a pyramid, and begins it once it is answered anything but 503.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import os
 import runpy
 import sys
 import threading
+import urllib.error
+import urllib.request
 import zlib
 from dataclasses import replace
 from typing import Any
@@ -20,11 +23,13 @@ import numpy as np
 
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import Volume, Writable
+from voxgate_jobs import desk
 from voxgate_jobs.sqlledger import SqlLedger
 from voxgate_jobs.tuning import EngineSettings, RetryPolicy
-from voxgate_transfer import service, transfers
+from voxgate_transfer import coarsening, transfers
 
 TASK_BYTES = int(os.environ.get("SMALL_BLOCK_BYTES") or 512 << 10)
+ASKS = os.environ.get("SMALL_BLOCK_ASKS", "")
 LIES = os.environ.get("SMALL_BLOCK_LIES", "")
 LEASE_S = 3.0
 QUICK = RetryPolicy(attempts=8, first_delay_s=0.05, longest_delay_s=2.0)
@@ -72,21 +77,50 @@ def tell_commits() -> None:
     SqlLedger.commit = told  # type: ignore[method-assign]
 
 
+def ask_first(url: str) -> None:
+    """Have blocks of pyramids wait until they may begin."""
+    run = coarsening.PyramidWork.run_block
+
+    def is_turned_away(index: int) -> bool:
+        try:
+            urllib.request.urlopen(f"{url}/blocks/{index}", timeout=600).close()
+        except urllib.error.HTTPError as error:
+            return error.code == 503
+        return False
+
+    def asked(self: coarsening.PyramidWork, index: int) -> Any:
+        while is_turned_away(index):
+            pass
+        return run(self, index)
+
+    coarsening.PyramidWork.run_block = asked  # type: ignore[method-assign]
+
+
+def put(module: Any, name: str, value: Any) -> None:
+    """Replace what a module has under a name; it must be there, else a test would show nothing."""
+    assert hasattr(module, name), name
+    setattr(module, name, value)
+
+
 def shrink() -> None:
     """Change this process."""
+    if ASKS:
+        ask_first(ASKS)
     if os.environ.get("SMALL_BLOCK_TELLS"):
         tell_commits()
-    transfers.open_transfer.__kwdefaults__["task_bytes"] = TASK_BYTES
-    service.EngineSettings = lambda: SETTINGS  # type: ignore[assignment,misc]
+    open_truly = transfers.open_transfer
+    for opens in (open_truly, coarsening.open_pyramid):
+        opens.__kwdefaults__["task_bytes"] = TASK_BYTES
+    put(desk, "EngineSettings", lambda: SETTINGS)
     if LIES:
         told: set[Box] = set()
         lock = threading.Lock()
 
         def open_lying(*arguments: Any) -> Any:
-            work = transfers.open_transfer(*arguments)
+            work = open_truly(*arguments)
             return replace(work, destination=Liar(work.destination, LIES, told, lock))
 
-        service.open_transfer = open_lying  # type: ignore[assignment]
+        put(transfers, "open_transfer", open_lying)  # found there by the name of its entry point
 
 
 if __name__ == "__main__":
