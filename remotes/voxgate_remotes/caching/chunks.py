@@ -16,7 +16,7 @@ from voxgate_remotes.caching.tier_disk import DiskTier
 from voxgate_remotes.caching.tier_memory import MemoryTier
 
 Fetch = Callable[[Sequence[Key]], Mapping[Key, Kept]]
-"""Asks the store for chunks, all of them; `made` is filled in by the cache."""
+"""Asks the store for chunks, all of them; `made` is filled in by the cache where it is 0."""
 
 _OF_THE_STORE = (StoreUnavailable, ChunkCorrupt)
 """Errors that all who wait for a fetch may be told; others are about the one who fetched."""
@@ -133,9 +133,9 @@ class ChunkCache:
         if self._disk is not None:
             self._disk.settle()
 
-    def count(self, name: str) -> None:
+    def count(self, name: str, count: int = 1) -> None:
         """Count something of COUNTERS that a volume saw."""
-        self._counts.add(name)
+        self._counts.add(name, count)
 
     def report(self, remote: str) -> CacheReport:
         """The cache as it is now."""
@@ -144,11 +144,10 @@ class ChunkCache:
 
     def _fly(self, flight: Flight, fetch: Fetch) -> Mapping[Key, Kept]:
         """Fetch for all who wait, and keep it."""
-        self._counts.add("misses", len(flight.keys))
         # What the store says is as old as the question.
         made = self._clock()
         try:
-            fetched = {key: kept._replace(made=made) for key, kept in fetch(flight.keys).items()}
+            fetched = {key: kept if kept.made else kept._replace(made=made) for key, kept in fetch(flight.keys).items()}
         except BaseException as error:
             with self._lock:
                 self._flights.close(flight)

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from voxgate.model.geometry import Box, Vec3, grid_cells, merged
-from voxgate.model.volumes import CallContext, Scale, Volume, Voxels
+from voxgate.model.volumes import RAW, CallContext, EncodedChunks, Scale, Volume, Voxels
 from voxgate_remotes.caching.chunks import ChunkCache
-from voxgate_remotes.caching.keys import Kept, Key, Place, cell_at
+from voxgate_remotes.caching.forms import voxels_of
+from voxgate_remotes.caching.keys import ENCODED, Kept, Key, Place, cell_at
 from voxgate_remotes.cuts import requests_of
 from voxgate_remotes.grid import whole_cell
 from voxgate_remotes.parallel import share
@@ -37,25 +38,27 @@ def cells_of(level: Scale, box: Box, voxel_bytes: int) -> Iterator[Box]:
 class Reading:
     """A box of a volume, read by one caller."""
 
-    def __init__(self, volume: Volume, place: Place, box: Box, channels: tuple[int, ...], target: Voxels) -> None:
+    def __init__(
+        self, volume: Volume, kept_in: tuple[ChunkCache, Place], box: Box, channels: tuple[int, ...], target: Voxels
+    ) -> None:
         """Plan.
 
         Args:
             volume: the one that asks the store.
-            place: of the scale.
+            kept_in: the cache, and the place of the scale in it.
             box: inside its bounds.
             channels: which, in order.
             target: array of shape (c, z, y, x) to fill.
         """
         self._volume = volume
-        self._place = place
-        self._level = volume.info.scales[place.scale]
+        self._cache, self._place = kept_in
+        self._level = volume.info.scales[self._place.scale]
         self._box = box
         self._channels = channels
         self._target = target
         self._filled: set[Vec3] = set()
 
-    def through(self, cache: ChunkCache, context: CallContext) -> None:
+    def fill(self, context: CallContext) -> None:
         """Fill the target.
 
         Raises:
@@ -64,7 +67,7 @@ class Reading:
         level = self._level
         cells = [cell_at(level, part.start) for part in grid_cells(self._box, level.stored_chunk_shape, self._origin)]
         keys = [Key(self._place, cell, str(channel)) for cell in cells for channel in dict.fromkeys(self._channels)]
-        kept = cache.obtain(keys, self._fetch, context)
+        kept = self._cache.obtain(keys, self._fetch, context)
         for cell in cells:
             if cell not in self._filled:
                 self._fill(cell, kept)
@@ -91,7 +94,9 @@ class Reading:
         wanted = {key.part for key in keys}
         channels = tuple(channel for channel in dict.fromkeys(self._channels) if str(channel) in wanted)
         cells = list(dict.fromkeys(key.cell for key in keys))
-        found: dict[Key, Kept] = {}
+        found = self._from_chunks(keys) if self._passes_raw() else {}
+        lacking = {key.cell for key in keys if key not in found}
+        missing = [cell for cell in cells if cell in lacking]
 
         def read(region: Box) -> None:
             voxels = self._read(region, channels)
@@ -99,12 +104,30 @@ class Reading:
                 cell = cell_at(self._level, part.start)
                 for row, channel in enumerate(channels):
                     key = Key(self._place, cell, str(channel))
-                    if key in asked:
+                    if key in asked and key not in found:
                         found[key] = Kept(_packed(voxels[row, *part.slices_zyx(region.start)]))
 
         asked = set(keys)
-        regions = _regions([self._cell_box(cell) for cell in cells])
+        regions = _regions([self._cell_box(cell) for cell in missing]) if missing else []
+        self._cache.count("misses", len(keys) - len(found))
         share(regions, lambda: read, min(len(regions), _REQUESTS_AT_ONCE))
+        return found
+
+    def _passes_raw(self) -> bool:
+        chunks = self._volume.capability(EncodedChunks)
+        return chunks is not None and RAW in chunks.encodings_of(self._place.scale)
+
+    def _from_chunks(self, keys: Sequence[Key]) -> dict[Key, Kept]:
+        """Those of which the stored chunk is kept, and is plain voxels or absent."""
+        by_cell: dict[Vec3, list[Key]] = {}
+        for key in keys:
+            by_cell.setdefault(key.cell, []).append(key)
+        found: dict[Key, Kept] = {}
+        for chunk, kept in self._cache.look([Key(self._place, cell, ENCODED) for cell in by_cell]).items():
+            voxels = voxels_of(kept, self._cell_box(chunk.cell), self._volume.info)
+            if voxels is not None:
+                for key in by_cell[chunk.cell]:
+                    found[key] = Kept(_packed(voxels[int(key.part)]), made=kept.made)
         return found
 
     def _read(self, region: Box, channels: tuple[int, ...]) -> Voxels:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from voxgate.model.errors import MissingCapability
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.volumes import (
-    ArrayCodec,
-    ByteCodec,
+    RAW,
     ChunkPresence,
     EncodedChunk,
     EncodedChunks,
@@ -24,6 +22,7 @@ from voxgate.model.volumes import (
     Writable,
 )
 from voxgate_remotes.caching.chunks import ChunkCache
+from voxgate_remotes.caching.forms import ABSENT, PRESENT, chunk_of, kept_chunk, stored_chunk
 from voxgate_remotes.caching.keys import ENCODED, PRESENCE, Kept, Key, Place, cell_at
 from voxgate_remotes.caching.reading import MOST_BYTES, Reading, cells_of
 from voxgate_remotes.checks import checked_box, checked_channels, checked_out
@@ -31,8 +30,6 @@ from voxgate_remotes.grid import cell_index, whole_cell
 from voxgate_remotes.readonly import refuse_write
 
 C = TypeVar("C")
-
-_ABSENT, _PRESENT = b"absent", b"present"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,8 @@ class CachedVolume:
         self._context.check()
         for part in cells_of(level, box, self._info.dtype.itemsize * len(chosen)):
             target = result[:, *part.slices_zyx(box.start)]
-            Reading(self._inner, self._places[scale], part, tuple(chosen), target).through(self._cache, self._context)
+            kept_in = (self._cache, self._places[scale])
+            Reading(self._inner, kept_in, part, tuple(chosen), target).fill(self._context)
         return result
 
     def write(self, box: Box, voxels: Voxels, *, scale: int = 0) -> None:
@@ -115,11 +113,15 @@ class CachedVolume:
         key = Key(place, first, PRESENCE)
 
         def ask(keys: Sequence[Key]) -> dict[Key, Kept]:
+            chunk = self._cache.look([Key(place, first, ENCODED)]).get(Key(place, first, ENCODED))
+            if chunk is not None:
+                return {key: Kept(ABSENT if chunk.facts == ABSENT else PRESENT, made=chunk.made)}
             cell = whole_cell(level, first).intersection(level.bounds)
-            said = _ABSENT if presence.is_absent(cell, scale=scale) else _PRESENT
+            self._cache.count("misses")
+            said = ABSENT if presence.is_absent(cell, scale=scale) else PRESENT
             return dict.fromkeys(keys, Kept(said))
 
-        return self._cache.obtain([key], ask, self._context)[key].data == _ABSENT
+        return self._cache.obtain([key], ask, self._context)[key].data == ABSENT
 
     def encodings_of(self, scale: int) -> tuple[Encoding, ...]:
         """What chunks may come in; see `voxgate.model.volumes.EncodedChunks.encodings_of`."""
@@ -135,11 +137,14 @@ class CachedVolume:
         self._context.check()
 
         def ask(keys: Sequence[Key]) -> dict[Key, Kept]:
-            found = chunks.read_encoded([boxes[key] for key in keys], scale=scale)
-            return {key: _kept_chunk(chunk) for key, chunk in zip(keys, found, strict=True)}
+            known = {} if RAW not in chunks.encodings_of(scale) else self._from_voxels(keys, boxes)
+            missing = [key for key in keys if key not in known]
+            self._cache.count("misses", len(missing))
+            found = chunks.read_encoded([boxes[key] for key in missing], scale=scale) if missing else []
+            return {**known, **{key: kept_chunk(chunk) for key, chunk in zip(missing, found, strict=True)}}
 
         kept = self._cache.obtain(list(boxes), ask, self._context)
-        answers = {boxes[key]: _chunk(one) for key, one in kept.items()}
+        answers = {boxes[key]: stored_chunk(one) for key, one in kept.items()}
         return [answers[cell] for cell in cells]
 
     def capability(self, kind: type[C]) -> C | None:
@@ -147,6 +152,18 @@ class CachedVolume:
         found = self._inner.capability(kind)
         if found is not None and kind in (Writable, ChunkPresence, EncodedChunks):
             return cast("C", self)
+        return found
+
+    def _from_voxels(self, keys: Sequence[Key], boxes: Mapping[Key, Box]) -> dict[Key, Kept]:
+        """Those plain raw chunks whose voxels are kept."""
+        parts = {key: [key._replace(part=str(i)) for i in range(self._info.channel_count)] for key in keys}
+        kept = self._cache.look([part for each in parts.values() for part in each])
+        found = {}
+        for key, channels in parts.items():
+            if all(channel in kept for channel in channels):
+                chunk = chunk_of([kept[channel] for channel in channels], boxes[key], self._info)
+                if chunk is not None:
+                    found[key] = chunk
         return found
 
     def _keeps(self, level: Scale) -> bool:
@@ -157,20 +174,3 @@ class CachedVolume:
         if found is None:
             raise MissingCapability(f"this volume has no {kind.__name__}", details={"capability": kind.__name__})
         return found
-
-
-def _kept_chunk(chunk: EncodedChunk | None) -> Kept:
-    if chunk is None:
-        return Kept(b"", _ABSENT)
-    encoding, box = chunk.encoding, chunk.data_box
-    block = None if encoding.block_shape is None else list(encoding.block_shape)
-    said = [encoding.array.value, encoding.bytes.value, block, list(box.start), list(box.stop)]
-    return Kept(bytes(chunk.data), json.dumps(said).encode())
-
-
-def _chunk(kept: Kept) -> EncodedChunk | None:
-    if kept.facts == _ABSENT:
-        return None
-    array, codec, block, start, stop = json.loads(kept.facts)
-    encoding = Encoding(ArrayCodec(array), ByteCodec(codec), None if block is None else Vec3(*block))
-    return EncodedChunk(kept.data, encoding, Box(Vec3(*start), Vec3(*stop)))
