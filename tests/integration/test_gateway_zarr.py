@@ -123,6 +123,12 @@ def test_what_was_never_written_is_the_fill_value_to_all(stores, prefix):
     assert opened(prefix, group, 0)[28, 37, 44].read().result() == np.uint64(ABSENT)
 
 
+def test_a_whole_chunk_that_is_stored_as_it_is_served_is_passed_on_byte_by_byte(stores):
+    stored = (stores.folder / "em/0/c/1/0/1").read_bytes()
+    for path in ("zarr/made/em/-/0/c/1/0/1", "zarr2/made/em/-/0/1/0/1"):
+        assert httpx.get(f"{stores.url}/{path}").content == stored
+
+
 def test_places_sizes_channels_and_windows_are_in_the_attributes(stores, prefix):
     attributes = zarr.open_group(at(stores, prefix, "made/three"), mode="r").attrs
     said = attributes["ome"] if prefix == "zarr" else attributes

@@ -34,10 +34,12 @@ class Served:
 
     Attributes:
         url: the gateway's.
+        folder: where the volumes "made/…" are.
         voxels: (c, z, y, x) arrays of each volume, finest scale first.
     """
 
     url: str
+    folder: Path
     voxels: dict[str, list[Voxels]]
 
     def array(self, name: str, level: int) -> Voxels:
@@ -69,7 +71,7 @@ def served_stores(folder: Path) -> Iterator[Served]:
         gateway = Gateway(f"localhost:{server.port}", port=0)
         gateway.start()
         try:
-            yield Served(gateway.url, voxels)
+            yield Served(gateway.url, folder, voxels)
         finally:
             gateway.stop(1)
 

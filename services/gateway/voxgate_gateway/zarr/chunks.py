@@ -1,7 +1,6 @@
 """Chunks of Zarr arrays: whole ones, Zstandard frames, as the server or even the store has them where it has them so.
 
-A frame is the same in both Zarr versions. Chunks at the end of an array are padded; what lies behind the volume is the
-fill value, or what a store keeps there where its own padded chunk is passed on: no reader looks at it.
+A frame is the same in both Zarr versions. Chunks at the end of an array are padded with the fill value.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from voxgate.model.errors import NotFound
-from voxgate.model.geometry import Box
-from voxgate.model.volumes import FILL, RAW, Encoding, Scale
+from voxgate.model.volumes import FILL, RAW
 from voxgate.wire.byte_codecs import Data
 from voxgate.wire.encodings import ZSTD, encode
 from voxgate_gateway.answers import Content, caching, content_answer, known_answer
@@ -74,20 +72,15 @@ async def chunk(request: Request, backend: Backend, described: Described, key: C
     if etag and (known := known_answer(request, etag, cache_control=lasting)):
         return known
     channel, box = cell
-    wish = ChunkWish(box, key.level, channel, _accepted(image, image.levels[key.level], box))
+    # A chunk that is to be padded is needed raw.
+    accepted = (ZSTD, RAW) if box.shape == image.chunk else (RAW,)
+    wish = ChunkWish(box, key.level, channel, accepted)
     got = await backend.fetch(described, wish)
     return content_answer(request, Content(await _frame(image, got), _OCTETS, etag), cache_control=lasting)
 
 
-def _accepted(image: Image, level: Scale, box: Box) -> tuple[Encoding, ...]:
-    """What the server may answer: a frame, for a whole chunk; for one to be padded a frame only if it is stored so."""
-    if box.shape == image.chunk:
-        return (ZSTD, RAW)
-    return (RAW, ZSTD) if ZSTD in level.stored_encodings else (RAW,)
-
-
 async def _frame(image: Image, got: Chunk) -> Data:
-    if got.encoding == ZSTD and got.held == Box.at(got.box.start, image.chunk):
+    if got.encoding == ZSTD and got.held == got.box and got.box.shape == image.chunk:
         return got.data
     if got.encoding == FILL:
         return _blank(image.chunk.zyx, got.fill.tobytes(), got.dtype.str)
