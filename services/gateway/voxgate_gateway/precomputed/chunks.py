@@ -17,6 +17,7 @@ from voxgate.model.geometry import Box
 from voxgate.model.volumes import FILL, ArrayCodec, ByteCodec, Encoding, Voxels
 from voxgate.wire.byte_codecs import Data
 from voxgate.wire.encodings import encode
+from voxgate.wire.segmentation_codec import DEFAULT_BLOCK, available, encode_segmentation
 from voxgate_gateway.answers import Content, caching, content_answer, known_answer, length_answer, wants_gzip
 from voxgate_gateway.backend import Backend, Described
 from voxgate_gateway.backend.chunks import Chunk, ChunkWish
@@ -28,6 +29,7 @@ from voxgate_gateway.precomputed.layout import Level, levels_of
 _MEDIA_TYPES = {ArrayCodec.JPEG: "image/jpeg", ArrayCodec.PNG: "image/png"}
 _OCTETS = "application/octet-stream"
 _INLINE_BYTES = 1 << 14
+_INSTALL = "pip install 'voxgate[codecs]' where the gateway runs"
 
 
 async def chunk(
@@ -130,6 +132,11 @@ def _blank(encoding: Encoding, shape: tuple[int, ...], fill: bytes, dtype: str) 
 def _in(encoding: Encoding, voxels: Voxels) -> Data:
     if encoding.array in _MEDIA_TYPES:
         return _picture(encoding.array, voxels)
+    if encoding.array is ArrayCodec.COMPRESSED_SEGMENTATION:
+        if not available():
+            raise Unimplemented("compressed_segmentation cannot be made here", _INSTALL)
+        # Of whatever blocks the store has.
+        return encode_segmentation(voxels, encoding.block_shape or DEFAULT_BLOCK)
     return encode(voxels, encoding)
 
 
@@ -140,9 +147,7 @@ def _picture(codec: ArrayCodec, voxels: Voxels) -> bytes:
     try:
         return _jpeg(rows) if codec is ArrayCodec.JPEG else _png(rows)
     except ModuleNotFoundError:
-        raise Unimplemented(
-            f"{codec.value} cannot be made here", "pip install 'voxgate[codecs]' where the gateway runs"
-        ) from None
+        raise Unimplemented(f"{codec.value} cannot be made here", _INSTALL) from None
 
 
 def _jpeg(rows: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:

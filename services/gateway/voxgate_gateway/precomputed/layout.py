@@ -10,7 +10,7 @@ from voxgate.model.errors import InvalidArgument, Unimplemented, UnsupportedForm
 from voxgate.model.geometry import Vec3
 from voxgate.model.names import VolumeName
 from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, Encoding, Scale, VolumeInfo, VolumeKind
-from voxgate.wire.picture_codecs import has_jpeg
+from voxgate.wire.picture_codecs import has_jpeg, has_png
 from voxgate.wire.segmentation_codec import DEFAULT_BLOCK
 from voxgate_gateway.backend import Described
 from voxgate_gateway.grid import chunk_shape
@@ -26,6 +26,7 @@ _PICTURES: dict[ArrayCodec, dict[str, tuple[int, ...]]] = {
 ENCODINGS = {
     "raw": ArrayCodec.RAW,
     "jpeg": ArrayCodec.JPEG,
+    "png": ArrayCodec.PNG,
     "compressed_segmentation": ArrayCodec.COMPRESSED_SEGMENTATION,
 }
 """The encodings that an address can ask for: `/ng/NAME/-/jpeg/info` has every chunk as JPEG."""
@@ -85,8 +86,8 @@ def levels_of(described: Described, wanted: str = "") -> list[Level]:
 
     Args:
         described: the volume.
-        wanted: one of ENCODINGS; empty leaves it to us: segment ids in tables, where the server makes them; pictures
-            where the store keeps the very pictures; else raw voxels.
+        wanted: one of ENCODINGS; empty leaves it to us: segment ids in tables, where the server makes them; JPEG where
+            the store keeps the very pictures; else raw voxels.
 
     Raises:
         UnsupportedFormat: for a volume that precomputed cannot say.
@@ -113,6 +114,11 @@ def _override(name: str) -> str:
 
 def _refuse_encoding(info: VolumeInfo, wanted: str, encodings: Collection[Encoding]) -> None:
     codec = ENCODINGS[wanted]
+    if codec is ArrayCodec.PNG:
+        if not _is_picture(info, codec):
+            raise InvalidArgument(f"PNG holds uint8 or one channel of uint16, not the voxels of {info.name}", _PLAIN)
+        if not has_png():
+            raise Unimplemented("PNG cannot be made here", "pip install 'voxgate[codecs]' where the gateway runs")
     if codec is ArrayCodec.JPEG:
         if not _is_picture(info, codec):
             raise InvalidArgument(f"JPEG holds uint8 voxels of 1 or 3 channels, not those of {info.name}", _PLAIN)
@@ -139,9 +145,10 @@ def _fitting(described: Described, scale: Scale, chunk: Vec3) -> Encoding:
     info = described.info
     if info.kind is VolumeKind.SEGMENTATION and info.dtype.name in _IDS and _makes_tables(described.encodings):
         return _tables(scale)
-    for stored in scale.stored_encodings[:1]:
-        if stored.array in _PICTURES and _is_picture(info, stored.array) and _is_stored_chunk(scale, chunk):
-            return Encoding(stored.array)
+    # PNG is for who asks for it: as it is installed, cloud-volume cannot read it.
+    is_jpeg = any(stored.array is ArrayCodec.JPEG for stored in scale.stored_encodings[:1])
+    if is_jpeg and _is_picture(info, ArrayCodec.JPEG) and _is_stored_chunk(scale, chunk):
+        return Encoding(ArrayCodec.JPEG)
     return RAW
 
 
