@@ -17,8 +17,9 @@ from typing import Any
 
 import dask
 from distributed import Client, Scheduler, Security, SpecCluster, Worker
+from distributed.comm.core import CommClosedError, FatalCommClosedError
 
-from voxgate.model.errors import ConfigInvalid, Unavailable
+from voxgate.model.errors import ConfigInvalid, Unavailable, VoxgateError
 from voxgate_jobs.batches import Workshop
 from voxgate_jobs.executors import SchedulerAddress
 from voxgate_jobs.worker import WorkshopPlugin, forget_run, stop_run
@@ -118,8 +119,8 @@ def remote(address: SchedulerAddress, opener: str) -> Connection:
         opener: see `WorkshopPlugin`.
 
     Raises:
-        Unavailable: when it does not answer.
-        ConfigInvalid: for files of TLS that cannot be read.
+        Unavailable: when it does not answer, or ends the connection: it does that, too, where it believes us nothing.
+        ConfigInvalid: for files of TLS that cannot be read, and where one side refuses the other's certificate.
     """
     _quiet()
     try:
@@ -131,7 +132,7 @@ def remote(address: SchedulerAddress, opener: str) -> Connection:
         )
     except (OSError, TimeoutError) as error:
         _LOG.warning("the scheduler does not answer: %s", error)
-        raise Unavailable("the scheduler of the workers does not answer", "try again later") from error
+        raise _unreachable(error, is_encrypted=address.is_encrypted) from error
     try:
         client.register_plugin(WorkshopPlugin(opener))
     except BaseException:
@@ -145,6 +146,25 @@ def remote(address: SchedulerAddress, opener: str) -> Connection:
         client.run(forget_run, run, on_error="ignore")
 
     return Connection(client, stop, forget, lambda: client.close(timeout=2))
+
+
+def _unreachable(error: BaseException, *, is_encrypted: bool) -> VoxgateError:
+    """Why there is no connection, as far as it can be told.
+
+    In TLS 1.3 a client has said all of its part before its certificate is looked at: where it is not believed it may
+    hear so, or see no more than a connection that is closed, as it also is by a scheduler that ends.
+    """
+    if isinstance(error, FatalCommClosedError):  # one side refused the other's certificate
+        return ConfigInvalid(
+            "the scheduler of the workers and this server do not believe each other's certificates",
+            "have the same authority sign both, and state it as scheduler_tls_ca",
+        )
+    if is_encrypted and isinstance(error, CommClosedError):
+        return Unavailable(
+            "the scheduler of the workers closes the connection while TLS is agreed on",
+            "try again later; if it stays so, look whether it believes the certificate in scheduler_tls_cert",
+        )
+    return Unavailable("the scheduler of the workers does not answer", "try again later")
 
 
 def _tidy(folder: Path) -> None:

@@ -25,6 +25,17 @@ class Certificate:
     file: Path
     key: Path
 
+    @property
+    def options(self) -> list[str]:
+        """For Dask's programs."""
+        return ["--tls-ca-file", str(self.authority), "--tls-cert", str(self.file), "--tls-key", str(self.key)]
+
+    @property
+    def settings(self) -> list[str]:
+        """Lines of [server]."""
+        stated = {"ca": self.authority, "cert": self.file, "key": self.key}
+        return [f'scheduler_tls_{name} = "{path}"' for name, path in stated.items()]
+
 
 def certificate(folder: Path) -> Certificate:
     """A new authority in a new folder, and a certificate of it for 127.0.0.1 and localhost."""

@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import numpy as np
 
+from support.certificates import Certificate
 from support.faults import (
     BOUNDS,
     CHUNK_COUNT,
@@ -50,6 +51,7 @@ class Site:
         gate: lets reads of the source through.
         far: the URL of the source's server.
         url: of the database of jobs.
+        certificate: of Dask's programs and of the services towards them; None for no TLS.
         environment: of all programs that are made from here on.
         shrinks: whether they have small blocks and short leases.
         service: the address of the service that `create` calls.
@@ -62,6 +64,7 @@ class Site:
     far: str
     url: str
     config: Path
+    certificate: Certificate | None = None
     environment: dict[str, str] = field(default_factory=dict)
     shrinks: bool = True
     service: str = ""
@@ -83,15 +86,25 @@ class Site:
 
     def scheduler(self, port: int) -> Program:
         """A Dask scheduler."""
-        where = ["--host", "127.0.0.1", "--port", str(port)]
+        where = ["--host", "127.0.0.1", "--port", str(port), *self._tls()]
         return self._program([sys.executable, "-m", "dask", "scheduler", *where, "--no-dashboard"], "scheduler", {})
 
     def worker(self, port: int, number: int, **environment: str) -> Program:
         """A Dask worker of the scheduler at a port."""
         options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
-        options += ["--local-directory", str(self.folder / f"worker-{number}"), "--death-timeout", "60"]
-        command = self._ours("dask", "worker", f"tcp://127.0.0.1:{port}", *options)
+        options += [*self._tls(), "--local-directory", str(self.folder / f"worker-{number}"), "--death-timeout", "60"]
+        command = self._ours("dask", "worker", f"{self.protocol}://127.0.0.1:{port}", *options)
         return self._program(command, f"worker-{number}", {"VOXGATE_CONFIG": str(self.config), **environment})
+
+    @property
+    def protocol(self) -> str:
+        """Of Dask's scheduler."""
+        return "tls" if self.certificate else "tcp"
+
+    def _tls(self) -> list[str]:
+        if self.certificate is None:
+            return []
+        return ["--protocol", "tls", *self.certificate.options]
 
     def _ours(self, module: str, *arguments: str) -> list[str]:
         return ours(module, *arguments) if self.shrinks else [sys.executable, "-m", module, *arguments]
@@ -209,8 +222,17 @@ def killed_often(
 
 
 @contextlib.contextmanager
-def site(folder: Path, url: str = "", *, scheduler: int | None = None) -> Iterator[Site]:
-    """A site; what was started is killed at the end. Nothing passes the gate before it is told to."""
+def site(
+    folder: Path, url: str = "", *, scheduler: int | None = None, certificate: Certificate | None = None
+) -> Iterator[Site]:
+    """A site; what was started is killed at the end. Nothing passes the gate before it is told to.
+
+    Args:
+        folder: of everything.
+        url: of the database of jobs; a file of its own where it is empty.
+        scheduler: port of a Dask scheduler that is to be asked.
+        certificate: for TLS with it.
+    """
     source, near = folder / "far", folder / "near"
     near.mkdir()
     voxels = write_source(source / "seg")
@@ -218,12 +240,14 @@ def site(folder: Path, url: str = "", *, scheduler: int | None = None) -> Iterat
     with static_http(source) as files:
         files.whim = gate
         lines = ["[server]", 'host = "127.0.0.1"']
-        lines += [f'scheduler = "tcp://127.0.0.1:{scheduler}"'] if scheduler else []
+        protocol = "tls" if certificate else "tcp"
+        lines += [f'scheduler = "{protocol}://127.0.0.1:{scheduler}"'] if scheduler else []
+        lines += certificate.settings if certificate else []
         lines += ["[remotes.far]", f'uri = "{files.url}"', 'format = "precomputed"']
         lines += ["[remotes.near]", f'uri = "{near.as_uri()}"', "writable = true", "deletable = true"]
         config = folder / "voxgate.toml"
         config.write_text("\n".join(lines) + "\n")
-        made = Site(folder, voxels, gate, files.url, url or f"sqlite:///{folder / 'jobs.db'}", config)
+        made = Site(folder, voxels, gate, files.url, url or f"sqlite:///{folder / 'jobs.db'}", config, certificate)
         try:
             with ended_at_last(made.programs):
                 yield made
