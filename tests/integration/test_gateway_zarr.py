@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import dask.array as da
 import httpx
@@ -14,13 +15,16 @@ from cloudvolume import CloudVolume
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.servers import volume_server
+from support.house import ROOT
+from support.servers import SAMPLES, volume_server
 from support.standin_volumes import StandIn, image, served
 from support.versioned_store import BOUNDS, VersionedStore, registry_of
 from support.zarr_served import ABSENT, CHANNELS, LEVELS, served_stores
 from voxgate.model.errors import ChunkCorrupt, ServerBusy
-from voxgate.model.volumes import SUPPORTED_DTYPES
+from voxgate.model.volumes import SUPPORTED_DTYPES, VolumeKind
 from voxgate_gateway.server import Gateway
+from voxgate_remotes.config import RemoteConfig, RemotesConfig
+from voxgate_remotes.registry import Registry
 
 DIALECTS = {"zarr": ("zarr3", "zarr3"), "zarr2": ("zarr", "zarr2")}
 """Prefix: tensorstore's driver, cloud-volume's format."""
@@ -145,6 +149,20 @@ def test_places_sizes_channels_and_windows_are_in_the_attributes(stores, prefix)
     assert told == [("DAPI", *CHANNELS[0].window, "0000FF"), ("GFP", low, high, "FFFFFF"), ("", 0.5, 7, "FF0000")]
 
 
+def test_a_remote_of_another_voxgate_finds_the_same_volume_and_guesses_nothing(stores, prefix):
+    remotes = {f"r{i}": RemoteConfig(uri=at(stores, prefix, name)) for i, name in enumerate(NAMES)}
+    registry = Registry.from_config(RemotesConfig(remotes=remotes))
+    for remote, name in zip(remotes, NAMES, strict=True):
+        volume = registry.open(remote)
+        assert volume.info.inferred == ()
+        assert volume.info.channels == (CHANNELS if name == "made/three" else ())
+        assert (volume.info.kind is VolumeKind.SEGMENTATION) is (name in ("made/sparse", "aniso/seg"))
+        for index, (scale, voxels) in enumerate(zip(volume.info.scales, stores.voxels[name], strict=True)):
+            if name != "aniso/seg":
+                assert (scale.bounds, scale.voxel_size_nm) == (LEVELS[index].bounds, LEVELS[index].voxel_size_nm)
+            np.testing.assert_array_equal(volume.read(scale.bounds, scale=index), voxels)
+
+
 def test_a_version_in_the_address_is_the_version_that_is_read(prefix):
     store = VersionedStore()
     store.commit("v0", "done")
@@ -216,3 +234,27 @@ def test_a_volume_of_several_times_is_refused_with_the_reason(gateway, stand_in,
     answer = httpx.get(f"{at(gateway, prefix, 'lab/movie')}/{document}")
     assert answer.status_code == 422
     assert "2 time points" in json.loads(answer.text)["error"]["message"]
+
+
+def test_the_examples_of_the_guide_run_against_the_sample():
+    page = ROOT / "docs/how-to/zarr-over-http.md"
+    remote = RemoteConfig(uri=(SAMPLES / "fib25").as_uri())
+    names = {}
+    with volume_server(Registry.from_config(RemotesConfig(remotes={"fib25": remote}))) as server:
+        gateway = Gateway(f"localhost:{server.port}", port=0)
+        gateway.start()
+        try:
+            for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+                exec(compile(block.replace("http://localhost:8080", gateway.url), str(page), "exec"), names)
+            whole = np.asarray(names["volume"][names["volume"].bounds])
+        finally:
+            gateway.stop(1)
+    spec = {"driver": "neuroglancer_precomputed", "kvstore": f"file://{SAMPLES}/fib25/"}
+    em, seg = (
+        ts.open({**spec, "kvstore": f"{spec['kvstore']}{name}/"}, read=True, open=True).result().read().result()
+        for name in ("em", "seg")
+    )
+    np.testing.assert_array_equal(names["part"], em.transpose(3, 2, 1, 0)[0, 10:20, 30:60, 50:90])
+    assert names["brightness"] == pytest.approx(em.mean())
+    np.testing.assert_array_equal(names["ids"], seg.transpose(3, 2, 1, 0)[0, 10:20, 30:60, 50:90])
+    np.testing.assert_array_equal(whole, seg)
