@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.bench import (
+    rows_bulk_meshing,
+    rows_caching,
     rows_mesh_serving,
     rows_meshing,
     rows_objects,
@@ -56,6 +58,9 @@ ROWS: dict[str, Row] = {
     "R6": Row(
         "EM raw in S3, 30 ms away: adapter / cloud-volume", Goal(1, 2), rows_objects.s3_far, (), rows_objects.MOTO
     ),
+    "H3": Row("EM raw by HTTP, 50 ms away: first read / second, cache in memory", Goal(10, 30), rows_caching.in_memory),
+    "H3d": Row("the same, cache on disk", Goal(10, 30), rows_caching.on_disk),
+    "H3m": Row("the same, nothing of it in the cache: without / with it", Goal(0.95, 0.98), rows_caching.missed),
     "G1": Row("cutout stream into an array / raw TCP socket", Goal(0.6, 0.8), rows_transport.against_socket),
     "G2": Row("the same / plain gRPC, all defaults", Goal(2.5, 3.5), rows_transport.against_plain_grpc),
     "G3": Row("the same / Arrow Flight DoGet", Goal(1.0, 1.2), rows_transport.against_flight, ("pyarrow",)),
@@ -79,6 +84,16 @@ ROWS: dict[str, Row] = {
     "M4": Row("complete segments that are watertight / all", Goal(1, 1), rows_mesh_serving.watertight),
     "M5": Row("one segment of 512^3 over gRPC, cold / intern's way", Goal(3, 10), rows_mesh_serving.one_of_many),
     "M6": Row("time to the first part / to the last", Goal(0.3, 0.1, at_most=True), rows_mesh_serving.first_part),
+    "M7": Row(
+        "peak memory of bulk meshing, 8 x the volume / 1 x", Goal(1.2, 1.0, at_most=True), rows_bulk_meshing.memory
+    ),
+    "M8": Row(
+        "bulk meshing of 512^3 / igneous forge and merge",
+        Goal(1.5, 3),
+        rows_bulk_meshing.against_igneous,
+        (),
+        rows_bulk_meshing.IGNEOUS,
+    ),
     "T1": Row("raw chunks to Zarr v3 in shards: transfer / cp -r and sync", Goal(0.9, 2), rows_transfers.against_cp),
     "T1v": Row("the same, every voxel verified / not verified", Goal(0.5, 0.7), rows_transfers.verified),
     "T2": Row("the same / loop over cloud-volume and zarr-python", Goal(2.5, 6), rows_transfers.against_loop),

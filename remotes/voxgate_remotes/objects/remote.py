@@ -16,6 +16,7 @@ from voxgate.model.errors import (
     UnknownVolume,
     UnsupportedFormat,
 )
+from voxgate.model.mesh_stores import MeshStore, TakesMeshes
 from voxgate.model.provenance import KeepsProvenance
 from voxgate.model.remotes import CallerBound, CoarserScale, ListEntry, ResolvedUri, TakesScales
 from voxgate.model.volumes import C, CallContext, OpenOptions, Volume, VolumeInfo, VolumeSpec
@@ -25,6 +26,8 @@ from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.creation import checked_spec
 from voxgate_remotes.derived import DerivedInfos
 from voxgate_remotes.formats import WRITTEN, FolderFormat, folder_formats
+from voxgate_remotes.mesh_places import check_formats, inside_of_a_volume
+from voxgate_remotes.objects import meshes
 from voxgate_remotes.objects.creation import changed_documents, write_documents
 from voxgate_remotes.objects.failures import told
 from voxgate_remotes.objects.folders import KvFolder, Sight
@@ -181,6 +184,16 @@ class ObjectsRemote:
             changed_documents(bucket, prefix, documents, context)
         self._kept.drop(path)
 
+    def mesh_store(self, path: tuple[str, ...]) -> MeshStore:
+        """The place for meshes at a path; see `voxgate.model.mesh_stores.TakesMeshes.mesh_store`."""
+        bucket, context, prefix = self._written(), self._context, key_prefix(path)
+        if any(self._formats(bucket, path[:depth], context) for depth in range(len(path))):
+            raise inside_of_a_volume()
+        files = meshes.BucketProductFiles(bucket, prefix, context)
+        if check_formats(each.name for each in self._formats(bucket, path, context)):
+            return meshes.beside_volume(files, lambda: self._kept.drop(path))
+        return meshes.by_themselves(files, self._place.listing.level(prefix, context))
+
     def _written(self) -> BucketSource:
         """The bucket, where it may be written.
 
@@ -198,8 +211,8 @@ class ObjectsRemote:
         return path_under(self._config.uri, uri)
 
     def capability(self, kind: type[C]) -> C | None:
-        """CallerBound, and TakesScales, which refuses where nothing may be written."""
-        return cast("C", self) if kind in (CallerBound, TakesScales) else None
+        """CallerBound; TakesScales and TakesMeshes, which refuse where nothing may be written."""
+        return cast("C", self) if kind in (CallerBound, TakesScales, TakesMeshes) else None
 
     def _allowed(self, info: VolumeInfo) -> VolumeInfo:
         if self._is_writable:
