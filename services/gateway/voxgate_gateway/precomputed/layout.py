@@ -114,26 +114,26 @@ def _override(name: str) -> str:
 
 def _refuse_encoding(info: VolumeInfo, wanted: str, encodings: Collection[Encoding]) -> None:
     codec = ENCODINGS[wanted]
-    if codec is ArrayCodec.PNG:
-        if not _is_picture(info, codec):
-            raise InvalidArgument(f"PNG holds uint8 or one channel of uint16, not the voxels of {info.name}", _PLAIN)
-        if not has_png():
-            raise Unimplemented("PNG cannot be made here", "pip install 'voxgate[codecs]' where the gateway runs")
-    if codec is ArrayCodec.JPEG:
-        if not _is_picture(info, codec):
-            raise InvalidArgument(f"JPEG holds uint8 voxels of 1 or 3 channels, not those of {info.name}", _PLAIN)
-        if info.kind is VolumeKind.SEGMENTATION:
-            raise InvalidArgument(f"{info.name} holds segment ids, and JPEG would change them", _PLAIN)
-        if not has_jpeg():
-            raise Unimplemented("JPEG cannot be made here", "pip install 'voxgate[codecs]' where the gateway runs")
     if codec is ArrayCodec.COMPRESSED_SEGMENTATION:
         if info.dtype.name not in _IDS:
             raise InvalidArgument(f"compressed_segmentation holds uint32 or uint64, not {info.dtype.name}", _PLAIN)
         if not _makes_tables(encodings):
             raise Unimplemented("the volume server cannot make compressed_segmentation", _PLAIN)
+    if codec not in _PICTURES:
+        return
+    if not _is_picture(info, codec):
+        raise InvalidArgument(f"{wanted} holds {_HELD[codec]}, not the voxels of {info.name}", _PLAIN)
+    if codec is ArrayCodec.JPEG and info.kind is VolumeKind.SEGMENTATION:
+        raise InvalidArgument(f"{info.name} holds segment ids, and jpeg would change them", _PLAIN)
+    if not (has_jpeg() if codec is ArrayCodec.JPEG else has_png()):
+        raise Unimplemented(f"{wanted} cannot be made here", "pip install 'voxgate[codecs]' where the gateway runs")
 
 
 _PLAIN = "leave the encoding out of the address"
+_HELD = {
+    ArrayCodec.JPEG: "uint8 of 1 or 3 channels",
+    ArrayCodec.PNG: "uint8 of 1 to 4 channels or uint16 of one",
+}
 
 
 def _asked_for(scale: Scale, wanted: str) -> Encoding:
