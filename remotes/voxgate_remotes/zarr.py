@@ -21,7 +21,7 @@ from voxgate.model.errors import (
     UnsupportedFormat,
     VoxgateError,
 )
-from voxgate.model.geometry import Vec3, VoxelSize
+from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.provenance import KeepsProvenance
 from voxgate.model.volumes import (
     Channel,
@@ -29,14 +29,17 @@ from voxgate.model.volumes import (
     Scale,
     VolumeInfo,
     VolumeKind,
+    Voxels,
 )
 from voxgate_remotes import ome
+from voxgate_remotes.checks import checked_write
 from voxgate_remotes.config import VolumeOverrides
 from voxgate_remotes.encoded import PassingVolume
 from voxgate_remotes.fetched_chunks import Naming
 from voxgate_remotes.folders import Folder, LocalFolder, required_json
 from voxgate_remotes.kept_provenance import ProvenanceFile, zarr_provenance
 from voxgate_remotes.metadata import is_size
+from voxgate_remotes.shard_writing import ArrayFiles, ShardWriter, shard_writer
 from voxgate_remotes.tensorstores import (
     Tuning,
     View,
@@ -98,6 +101,17 @@ class ZarrVolume(PassingVolume):
     def __init__(self, info: VolumeInfo, opened: OpenedZarr, options: OpenOptions) -> None:
         super().__init__(info, opened.views, options, opened.stored, [stored.bounds for stored in opened.stored])
         self._provenance = opened.provenance
+        self._shards = opened.shards
+
+    def write(self, box: Box, voxels: Voxels, *, scale: int = 0) -> None:
+        """Write a box; see `voxgate.model.volumes.Writable.write`. Whole shards are put together here."""
+        shards = self._shards[scale] if 0 <= scale < len(self._shards) else None
+        if shards is None or not shards.takes(box):
+            super().write(box, voxels, scale=scale)
+            return
+        checked_write(self._info, box, voxels, scale)
+        self._context.check()
+        shards.write(box, voxels, self._chosen_time(), self._context)
 
     def capability(self, kind: type[C]) -> C | None:
         """KeepsProvenance, and what every volume of chunk files has."""
@@ -111,6 +125,7 @@ class OpenedZarr:
     info: VolumeInfo
     views: tuple[View, ...]
     stored: tuple[ZarrChunks, ...]
+    shards: tuple[ShardWriter | None, ...]
     provenance: ProvenanceFile
 
     def bind(self, info: VolumeInfo, options: OpenOptions) -> ZarrVolume:
@@ -211,7 +226,9 @@ def open_store(folder: Folder, tuning: Tuning, overrides: VolumeOverrides) -> Op
         for path, layout, scale in zip(paths, layouts, scales, strict=True)
         if path is not None
     )
-    return OpenedZarr(info, views, stored, zarr_provenance(folder.path, arrays[0].version))
+    files = [ArrayFiles(s.folder, a.document, s.layout) for s, a in zip(stored, arrays, strict=True)]
+    shards = tuple(shard_writer(each, info, index, fsync=tuning.fsync) for index, each in enumerate(files))
+    return OpenedZarr(info, views, stored, shards, zarr_provenance(folder.path, arrays[0].version))
 
 
 def _group_attributes(folder: Folder) -> dict[str, Any]:

@@ -115,14 +115,14 @@ def _of_v2(document: dict[str, Any], axes: str, voxel_bytes: int) -> Layout:
 
 def _of_v3(document: dict[str, Any], axes: str, voxel_bytes: int) -> Layout:
     files = dict(zip(axes, document["chunk_grid"]["configuration"]["chunk_shape"], strict=True))
-    codecs = [_named(codec) for codec in document["codecs"]]
+    codecs = [named(codec) for codec in document["codecs"]]
     sharding = codecs[0]["configuration"] if codecs[0]["name"] == "sharding_indexed" else None
     outside = codecs[1:] if sharding else []
     stored = dict(zip(axes, sharding["chunk_shape"], strict=True)) if sharding else files
-    first, *rest = [_named(codec) for codec in sharding["codecs"]] if sharding else codecs
+    first, *rest = [named(codec) for codec in sharding["codecs"]] if sharding else codecs
     little = voxel_bytes == 1 or first.get("configuration", {}).get("endian") == "little"
     plain = first["name"] == "bytes" and little and not outside
-    keys = _named(document.get("chunk_key_encoding", "default"))
+    keys = named(document.get("chunk_key_encoding", "default"))
     default = keys["name"] == "default"
     separator = keys.get("configuration", {}).get("separator", "/" if default else ".")
     return Layout(
@@ -138,7 +138,7 @@ def _of_v3(document: dict[str, Any], axes: str, voxel_bytes: int) -> Layout:
     )
 
 
-def _named(extension: str | dict[str, Any]) -> dict[str, Any]:
+def named(extension: str | dict[str, Any]) -> dict[str, Any]:
     """A codec or the like, which v3 lets be its bare name."""
     return {"name": extension} if isinstance(extension, str) else extension
 
