@@ -12,10 +12,17 @@ from PIL import Image
 import voxgate
 from support.servers import settings
 from voxgate.cli.main import main
+from voxgate.client.connection import Client
 from voxgate.client.copying import copy_voxels
-from voxgate.model.errors import DataTypeMismatch, ShapeMismatch, VerificationFailed
-from voxgate.model.geometry import Vec3, VoxelSize
-from voxgate.model.volumes import VolumeKind
+from voxgate.model.errors import (
+    DataTypeMismatch,
+    InvalidArgument,
+    MissingCapability,
+    ShapeMismatch,
+    VerificationFailed,
+)
+from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.volumes import ArrayCodec, ByteCodec, VolumeKind
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
 from voxgate_standalone.suite import start_suite
 
@@ -119,6 +126,73 @@ def test_a_deleted_volume_is_imported_anew_with_its_levels(run, client, slices, 
     volume = client.volume(name)
     assert len(volume.scales) == levels
     assert volume.scale(1)[...].any()
+
+
+def test_chunks_shards_and_codecs_are_stored_as_they_were_asked_for(run, client, slices, name):
+    stored = ("--chunk", "32,16,4", "--shard", "64,32,8", "--codec", "gzip", "--format", "zarr3")
+    run("slices", name, *PLACE, *stored)
+    volume = client.volume(name)
+    assert len(volume.scales) > 1
+    for scale in volume.scales:
+        assert (scale.stored_chunk_shape, scale.write_granule_shape) == (Vec3(32, 16, 4), Vec3(64, 32, 8))
+        assert {encoding.bytes for encoding in scale.stored_encodings} == {ByteCodec.GZIP}
+    np.testing.assert_array_equal(volume[...], slices)
+    for repeated in (stored, ()):
+        assert run("slices", name, *PLACE, *repeated)["written_bytes"] == 0
+    for other in (("--chunk", "32,16,2"), ("--shard", "64,32,4"), ("--codec", "zstd")):
+        assert run("slices", name, *PLACE, *other, code=1)["error"]["reason"] == "ALREADY_EXISTS"
+
+
+def test_a_codec_that_is_none_or_keeps_voxels_with_loss_is_refused_before_anything_is_created(run, client, name):
+    tifffile.imwrite("small.tif", np.full((3, 20, 30), 9, np.uint8), photometric="minisblack")
+    assert "zstd" in run("small.tif", name, *PLACE, "--codec", "zip", code=1)["error"]["remedy"]
+    lossy = (*PLACE, "--format", "precomputed", "--codec", "jpeg")
+    assert "--no-verify" in run("small.tif", name, *lossy, code=1)["error"]["remedy"]
+    assert name not in [entry.name for entry in client.volumes("scratch")]
+    run("small.tif", name, *lossy, "--no-verify")
+    assert {each.array for each in client.volume(name).scales[0].stored_encodings} == {ArrayCodec.JPEG}
+
+
+def test_levels_are_made_unless_they_are_not_wanted_and_have_to_be_only_where_somebody_says_so(
+    run, client, slices, name, monkeypatch
+):
+    assert run("slices", name, *PLACE, "--no-pyramid")["pyramid"] is None
+    assert len(client.volume(name).scales) == 1
+    assert run("slices", name, *PLACE)["pyramid"]["state"] == "succeeded"
+    assert len(client.volume(name).scales) > 1
+
+    def refuse(*_, **__):
+        raise MissingCapability("this store makes its own", "ask it to")
+
+    monkeypatch.setattr(Client, "pyramid", refuse)
+    assert run("slices", name, *PLACE)["pyramid"] is None
+    assert run("slices", name, *PLACE, "--pyramid", code=1)["error"]["reason"] == "MISSING_CAPABILITY"
+
+
+def test_a_volume_may_be_created_with_all_of_its_levels(client, name):
+    factors = [(2, 2, 1), (3, 2, 5)]
+    stored = {"chunk": (16, 12, 7), "shard": (32, 24, 14), "codec": "blosc", "format": "zarr3"}
+    made = client.create(
+        name, shape=(33, 61, 83), dtype="u8", voxel_size_nm=(4, 4, 30), offset=(-37, 101, -5), factors=factors, **stored
+    )
+    assert [scale.voxel_size_nm for scale in made.scales] == [
+        VoxelSize(4, 4, 30),
+        VoxelSize(8, 8, 30),
+        VoxelSize(24, 16, 150),
+    ]
+    assert [scale.bounds for scale in made.scales[1:]] == [
+        Box.of(x=(-19, 23), y=(50, 81), z=(-5, 28)),
+        Box.of(x=(-7, 8), y=(25, 41), z=(-1, 6)),
+    ]
+    assert {(scale.stored_chunk_shape, scale.write_granule_shape) for scale in made.scales} == {
+        (Vec3(16, 12, 7), Vec3(32, 24, 14))
+    }
+    made[...] = np.full(made.shape, 2**63 + 9, "u8")
+    client.pyramid(name, factors=factors).result()  # they lie where it would have put them
+    assert (client.volume(name).scale(2)[...] == 2**63 + 9).all()
+    for wrong in ({"factors": [(1, 1, 1)]}, {"factors": [(2, 0, 1)]}, {"codec": "zip"}, {"codec": "fill"}):
+        with pytest.raises(InvalidArgument):
+            client.create(f"{name}b", shape=(3, 4, 5), dtype="u1", **wrong)
 
 
 def test_some_of_the_pictures_are_a_volume_of_their_own(run, client, slices, name, tmp_path):

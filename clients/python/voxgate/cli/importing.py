@@ -14,10 +14,18 @@ from voxgate.cli.output import bytes_text, print_json
 from voxgate.cli.parsing import parse_nm, parse_point
 from voxgate.cli.progress import metered
 from voxgate.cli.session import AsJson, Server, connected
-from voxgate.model.errors import AlreadyExists, FailedPrecondition, InvalidArgument, UnknownVolume
+from voxgate.client.wishes import encoding_of
+from voxgate.model.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    MissingCapability,
+    UnknownVolume,
+    UnsupportedFormat,
+)
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.jobs import Job, JobState, PyramidJobSpec
-from voxgate.model.volumes import VolumeKind
+from voxgate.model.volumes import ArrayCodec, ByteCodec, Encoding, Scale, VolumeKind
 
 if TYPE_CHECKING:
     from voxgate.client.array import VolumeArray
@@ -47,7 +55,24 @@ def import_(  # noqa: PLR0913  (every option is a parameter)
     fmt: Annotated[
         str, typer.Option("--format", help="precomputed, zarr2 or zarr3.", show_default="the remote's own")
     ] = "",
-    pyramid: Annotated[bool, typer.Option("--pyramid", help="Make coarser levels, too.")] = False,
+    chunk: Annotated[
+        str | None, typer.Option(metavar="X,Y,Z", help="Voxels of a stored chunk.", show_default="the format's own")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="X,Y,Z", help="Voxels of a shard, whole chunks.", show_default="no shards")
+    ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="none, gzip, zstd, blosc; compressed_segmentation, jpeg, png.",
+            show_default="the format's own",
+        ),
+    ] = None,
+    pyramid: Annotated[
+        bool | None,
+        typer.Option("--pyramid/--no-pyramid", help="Make coarser levels.", show_default="where the store takes them"),
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Read back what was written.")] = True,
     server: Server = None,
     as_json: AsJson = False,
@@ -59,15 +84,25 @@ def import_(  # noqa: PLR0913  (every option is a parameter)
     """
     from voxgate.client.copying import copy_voxels  # noqa: PLC0415  (grpc is slow to import)
 
-    size = None if voxel_size is None else VoxelSize(*parse_nm(voxel_size))
-    start = None if offset is None else parse_point(offset)
+    wanted = _Wanted(
+        destination,
+        None if voxel_size is None else VoxelSize(*parse_nm(voxel_size)),
+        None if offset is None else parse_point(offset),
+        kind,
+        fmt,
+        None if chunk is None else parse_point(chunk),
+        None if shard is None else parse_point(shard),
+        codec,
+    )
+    if codec is not None:
+        _check_lossless(codec, verify=verify)
     with opened_files(source) as files, connected(context, server) as client:
         found = files if time is None else files.sel(time=time)
-        target = _target(client, found, _Wanted(destination, size, start, kind, fmt))
+        target = _target(client, found, wanted)
         with metered("import", quiet=as_json) as meter:
             copied = copy_voxels(found, target, meter, verify=verify)
-        job = _pyramid(client, target, copied, as_json=as_json) if pyramid else None
-    _print(destination, copied, job, as_json=as_json)
+        levels = _NO_LEVELS if pyramid is False else _levels(client, target, copied, must=bool(pyramid), quiet=as_json)
+    _print(destination, copied, levels, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +114,18 @@ class _Wanted:
     start: Vec3 | None
     kind: VolumeKind | None
     format: str
+    chunk: Vec3 | None
+    shard: Vec3 | None
+    codec: str | None
+
+    def is_stored_in(self, scale: Scale) -> bool:
+        """Whether a scale is kept as was said."""
+        encodings = scale.stored_encodings
+        return (
+            self.chunk in (None, scale.stored_chunk_shape)
+            and self.shard in (None, scale.write_granule_shape)
+            and (self.codec is None or not encodings or _codec_of(encodings[0]) == _codec_of(encoding_of(self.codec)))
+        )
 
 
 def _target(client: Client, files: VolumeArray, wanted: _Wanted) -> VolumeArray:
@@ -95,16 +142,69 @@ def _target(client: Client, files: VolumeArray, wanted: _Wanted) -> VolumeArray:
     try:
         there = client.volume(name)
     except UnknownVolume:
-        return client.create(name, like=files, voxel_size_nm=size, offset=start, kind=kind, format=wanted.format)
+        return client.create(
+            name,
+            like=files,
+            voxel_size_nm=size,
+            offset=start,
+            kind=kind,
+            format=wanted.format,
+            chunk=wanted.chunk,
+            shard=wanted.shard,
+            codec=wanted.codec,
+        )
     bounds = Box.at(start, files.bounds.shape)
     same_voxels = (there.dtype, there.bounds, there.info.channel_count) == (
         files.dtype,
         bounds,
         files.info.channel_count,
     )
+    if not wanted.is_stored_in(there.scales[0]):
+        raise AlreadyExists(
+            f"{name} is kept in other chunks, shards or codecs", "leave those options out, or delete it: voxgate rm"
+        )
     if not same_voxels or there.voxel_size_nm != size or kind not in (None, there.kind):
         raise AlreadyExists(f"another volume is called {name}", "choose another name, or delete it: voxgate rm")
     return there
+
+
+def _codec_of(encoding: Encoding) -> tuple[ArrayCodec, ByteCodec]:
+    return encoding.array, encoding.bytes
+
+
+def _check_lossless(codec: str, *, verify: bool) -> None:
+    """Refuse to compare what cannot be equal.
+
+    Raises:
+        InvalidArgument.
+    """
+    if encoding_of(codec).array is ArrayCodec.JPEG and verify:
+        raise InvalidArgument(
+            "JPEG keeps voxels with loss: they do not read back as they were written",
+            "choose another codec, or --no-verify",
+            details={"field": "codec"},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    """The job that made coarser levels; None for none, and why the store takes none."""
+
+    job: Job | None = None
+    refusal: str = ""
+
+
+_NO_LEVELS = _Levels()
+
+
+def _levels(client: Client, target: VolumeArray, copied: Copied, *, must: bool, quiet: bool) -> _Levels:
+    """Make coarser levels; unless they `must` be, a store that takes none is left without."""
+    try:
+        return _Levels(_pyramid(client, target, copied, as_json=quiet))
+    except (MissingCapability, UnsupportedFormat) as error:
+        if must:
+            raise
+        return _Levels(refusal=error.message)
 
 
 def _pyramid(client: Client, target: VolumeArray, copied: Copied, *, as_json: bool) -> Job | None:
@@ -133,7 +233,8 @@ def _makes_levels_of(target: VolumeArray, job: Job) -> bool:
     return isinstance(job.spec, PyramidJobSpec) and job.spec.volume == target.name
 
 
-def _print(name: str, copied: Copied, job: Job | None, *, as_json: bool) -> None:
+def _print(name: str, copied: Copied, made: _Levels, *, as_json: bool) -> None:
+    job = made.job
     if as_json:
         print_json(
             {
@@ -146,5 +247,5 @@ def _print(name: str, copied: Copied, job: Job | None, *, as_json: bool) -> None
         )
         return
     held = f", {bytes_text(copied.equal_bytes)} there already" if copied.equal_bytes else ""
-    levels = "; coarser levels made" if job else ""
+    levels = "; coarser levels made" if job else f"; no coarser levels: {made.refusal}" if made.refusal else ""
     print(f"{name}: {bytes_text(copied.written_bytes)} written{held}{levels}")

@@ -233,11 +233,14 @@ class Client(JobCalls):
         voxel_size_nm: Triple | None = None,
         offset: Extent | None = None,
         chunk: Extent | None = None,
+        shard: Extent | None = None,
+        codec: str | None = None,
+        factors: Sequence[Extent] | None = None,
         kind: VolumeKind | str | None = None,
         fill_value: float | None = None,
         format: str = "",  # noqa: A002  (what it is called everywhere)
     ) -> VolumeArray:
-        """Create a volume of one scale; when it exists with an equal description, it is answered as it is.
+        """Create a volume; when it exists with an equal description, it is answered as it is.
 
         Args:
             name: "remote/path".
@@ -249,6 +252,11 @@ class Client(JobCalls):
             voxel_size_nm: x, y, z in nanometres.
             offset: x, y, z of the first voxel, global; 0, 0, 0 without `like`.
             chunk: x, y, z: voxels of a stored chunk; None leaves it to the format.
+            shard: x, y, z: voxels of a shard, which holds whole chunks; None means none.
+            codec: how chunks are kept: "none", "gzip", "zstd" or "blosc" where the format compresses bytes,
+                "compressed_segmentation", "jpeg" or "png" where it encodes voxels; None leaves it to the format.
+            factors: of each coarser level, x, y, z, as in `pyramid`; the levels are there and empty. None means one
+                scale.
             kind: "image" or "segmentation"; without `like`, uint32 and uint64 are segmentations.
             fill_value: of voxels that nobody wrote.
             format: "precomputed", "zarr2", "zarr3", or "" for the remote's default.
@@ -257,7 +265,9 @@ class Client(JobCalls):
             ReadOnly, AlreadyExists, UnsupportedFormat.
             InvalidArgument: for what is missing, or cannot be meant.
         """
-        new = NewVolume(like, shape, dtype, voxel_size_nm, offset, chunk, kind, fill_value, format)
+        new = NewVolume(
+            like, shape, dtype, voxel_size_nm, offset, chunk, shard, codec, factors, kind, fill_value, format
+        )
         if spec is not None and new.says_anything:
             raise InvalidArgument("the spec says everything of the new volume", "leave the other keywords out")
         asked = volume_pb2.CreateVolumeRequest(volume=name, spec=spec_to_proto(spec or spec_of(new)))

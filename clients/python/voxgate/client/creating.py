@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,17 @@ import numpy.typing as npt
 
 from voxgate.client.array import VolumeArray
 from voxgate.client.physical import Triple, triple
-from voxgate.client.wishes import Extent, choice, vec3
+from voxgate.client.wishes import Extent, choice, encoding_of, vec3
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.volumes import SUPPORTED_DTYPES, Channel, ScaleSpec, VolumeInfo, VolumeKind, VolumeSpec
+from voxgate.model.volumes import (
+    SUPPORTED_DTYPES,
+    Channel,
+    ScaleSpec,
+    VolumeInfo,
+    VolumeKind,
+    VolumeSpec,
+)
 
 _IMAGES = ("uint8", "uint16")
 
@@ -30,6 +37,9 @@ class NewVolume:
     voxel_size_nm: Triple | None
     offset: Extent | None
     chunk: Extent | None
+    shard: Extent | None
+    codec: str | None
+    factors: Sequence[Extent] | None
     kind: VolumeKind | str | None
     fill_value: float | None
     format: str
@@ -42,7 +52,7 @@ class NewVolume:
 
 
 def spec_of(new: NewVolume) -> VolumeSpec:
-    """The volume to be created: one scale, with what is not said taken from `like`.
+    """The volume to be created: one scale and those of `factors`, with what is not said taken from `like`.
 
     Raises:
         InvalidArgument: for what is missing, or cannot be meant.
@@ -55,17 +65,42 @@ def spec_of(new: NewVolume) -> VolumeSpec:
         Box.at(start, shape),
         _voxel_size(new),
         None if new.chunk is None else vec3(new.chunk, "chunk"),
+        None if new.shard is None else vec3(new.shard, "shard"),
+        None if new.codec is None else encoding_of(new.codec),
     )
     fill = new.fill_value
     if fill is None:
         fill = info.fill_value if info is not None and info.dtype == dtype else 0
-    return VolumeSpec(dtype, _kind(new, dtype), (scale,), _channels(new, count), fill, new.format)
+    scales = (scale, *_coarser(scale, new.factors or ()))
+    return VolumeSpec(dtype, _kind(new, dtype), scales, _channels(new, count), fill, new.format)
 
 
 def kind_of(dtype: np.dtype[Any]) -> VolumeKind:
     """What voxels of a type are usually: unsigned integers of 32 and 64 bits are segment ids, all others images."""
     is_image = dtype.name in _IMAGES or dtype.kind != "u"
     return VolumeKind.IMAGE if is_image else VolumeKind.SEGMENTATION
+
+
+def _coarser(finest: ScaleSpec, factors: Sequence[Extent]) -> Iterator[ScaleSpec]:
+    """Levels that lie where `client.pyramid` with these factors puts them."""
+    before = finest
+    for numbers in factors:
+        factor = vec3(numbers, "factors")
+        if min(factor) < 1 or max(factor) == 1:
+            raise InvalidArgument(
+                f"{tuple(factor)} is no factor",
+                "give for each level x, y, z: how many voxels of the level before become one",
+                details={"field": "factors"},
+            )
+        start, stop = before.bounds.start, before.bounds.stop
+        bounds = Box(
+            Vec3(*(at // by for at, by in zip(start, factor, strict=True))),
+            Vec3(*(-(-at // by) for at, by in zip(stop, factor, strict=True))),
+        )
+        size = before.voxel_size_nm
+        larger = None if size is None else VoxelSize(*(a * by for a, by in zip(size, factor, strict=True)))
+        before = replace(before, bounds=bounds, voxel_size_nm=larger)
+        yield before
 
 
 def _dtype(new: NewVolume, info: VolumeInfo | None) -> np.dtype[Any]:

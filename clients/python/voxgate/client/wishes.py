@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Vec3
+from voxgate.model.volumes import ArrayCodec, ByteCodec, Encoding
 
 E = TypeVar("E", bound=enum.Enum)
 
@@ -55,3 +56,18 @@ def vec3(numbers: Extent, field: str) -> Vec3:
             f"{field} cannot be {numbers!r}", "give three whole numbers: x, y, z", details={"field": field}
         ) from None
     return Vec3(x, y, z)
+
+
+def encoding_of(codec: str) -> Encoding:
+    """How chunks are kept, by one word: "none", "gzip", "zstd", "blosc"; or "jpeg", "png", "compressed_segmentation".
+
+    Raises:
+        InvalidArgument: for another word.
+    """
+    known = {each.value: Encoding(bytes=each) for each in ByteCodec}
+    known |= {each.value: Encoding(each) for each in ArrayCodec if each not in (ArrayCodec.RAW, ArrayCodec.FILL)}
+    if codec not in known:
+        raise InvalidArgument(
+            f"codec cannot be {codec!r}", f"use one of {', '.join(known)}", details={"field": "codec"}
+        )
+    return known[codec]
