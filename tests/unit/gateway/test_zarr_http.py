@@ -4,6 +4,7 @@ import dataclasses
 import http.client
 import itertools
 import json
+import socket
 
 import httpx
 import numpy as np
@@ -165,9 +166,25 @@ def test_a_failure_is_no_chunk_and_no_404(http, stand_in, failure, status):
         assert ("retry-after" in answer.headers) is (status in (503, 504))
 
 
-def test_nothing_is_written(http):
+def test_a_service_that_is_down_is_busy_and_not_empty():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        gateway = Gateway(f"127.0.0.1:{nobody.getsockname()[1]}", port=0)
+        gateway.start()
+        try:
+            for path in ("/zarr/lab/em/-/zarr.json", "/zarr2/lab/em/-/.zmetadata", *EDGE):
+                answer = httpx.get(gateway.url + path, timeout=30)
+                assert (answer.status_code, answer.json()["error"]["reason"]) == (503, "SERVER_UNREACHABLE")
+                assert int(answer.headers["retry-after"]) >= 1
+        finally:
+            gateway.stop(1)
+
+
+def test_nothing_is_written_and_the_reason_is_said(http):
     for method in ("PUT", "POST", "DELETE", "PATCH"):
-        assert http.request(method, "/zarr/lab/em/-/0/c/0/0/0", content=b"x").status_code == 405
+        answer = http.request(method, "/zarr/lab/em/-/0/c/0/0/0", content=b"x")
+        assert answer.status_code == 405
+        assert answer.json()["error"]["message"]
 
 
 @pytest.fixture(scope="module")
