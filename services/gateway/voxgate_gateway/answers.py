@@ -221,7 +221,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         problem["message"] = f"{request.method[:20]} is not taken: everything here is served for reading"
         problem["remedy"] = "volumes are written through the gRPC API"
-        headers["allow"] = METHODS
+        headers = {"cache-control": "no-store", "allow": METHODS}
     body = json.dumps({"error": {**problem, "request_id": _request_id(request)}}).encode()
     return Response(body, status_code=error.status_code, media_type="application/json", headers=headers)
 

@@ -52,6 +52,13 @@ class PatientProtocol(HttpToolsProtocol):
                 return
         super().data_received(data)
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """A client that has said all it will say still gets its answer."""
+        if self.cycle is None or self.cycle.response_complete:
+            return None
+        self.cycle.keep_alive = False
+        return True
+
     def on_message_begin(self) -> None:
         """A head begins."""
         self.in_head = True
