@@ -134,11 +134,14 @@ class Reading:
         scale = self._place.scale
         every = channels == tuple(range(self._volume.info.channel_count))
         asked = None if every else channels
-        if channels != self._channels or not self._box.contains(region):
+        if channels != self._channels:
             return self._volume.read(region, scale=scale, channels=asked)
-        target = self._target[:, *region.slices_zyx(self._box.start)]
-        voxels = self._volume.read(region, scale=scale, channels=asked, out=target)
-        for part in grid_cells(region, self._level.stored_chunk_shape, self._origin):
+        inside = region.intersection(self._box)
+        target = self._target[:, *inside.slices_zyx(self._box.start)]
+        voxels = self._volume.read(region, scale=scale, channels=asked, out=target if inside == region else None)
+        if inside != region:
+            target[...] = voxels[:, *inside.slices_zyx(region.start)]
+        for part in grid_cells(inside, self._level.stored_chunk_shape, self._origin):
             self._filled.add(cell_at(self._level, part.start))
         return voxels
 

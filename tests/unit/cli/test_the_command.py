@@ -20,6 +20,7 @@ OWN = [
     "bodies",
     "bounds",
     "branch",
+    "cache",
     "cancel",
     "commit",
     "downsample",

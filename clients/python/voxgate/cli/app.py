@@ -12,6 +12,7 @@ from voxgate.cli import (
     bodies,
     browse,
     bulk_meshing,
+    caching,
     exporting,
     importing,
     jobs,
@@ -146,6 +147,13 @@ _FIRST_STEPS = (
 )
 
 
+_CACHE = (
+    "voxgate cache warm far/em",
+    "voxgate cache warm far/em --scale 2",
+    "voxgate cache warm far/seg --box 0:2048,0:2048,100:164 --voxels --json",
+)
+
+
 def build_app(connect: Connect | None = None, *, arguments: Sequence[str] = ()) -> typer.Typer:
     """Put the commands together.
 
@@ -179,7 +187,8 @@ def build_app(connect: Connect | None = None, *, arguments: Sequence[str] = ()) 
         app.command(_name_of(command), epilog=_examples(examples), context_settings=settings)(command)
     app.add_typer(meta_group(_examples(_META)), name="meta")
     app.add_typer(jobs.jobs_group(_examples(_JOBS)), name="jobs")
-    own = {"meta", "jobs", *(_name_of(command) for command, _ in _COMMANDS)}
+    app.add_typer(caching.cache_group(_examples(_CACHE)), name="cache")
+    own = {"meta", "jobs", "cache", *(_name_of(command) for command, _ in _COMMANDS)}
     if not arguments or arguments[0] not in own:
         add_plugins(app)
     return app
