@@ -1,5 +1,6 @@
 """Jobs of bulk meshing: what is refused before anything is written, what the record says, and their work."""
 
+import json
 import uuid
 from dataclasses import replace
 
@@ -306,3 +307,35 @@ def test_work_of_a_job_that_is_stopped_stops(bench):
     work.patience.end()
     with pytest.raises(Cancelled):
         work.run_block(0)
+
+
+NAMES = {"ids": ["77"], "properties": [{"id": "label", "type": "label", "values": ["MBON01"]}]}
+
+
+@pytest.mark.parametrize("told", [json.dumps({"@type": "neuroglancer_segment_properties", "inline": NAMES}), "{", "[]"])
+def test_properties_that_somebody_else_made_are_not_replaced(tmp_path, told):
+    bench = Bench(registry_of(tmp_path))
+    stored(bench.registry, "lab/seg", segmentation())
+    beside = MeshJobSpec("lab/seg", chunk_shape=CHUNK)
+    folder = tmp_path / "seg" / "names"
+    folder.mkdir()
+    (folder / "info").write_text(told)
+    info = tmp_path / "seg" / "info"
+    bench.start(beside)  # a folder that nothing names is in nobody's way
+    info.write_text(json.dumps({**json.loads(info.read_text()), "segment_properties": "names"}))
+    other = Bench(registry_of(tmp_path))
+    for mode in MeshJobMode:
+        error = other.refuses(replace(beside, mode=mode), AlreadyExists, "segment properties")
+        assert "--no-properties" in error.remedy
+    run(opened(other.registry, other.start(replace(beside, segment_properties=False)).spec))
+    assert json.loads(info.read_text())["segment_properties"] == "names"
+    assert (folder / "info").read_text() == told
+
+
+def test_properties_that_a_job_made_are_replaced(tmp_path):
+    bench = Bench(registry_of(tmp_path))
+    stored(bench.registry, "lab/seg", segmentation())
+    beside = MeshJobSpec("lab/seg", chunk_shape=CHUNK)
+    run(opened(bench.registry, beside))
+    assert json.loads((tmp_path / "seg" / "info").read_text())["segment_properties"]
+    assert bench.start(replace(beside, mode=MeshJobMode.OVERWRITE)).state is JobState.PENDING

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 from voxgate.model.errors import AlreadyExists, FailedPrecondition, InvalidArgument, UnsupportedFormat
 from voxgate.model.jobs import Job, MeshJobMode, MeshJobSpec
+from voxgate.model.mesh_stores import MeshStore
 from voxgate.model.names import VolumeName
 from voxgate.model.volumes import CallContext, OpenOptions, VolumeInfo
 from voxgate_jobs.documents import spec_to_document, to_text
@@ -16,8 +19,12 @@ from voxgate_jobs.store import JobQuery, JobRequest, JobStore
 from voxgate_jobs.work import Engine
 from voxgate_mesh.bulk.places import MeshPlaces, check_installed
 from voxgate_mesh.bulk.planning import planned
+from voxgate_mesh.bulk.properties import COLUMNS
+from voxgate_remotes.mesh_places import PROPERTIES
 
 METHOD = "voxgate mesh-all"
+_MOST_BYTES = 256 << 20
+"""Of segment properties that are looked into; ours have at most a million segments."""
 
 
 class MeshJobs:
@@ -48,7 +55,8 @@ class MeshJobs:
 
         Raises:
             RequestIdReused: when the id was used for something else.
-            AlreadyExists: when there are meshes already, and the mode does not say what then.
+            AlreadyExists: when there are meshes already, and the mode does not say what then; when there are segment
+                properties that no job of ours made, and new ones are wanted.
             FailedPrecondition: while another job stores meshes at the destination.
             MalformedName, InvalidArgument, UnknownScale, OutOfBounds, EmptyBox, MissingCapability, ConfigInvalid,
             UnsupportedFormat: for what cannot be meshed, or not like this.
@@ -94,6 +102,8 @@ class MeshJobs:
                 "choose another destination, or say that they are to be overwritten",
                 details={"name": spec.destination, "field": "spec.mode"},
             )
+        if spec.segment_properties:
+            check_properties(place)
 
     def _check_alone(self, spec: MeshJobSpec, owner: str) -> None:
         """Refuse while another job of these records stores meshes there: one would spoil the other."""
@@ -123,6 +133,41 @@ def resolved(asked: MeshJobSpec, info: VolumeInfo) -> MeshJobSpec:
         level_count=plan.level_count,
         max_error_nm=plan.max_error_nm,
     )
+
+
+def check_properties(place: MeshStore) -> None:
+    """Refuse where segment properties would be replaced that somebody else made: names of neurons are not made again.
+
+    Format: github.com/google/neuroglancer, src/datasource/precomputed/segment_properties.md.
+
+    Raises:
+        AlreadyExists.
+        StoreUnavailable: when that cannot be told.
+    """
+    named = _document(place, "info").get(PROPERTIES) if place.folder else PROPERTIES
+    if not isinstance(named, str) or not named:
+        return
+    there = place.files.size(f"{named}/info")
+    if there is None:
+        return
+    inline = _document(place, f"{named}/info").get("inline") if there <= _MOST_BYTES else None
+    found = inline.get("properties") if isinstance(inline, dict) else None
+    ids = [each.get("id") if isinstance(each, dict) else None for each in found] if isinstance(found, list) else [None]
+    if not {column.id for column in COLUMNS}.issuperset(ids):
+        raise AlreadyExists(
+            "there are segment properties at the destination that no job of meshing made",
+            "leave the properties out (`segment_properties=False`, `--no-properties`), or choose another destination",
+            details={"field": "spec.without_properties"},
+        )
+
+
+def _document(place: MeshStore, name: str) -> dict[str, Any]:
+    """A JSON object; empty for anything else."""
+    try:
+        found = json.loads(place.files.read(name) or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _taken(spec: MeshJobSpec, job: Job | None) -> FailedPrecondition:

@@ -42,11 +42,12 @@ class Column:
     description: str
 
 
-_COLUMNS = (
+COLUMNS = (
     Column("voxel_count", "voxel_count", "Voxels of the segment at the scale that was meshed"),
     Column("volume_nm3", "volume_nm3", "Volume that the finest surface encloses, cubic nanometres"),
     Column("area_nm2", "surface_nm2", "Area of the finest surface, square nanometres"),
 )
+"""What is stored of segments."""
 
 
 def write_rows(files: ProductFiles, partials: str, partition: int, pieces: Pieces, stored_bytes: int) -> None:
@@ -91,7 +92,7 @@ def properties_parts(tables: Callable[[], Iterable[Rows]], most_voxels: int) -> 
     yield b'{"@type":"%s","inline":{"ids":[' % _TYPE.encode()
     yield from _listed(tables(), lambda rows: [f'"{each}"' for each in rows["segment_id"].tolist()])
     yield b'],"properties":['
-    for number, column in enumerate(_COLUMNS):
+    for number, column in enumerate(COLUMNS):
         kind = "uint32" if column.name == "voxel_count" and most_voxels < 2**32 else "float32"
         stated = {"id": column.id, "type": "number", "data_type": kind, "description": column.description}
         yield ("," * (number > 0) + json.dumps(stated)[:-1] + ',"values":[').encode()
