@@ -35,6 +35,7 @@ _FORMAT_PREFIXES = ("precomputed://", "zarr://", "zarr2://", "zarr3://", "n5://"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=:)")
 _BOTH = "what this remote may write can change: state writable or immutable, not both"
+_DISK_BYTES = 10 << 30
 _Nanometres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -96,12 +97,12 @@ class CacheConfig(BaseModel):
 
     memory_bytes: Annotated[int, Field(ge=0)] = 256 << 20
     disk: str = ""
-    disk_bytes: Annotated[int, Field(ge=1 << 20)] = 10 << 30
+    disk_bytes: Annotated[int, Field(ge=1 << 20)] = _DISK_BYTES
     ttl_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60.0
 
     @model_validator(mode="after")
     def _keeps_something(self) -> CacheConfig:
-        if "disk_bytes" in self.model_fields_set and not self.disk:
+        if self.disk_bytes != _DISK_BYTES and not self.disk:
             raise ValueError("disk_bytes needs a folder: state disk too")
         if not self.memory_bytes and not self.disk:
             raise ValueError("nothing would be kept: state memory_bytes or disk, or leave the cache out")
