@@ -131,7 +131,6 @@ def test_a_fragment_can_be_had_in_parts_and_only_once(http, url):
         ("mesh/..", 404),
         ("mesh/%2e%2e%2finfo", 404),
         ("skeletons/0", 404),
-        (f"skeletons/{2**64}", 400),
         ("skeletons/x", 404),
         ("segment_properties/info", 404),
         ("mesh/٣:0", 404),
@@ -170,6 +169,17 @@ def test_a_skeleton_that_the_store_keeps_comes_in_nanometres_with_its_radii(url,
     assert np.allclose(ours.physical_space(copy=True).vertices, theirs.physical_space(copy=True).vertices)
     assert np.array_equal(ours.edges, theirs.edges)
     assert np.allclose(ours.radius, theirs.radius)
+
+
+@pytest.mark.parametrize(("name", "status"), [(str(2**64), 400), (str(ABSENT), 404), ("0", 404), ("x", 404)])
+def test_what_is_no_skeleton_is_said_so(http, url, name, status):
+    assert http.get(f"{url}/kept/legacy/-/skeletons/{name}").status_code == status
+
+
+def test_skeletons_are_announced_only_where_they_can_be_made(http, url):
+    """The tests' own environment has no skeletonizer: its library is under another licence."""
+    assert "skeletons" not in http.get(f"{url}/samples/fib25/seg/-/info").json()
+    assert "skeletons" in http.get(f"{url}/kept/legacy/-/info").json()
 
 
 def test_properties_come_inline_with_their_ids_as_texts(http, url):

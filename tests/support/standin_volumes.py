@@ -132,11 +132,11 @@ def _fail(error: VoxgateError, context: grpc.ServicerContext) -> None:
 
 
 @contextlib.contextmanager
-def served(stand_in: StandIn) -> Iterator[str]:
-    """Serve it on a free loopback port; yields "host:port"."""
+def served(stand_in: StandIn, *, port: int = 0) -> Iterator[str]:
+    """Serve it on a loopback port, a free one unless it is named; yields "host:port"."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
     volume_pb2_grpc.add_VolumeServiceServicer_to_server(_Servicer(stand_in), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     try:
         yield f"127.0.0.1:{port}"

@@ -102,10 +102,9 @@ class Making:
             if kept is None:
                 if sum(each.until is None for each in self._kept.values()) >= self._limits.waiting:
                     raise ServerBusy("too much is being made already", "ask again in a moment", retry_after_s=3.0)
-                kept = _Kept(self._pool.submit(task.make))
-                self._kept[task.key] = kept
-                begun = kept
+                begun = self._kept[task.key] = _Kept(self._pool.submit(task.make))
                 begun.future.add_done_callback(lambda _: self._finished(task, begun))
+                return begun.future
             self._kept.move_to_end(task.key)
             return kept.future
 

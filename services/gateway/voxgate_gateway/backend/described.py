@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from voxgate.model.volumes import Encoding, VolumeInfo
 
@@ -71,30 +71,34 @@ class Listed:
 
 
 Key = tuple[str, VolumeRef]
+"""Who asks, and for what."""
+K = TypeVar("K")
+V = TypeVar("V")
 
 
-class Known:
-    """Descriptions for a few seconds, by caller and volume: chunks of one volume come by the hundred."""
+class Recent(Generic[K, V]):
+    """What was found out, for some seconds: chunks of one volume come by the hundred. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_age_s: float) -> None:
+        self._max_age_s = max_age_s
         self._lock = threading.Lock()
-        self._entries: dict[Key, tuple[float, Described]] = {}
+        self._entries: dict[K, tuple[float, V]] = {}
 
-    def get(self, key: Key) -> Described | None:
-        """One that is fresh enough."""
+    def get(self, key: K) -> V | None:
+        """What is known of a key and fresh enough."""
         with self._lock:
-            until, described = self._entries.get(key, (0.0, None))
-        return described if time.monotonic() < until else None
+            found = self._entries.get(key)
+        return found[1] if found is not None and time.monotonic() < found[0] else None
 
-    def put(self, key: Key, described: Described) -> None:
-        """Remember one."""
+    def put(self, key: K, value: V) -> None:
+        """Remember it."""
         with self._lock:
             self._entries.pop(key, None)
             while len(self._entries) >= _MAX_KNOWN:
                 del self._entries[next(iter(self._entries))]
-            self._entries[key] = (time.monotonic() + MAX_AGE_S, described)
+            self._entries[key] = (time.monotonic() + self._max_age_s, value)
 
-    def forget(self, key: Key) -> None:
+    def forget(self, key: K) -> None:
         """Trust it no more."""
         with self._lock:
             self._entries.pop(key, None)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voxgate.model.errors import IncompleteAnswer, MissingCapability, SegmentNotFound, VersionMoved, VoxgateError
+from voxgate.model.errors import (
+    IncompleteAnswer,
+    MissingCapability,
+    SegmentNotFound,
+    Unimplemented,
+    VersionMoved,
+    VoxgateError,
+)
 from voxgate.model.segment_properties import SegmentTable
 from voxgate.model.skeletons import Skeleton
 from voxgate.v1 import mesh_pb2, segment_pb2, skeleton_pb2
@@ -16,6 +23,8 @@ from voxgate_gateway.backend.described import Described
 
 _MAKING_S = 900.0
 """How long a mesh or a skeleton may take: whoever asked for it may have gone long before, and asks again."""
+_PROBE_S = 10.0
+_NOWHERE = 2**64 - 1
 _PAGE = 100_000
 _MOST_BEGINNINGS = 3
 
@@ -112,6 +121,30 @@ def skeleton_of(calls: Calls, described: Described, segment_id: int) -> Skeleton
     if isinstance(found, Skeleton):
         return found
     raise found or SegmentNotFound(f"segment {segment_id} has no skeleton", "check the id")
+
+
+def has_skeletonizer(calls: Calls, described: Described) -> bool:
+    """Whether skeletons of a segmentation can be computed: the plug-in's library may be missing where it would run.
+
+    Asked by beginning with a segment that is nowhere, and giving up once the work begins.
+    """
+    if described.mesh_address is None:
+        return False
+    request = skeleton_pb2.GetSkeletonsRequest(
+        volume=described.info.name,
+        version=described.info.resolved_version,
+        segment_ids=[_NOWHERE],
+        source=skeleton_pb2.SKELETON_SOURCE_COMPUTED,
+        scale_index=len(described.info.scales) - 1,
+    )
+    stub = calls.servers.skeleton(described.mesh_address)
+    try:
+        for message in calls.stream(stub.GetSkeletons, request, _PROBE_S):
+            if message.progress.phase != "starting":
+                break
+    except VoxgateError as error:
+        return error.details.get("capability") != "skeletonizer" and not isinstance(error, Unimplemented)
+    return True
 
 
 def segment_table(calls: Calls, described: Described) -> SegmentTable:

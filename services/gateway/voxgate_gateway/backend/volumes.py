@@ -7,6 +7,7 @@ for those that are asked for with `fetch`.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import anyio.to_thread
 
@@ -18,11 +19,13 @@ from voxgate.v1 import volume_pb2 as pb
 from voxgate.wire.volumes import facts_from_proto, known_encodings
 from voxgate_gateway.backend.calls import CALL_TIMEOUT_S, Calls, Metadata, Servers
 from voxgate_gateway.backend.chunks import Chunk, ChunkWish, chunk_answer, chunk_request
-from voxgate_gateway.backend.described import Described, Known, Listed, VolumeRef
+from voxgate_gateway.backend.described import MAX_AGE_S, Described, Key, Listed, Recent, VolumeRef
+from voxgate_gateway.backend.segments import has_skeletonizer
 from voxgate_gateway.grid import MAX_CHUNK_BYTES
 
 _PING_TIMEOUT_S = 2.0
 _MAX_ENTRIES = 10_000
+_SKELETONIZERS_S = 300.0
 _MESH, _SKELETON = "voxgate.v1.MeshService", "voxgate.v1.SkeletonService"
 
 
@@ -36,13 +39,15 @@ class Backend:
     """
 
     def __init__(self, address: str) -> None:
-        self._known = Known()
+        self._known: Recent[Key, Described] = Recent(MAX_AGE_S)
+        self._skeletonizers: Recent[str, bool] = Recent(_SKELETONIZERS_S)
         self.calls = Calls(Servers(address))
 
     def bound_to(self, metadata: Metadata) -> Backend:
         """The same backend, its calls carrying one caller's identity and request id."""
         bound = object.__new__(Backend)
-        bound._known, bound.calls = self._known, Calls(self.calls.servers, metadata)
+        bound._known, bound._skeletonizers = self._known, self._skeletonizers
+        bound.calls = Calls(self.calls.servers, metadata)
         return bound
 
     def close(self) -> None:
@@ -78,8 +83,23 @@ class Backend:
             request = pb.GetVolumeRequest(volume=ref.name, version=ref.version)
             answer = self.calls.unary(self.calls.servers.volume.GetVolume, request, timeout_s)
             described = _described(ref, answer.volume, self._server_info(timeout_s))
+            if self._skeletonizers.get(described.mesh_address or "") is False:
+                described = replace(described, can_skeletonize=False)
             self._known.put(key, described)
         return described
+
+    def checked(self, described: Described) -> Described:
+        """The same, sure of whether skeletons can be computed: asked of the Mesh service once in a while."""
+        kept = "stored_skeletons" in described.powers
+        if kept or not (described.can_skeletonize and described.offers("skeletons")):
+            return described
+        can = self._skeletonizers.get(described.mesh_address or "")
+        if can is None:
+            can = has_skeletonizer(self.calls, described)
+            self._skeletonizers.put(described.mesh_address or "", can)
+        sure = replace(described, can_skeletonize=can, worked_out={})
+        self._known.put((self.calls.identity, described.ref), sure)
+        return sure
 
     async def described(self, ref: VolumeRef) -> Described:
         """As `describe`, from a handler that is no thread."""

@@ -51,6 +51,7 @@ async def _document(request: Request, backend: Backend, ref: VolumeRef, what: tu
     name, wanted = what
     described = await anyio.to_thread.run_sync(lambda: backend.describe(ref, fresh=name == "info"))
     if name == "info":
+        described = await anyio.to_thread.run_sync(backend.checked, described)
         return json_answer(request, describe(described, wanted))
     refuse_unsupported(described.info)
     return json_answer(request, PROVENANCE)
