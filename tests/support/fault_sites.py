@@ -119,7 +119,11 @@ class Site:
     def wait_until_served(self) -> None:
         """Return when the service answers."""
         with grpc.insecure_channel(self.service) as channel:
-            grpc.channel_ready_future(channel).result(120)
+            try:
+                grpc.channel_ready_future(channel).result(180)
+            except grpc.FutureTimeoutError:
+                said = "\n".join(program.said() for program in self.programs)
+                raise AssertionError(f"nobody serves {self.service}; the programs said:\n{said}") from None
 
     def create(self, asked: TransferSpec) -> JobHandle:
         """Start a transfer; waits for the service."""
