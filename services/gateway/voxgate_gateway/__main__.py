@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import signal
+import socket
 import sys
 import threading
 
@@ -22,7 +23,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8080, help="port to listen on; 0 takes a free one")
     parser.add_argument("--cors-origin", default="*", help="the one web origin whose pages may read, or *")
     parser.add_argument("--grace-s", type=float, default=20.0, help="seconds that running requests get at the end")
+    parser.add_argument("--socket", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.socket is not None:
+        return _serve_child(options.backend, options.socket)
     log_to_stderr()
     log = logger()
     ended = threading.Event()
@@ -40,6 +44,19 @@ def main() -> int:
     wait_for(ended)
     log.info("stopping", grace_s=options.grace_s)
     gateway.stop(options.grace_s)
+    return 0
+
+
+def _serve_child(backend: str, handle: int) -> int:
+    """Serve on a socket of the process that started this one, until that one closes our input or is gone."""
+    # Ctrl-C in a terminal is told to both: the other one ends this one when it has decided to.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log_to_stderr()
+    gateway = Gateway(backend, listening=socket.socket(fileno=handle))
+    gateway.start()
+    print("ready", flush=True)
+    line = sys.stdin.readline()
+    gateway.stop(float(line) if line.strip() else 0.0)
     return 0
 
 

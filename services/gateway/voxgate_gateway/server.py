@@ -23,17 +23,24 @@ class Gateway:
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
         cors_origin: the one origin whose pages may read, or "*".
+        listening: a socket that is bound already, instead of `host` and `port`.
 
     Raises:
         ConfigInvalid: when the address cannot be bound.
     """
 
     def __init__(
-        self, backend_address: str, *, host: str = "127.0.0.1", port: int = 8080, cors_origin: str = "*"
+        self,
+        backend_address: str,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8080,
+        cors_origin: str = "*",
+        listening: socket.socket | None = None,
     ) -> None:
-        self._socket = _bound(host, port)
+        self._socket = bound(host, port) if listening is None else listening
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://{_reachable(host)}:{self.port}"
+        self.url = f"http://{reachable(host)}:{self.port}"
         config = uvicorn.Config(
             create_app(backend_address, cors_origin=cors_origin),
             http=PatientProtocol,
@@ -71,14 +78,19 @@ class Gateway:
         self._server.run(sockets=[self._socket])
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
     """The host part of a URL to a listener: a wildcard address is reached from this machine as localhost."""
     if host in ("0.0.0.0", "::"):  # noqa: S104  (compared, not bound)
         return "localhost"
     return f"[{host}]" if ":" in host else host
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """A socket at an address, not listening yet.
+
+    Raises:
+        ConfigInvalid: when it cannot be had.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -52,7 +52,7 @@ def serve(
     overrides = {"host": host, "port": port, "health_port": health_port, "http_port": http_port}
     configuration = load_configuration(config, overrides)
     remotes = configured_remotes(configuration, sources or [])
-    suite = start_suite(remotes, with_jobs_url(configuration, remotes))
+    suite = start_suite(remotes, with_jobs_url(configuration, remotes), own_process=True)
     discovery = Discovery(suite.registry)
 
     def stop() -> None:

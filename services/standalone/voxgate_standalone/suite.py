@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from voxgate.wire.allocator import tune_allocator
+from voxgate_gateway.process import GatewayProcess
 from voxgate_gateway.server import Gateway
 from voxgate_jobs.desk import open_desk
 from voxgate_mesh.service import registrations as mesh_registrations
@@ -28,7 +30,7 @@ class Suite:
     """
 
     server: RunningServer
-    gateway: Gateway | None
+    gateway: Gateway | GatewayProcess | None
     registry: Registry
 
     def stop(self, grace_s: float | None = None) -> None:
@@ -38,8 +40,16 @@ class Suite:
         self.server.stop(grace_s)
 
 
-def start_suite(remotes: RemotesConfig, settings: ServerSettings, *, http: bool = True) -> Suite:
+def start_suite(
+    remotes: RemotesConfig, settings: ServerSettings, *, http: bool = True, own_process: bool = False
+) -> Suite:
     """Start every service over one registry.
+
+    Args:
+        remotes: what is served.
+        settings: of the server.
+        http: whether to start the gateway.
+        own_process: start it in a process of its own, where the system can: it answers while this one computes.
 
     Raises:
         ConfigInvalid, UnknownScheme: for remotes that cannot be made, or an address that cannot be had.
@@ -64,7 +74,8 @@ def start_suite(remotes: RemotesConfig, settings: ServerSettings, *, http: bool 
     if not http:
         return Suite(server, None, registry)
     try:
-        gateway = Gateway(server.address, host=settings.host, port=settings.http_port)
+        kind = GatewayProcess if own_process and os.name == "posix" else Gateway
+        gateway = kind(server.address, host=settings.host, port=settings.http_port)
         gateway.start()
     except BaseException:
         server.stop(0)
