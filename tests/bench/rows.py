@@ -58,10 +58,10 @@ ROWS: dict[str, Row] = {
     "R6": Row(
         "EM raw in S3, 30 ms away: adapter / cloud-volume", Goal(1, 2), rows_objects.s3_far, (), rows_objects.MOTO
     ),
-    "H3": Row("EM raw by HTTP, 50 ms away: first read / second, cache in memory", Goal(10, 30), rows_caching.in_memory),
-    "H3v": Row("the same, a view of 64^3", Goal(10, 30), rows_caching.a_view),
+    "H3": Row("64^3 by HTTP, 50 ms away: first read / second, cache in memory", Goal(10, 30), rows_caching.in_memory),
     "H3d": Row("the same, cache on disk", Goal(10, 30), rows_caching.on_disk),
-    "H3m": Row("the same, nothing of it in the cache: without / with it", Goal(0.95, 0.98), rows_caching.missed),
+    "H3l": Row("256^3, whose first read waits for many chunks at a time", Goal(), rows_caching.large),
+    "H3m": Row("256^3, nothing of it in the cache: without / with it", Goal(0.95, 0.98), rows_caching.missed),
     "G1": Row("cutout stream into an array / raw TCP socket", Goal(0.6, 0.8), rows_transport.against_socket),
     "G2": Row("the same / plain gRPC, all defaults", Goal(2.5, 3.5), rows_transport.against_plain_grpc),
     "G3": Row("the same / Arrow Flight DoGet", Goal(1.0, 1.2), rows_transport.against_flight, ("pyarrow",)),

@@ -27,8 +27,8 @@ _TOO_LITTLE = 2 << 20
 
 
 @contextlib.contextmanager
-def _cached(data: Data, cache: Mapping[str, Any], box: Box | None = None) -> Iterator[Work]:
-    volume, box = data.em(), box or data.misaligned
+def _cached(data: Data, cache: Mapping[str, Any], box: Box) -> Iterator[Work]:
+    volume = data.em()
     with store_server("files", folder=str(data.folder)) as store, _served(data, store, cache) as address:
         store.delay(_FAR_S)
         where: dict[str, Any] = {"address": address, "box": spans(box)}
@@ -55,29 +55,34 @@ def _served(data: Data, store: StoreServer, cache: Mapping[str, Any]) -> Iterato
         yield server.address
 
 
+def _view(data: Data) -> Box:
+    """As much as a viewer asks for at a time: 64^3 voxels on no chunk's border, which eight chunks have."""
+    return Box.at(data.misaligned.start, Vec3(64, 64, 64))
+
+
 @contextlib.contextmanager
 def in_memory(data: Data) -> Iterator[Work]:
     """H3: what was read before, from memory."""
-    with _cached(data, {}) as work:
-        yield work
-
-
-@contextlib.contextmanager
-def a_view(data: Data) -> Iterator[Work]:
-    """H3v: as much as a viewer asks for at a time, 64^3 voxels on no chunk's border, which eight chunks have."""
-    with _cached(data, {}, Box.at(data.misaligned.start, Vec3(64, 64, 64))) as work:
+    with _cached(data, {}, _view(data)) as work:
         yield work
 
 
 @contextlib.contextmanager
 def on_disk(data: Data) -> Iterator[Work]:
-    """H3d: the same from files."""
-    with _cached(data, {"memory_bytes": 0, "disk": str(data.folder.parent / "cache")}) as work:
+    """H3d: the same from files alone."""
+    with _cached(data, {"memory_bytes": 0, "disk": str(data.folder.parent / "cache")}, _view(data)) as work:
+        yield work
+
+
+@contextlib.contextmanager
+def large(data: Data) -> Iterator[Work]:
+    """H3l: a larger box from memory. Reading it first, a server asks for many chunks at a time."""
+    with _cached(data, {}, data.misaligned) as work:
         yield work
 
 
 @contextlib.contextmanager
 def missed(data: Data) -> Iterator[Work]:
     """H3m: what a cache costs that has nothing of what is read, and keeps what it can."""
-    with _cached(data, {"memory_bytes": _TOO_LITTLE}) as work:
+    with _cached(data, {"memory_bytes": _TOO_LITTLE}, data.misaligned) as work:
         yield work

@@ -94,28 +94,27 @@ def read_entry(path: Path, key: Key) -> Kept:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or not _HEAD.size + _CRC.size <= facts.st_size <= FILE_LIMIT:
             raise DamagedFile
-        with open(descriptor, "rb", closefd=False) as file:
-            whole = file.read()
+        kept = _understood(descriptor, facts.st_size, key)
         if abs(time.time() - facts.st_mtime) > _TOUCHED_AFTER_S:
             with contextlib.suppress(OSError):
                 os.utime(descriptor)
     finally:
         os.close(descriptor)
-    return _understood(whole, key)
+    return kept
 
 
-def _understood(whole: bytes, key: Key) -> Kept:
-    if len(whole) < _HEAD.size + _CRC.size:
+def _understood(descriptor: int, size: int, key: Key) -> Kept:
+    head = os.read(descriptor, _HEAD.size)
+    if len(head) < _HEAD.size:
         raise DamagedFile
-    magic, digest, made, facts_length, data_length = _HEAD.unpack_from(whole)
-    end = _HEAD.size + facts_length + data_length
-    if magic != _MAGIC or digest != key.digest or end + _CRC.size != len(whole):
+    magic, digest, made, facts_length, data_length = _HEAD.unpack(head)
+    if magic != _MAGIC or digest != key.digest or _HEAD.size + facts_length + data_length + _CRC.size != size:
         raise DamagedFile
-    view = memoryview(whole)
-    if zlib.crc32(view[:end]) != _CRC.unpack_from(whole, end)[0]:
+    facts, data, tail = (os.read(descriptor, length) for length in (facts_length, data_length, _CRC.size))
+    crc = zlib.crc32(data, zlib.crc32(facts, zlib.crc32(head)))
+    if len(facts) != facts_length or len(data) != data_length or tail != _CRC.pack(crc):
         raise DamagedFile
-    middle = _HEAD.size + facts_length
-    return Kept(whole[middle:end], whole[_HEAD.size : middle], made)
+    return Kept(data, facts, made)
 
 
 def entry_files(root: Path) -> Iterator[tuple[float, int, str]]:
