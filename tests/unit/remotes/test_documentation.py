@@ -2,7 +2,14 @@ import re
 import tomllib
 from pathlib import Path
 
-from voxgate_remotes.config import CacheConfig, CredentialsConfig, RemoteConfig, TuningConfig, VolumeOverrides, parse_remotes
+from voxgate_remotes.config import (
+    CacheConfig,
+    CredentialsConfig,
+    RemoteConfig,
+    TuningConfig,
+    VolumeOverrides,
+    parse_remotes,
+)
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/configuration.md").read_text()
 
