@@ -34,6 +34,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "voxgate.v1.MeshService": (
         f"{_SEGMENTATION}, of a known voxel size; or a store that keeps meshes",
         "no time axis, or a time point",
+        "jobs: a segmentation without a time axis, a remote of files that takes writes, and records of jobs",
     ),
     "voxgate.v1.SkeletonService": (
         "a store that keeps skeletons; or a skeletonizer among the plugins",

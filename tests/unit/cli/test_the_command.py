@@ -31,6 +31,7 @@ OWN = [
     "login",
     "ls",
     "mesh",
+    "mesh-all",
     "meta",
     "new-version",
     "properties",
