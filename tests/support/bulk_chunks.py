@@ -1,6 +1,5 @@
 """The chunks of a bulk meshing, made in memory, and what their pieces say once they are decoded."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import DracoPy
@@ -102,17 +101,22 @@ def chunked(labels, *, offset=OFFSET, size=SIZE, **asked):
 
 
 def open_edges(pieces):
-    """The directed edges of pieces side by side that do not meet their opposites; ends of one place make no edge."""
-    edges = Counter()
-    for piece in pieces:
-        for face in piece.integers[piece.faces].tolist():
-            a, b, c = map(tuple, face)
-            for one, other in ((a, b), (b, c), (c, a)):
-                if one < other:
-                    edges[one, other] += 1
-                elif other < one:
-                    edges[other, one] -= 1
-    return {edge: count for edge, count in edges.items() if count}
+    """How many directed edges of pieces side by side do not meet their opposites; ends of one place make no edge."""
+    corners = np.concatenate([piece.integers[piece.faces] for piece in pieces]).reshape(-1, 3)
+    places, numbers = np.unique(corners, axis=0, return_inverse=True)
+    faces = numbers.reshape(-1, 3)
+    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges, which = np.unique(ends.min(axis=1) * len(places) + ends.max(axis=1), return_inverse=True)
+    return np.count_nonzero(np.bincount(which, np.sign(ends[:, 1] - ends[:, 0]), len(edges)))
+
+
+def turned(keys):
+    """Triangles (m, 3, 3) of integers in one order, each turned to its least corner: equal for equal surfaces."""
+    weights = np.array([1 << 42, 1 << 21, 1])
+    codes = (keys - keys.reshape(-1, 3).min(axis=0)) @ weights if len(keys) else np.zeros((0, 3), int)
+    least = codes.argmin(axis=1)
+    rows = np.take_along_axis(codes, (least[:, None] + np.arange(3)) % 3, axis=1)
+    return rows[np.lexsort(rows.T)]
 
 
 def octants(piece, bits):

@@ -1,14 +1,12 @@
 """Chunks of a bulk meshing: exact where nothing is simplified, closed at every level, near where it is."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.bulk_chunks import chunked, open_edges, octants
-from support.mesh_volumes import OFFSET, SIZE, blobs, triangles
+from support.bulk_chunks import chunked, octants, open_edges, turned
+from support.mesh_volumes import OFFSET, SIZE, blobs
 from voxgate.model.geometry import Vec3, VoxelSize
 from voxgate_mesh.arrays import mesh_labels
 from voxgate_mesh.bulk.lattice import quantized
@@ -26,17 +24,10 @@ def speckled(seed, shape, ids=IDS):
     return np.array([0, *ids], np.uint64)[rng.integers(0, len(ids) + 1, shape)]
 
 
-def half_voxels(chunks, pieces):
-    """The triangles of level 0 as a multiset of corners on the half-voxel lattice, each turned to its least corner."""
-    found = Counter()
-    for piece in pieces:
-        places = chunks.nanometres(0, piece.integers)
-        keys = np.rint(places * 2 / np.array(tuple(chunks.plan.voxel_size_nm))).astype(int)
-        for face in keys[piece.faces].tolist():
-            corners = [tuple(corner) for corner in face]
-            least = corners.index(min(corners))
-            found[tuple(corners[least:] + corners[:least])] += 1
-    return found
+def half_voxels(vertices, faces, size):
+    """Triangles on the half-voxel lattice, and its least corner."""
+    keys = np.rint(vertices * 2 / np.array(tuple(size))).astype(int)
+    return turned(keys[faces]), keys.min(axis=0).tolist()
 
 
 def check_is_whole(labels, chunk, offset=OFFSET, size=SIZE):
@@ -45,7 +36,10 @@ def check_is_whole(labels, chunk, offset=OFFSET, size=SIZE):
     assert sorted(pieces) == sorted(whole)
     for segment_id, mesh in whole.items():
         rows = [piece.row for piece in pieces[segment_id]]
-        assert half_voxels(chunks, pieces[segment_id]) == triangles(mesh, size)
+        mine, my_corner = half_voxels(*chunks.surface(0, pieces[segment_id]), size)
+        theirs, their_corner = half_voxels(mesh.vertices.astype(np.float64), mesh.faces, size)
+        assert my_corner == their_corner
+        assert np.array_equal(mine, theirs)
         assert sum(row["voxel_count"] for row in rows) == np.count_nonzero(labels == np.uint64(segment_id))
         assert sum(row["face_count"] for row in rows) == len(mesh.faces)
         assert sum(row["volume_nm3"] for row in rows) == pytest.approx(mesh.statistics.volume_nm3, rel=1e-9)
@@ -55,7 +49,7 @@ def check_is_whole(labels, chunk, offset=OFFSET, size=SIZE):
 def check_is_closed(chunks):
     for level in range(chunks.plan.level_count):
         for pieces in chunks.pieces(level).values():
-            assert not open_edges(pieces)
+            assert open_edges(pieces) == 0
             if level:
                 assert all(octants(piece, chunks.plan.quantization_bits).all() for piece in pieces)
 
@@ -87,10 +81,10 @@ def test_a_single_voxel_has_a_mesh_wherever_it_is(place):
     check_is_closed(chunked(labels, chunk_shape=Vec3(16, 16, 16), size=CUBIC, max_error_nm=80))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
-    shape=st.tuples(*[st.integers(1, 34)] * 3),
+    shape=st.tuples(*[st.integers(1, 28)] * 3),
     chunk=st.builds(Vec3, *[st.integers(16, 20)] * 3),
     offset=st.builds(Vec3, *[st.integers(-(10**6), 10**6)] * 3),
 )
@@ -98,18 +92,16 @@ def test_pieces_of_any_small_volume_are_the_mesh_made_at_once(seed, shape, chunk
     check_is_whole(speckled(seed, shape, IDS[: 1 + seed % 4]), chunk, offset)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
-    shape=st.tuples(*[st.integers(20, 45)] * 3),
+    shape=st.tuples(*[st.integers(18, 36)] * 3),
     error=st.sampled_from([None, 0, 3.0, 25.0, 400.0]),
     bits=st.sampled_from([10, 16]),
 )
 def test_every_level_is_closed_and_parted_where_viewers_part_it(seed, shape, error, bits):
     labels = blobs(seed, shape) if seed % 2 else speckled(seed, shape, IDS[:2])
-    check_is_closed(
-        chunked(labels, chunk_shape=Vec3(16, 17, 16), max_error_nm=error, vertex_quantization_bits=bits)
-    )
+    check_is_closed(chunked(labels, chunk_shape=Vec3(16, 17, 16), max_error_nm=error, vertex_quantization_bits=bits))
 
 
 @pytest.fixture(scope="module")
@@ -170,13 +162,11 @@ def test_equal_work_makes_equal_files():
     assert len({each.checksum for each in one.made}) > 1
 
 
-def test_voxels_are_read_once_but_for_those_where_chunks_meet():
+def test_chunks_read_the_voxels_where_they_meet_twice_and_all_others_once():
     labels = blobs(9, (30, 31, 32))
     chunks = chunked(labels, chunk_shape=Vec3(16, 16, 16))
-    sides = [(15 + 1 + 15, 32 + 1), (16 + 16, 31 + 1)]
-    assert sides
-    total = sum(each.byte_count for each in chunks.made)
-    assert labels.nbytes < total < labels.nbytes * (17 / 16) ** 3
+    along_z, along_y, along_x = 16 + 15, 16 + 16, 16 + 17 + 1
+    assert sum(each.byte_count for each in chunks.made) == along_z * along_y * along_x * 8
 
 
 @given(st.integers(16, 1024), st.integers(0, 7), st.sampled_from([10, 16]), st.data())

@@ -76,7 +76,8 @@ def _collapsed(points: Points, faces: Array, limit: float) -> tuple[Points, Arra
     # Witnesses are all vertices, and the centroids of triangles that are long beside the tolerance.
     used, long = np.flatnonzero(surface.head >= 0), np.flatnonzero(sides > (2 * tolerance) ** 2)
     owner = np.concatenate([surface.head[used] // 3, long])
-    places = np.concatenate([points[used], points[faces[long]].mean(axis=1)])
+    centroids = (points[faces[long, 0]] + points[faces[long, 1]] + points[faces[long, 2]]) / 3
+    places = np.concatenate([points[used], centroids])
     heads, after = np.full(len(faces), -1, np.int32), np.empty(len(owner), np.int32)
     list_points(owner, heads, after)
     # Triangles that all look to one side need no samples: measured, what lies between witnesses stays in the margin.
