@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from support import precomputed_volumes as files
 from support.gateways import by_tensorstore, suite_over
+from support.servers import SAMPLES
 
 WRITERS = (
     files.raw_pyramid,
@@ -175,3 +176,22 @@ def test_an_encoding_that_would_change_the_voxels_is_refused_with_the_reason(htt
 
 def test_an_encoding_that_nobody_knows_is_not_there(http, url):
     assert http.get(f"{address(url, 'png', 'webp')}/info").status_code == 404
+
+
+@pytest.fixture(scope="module")
+def samples():
+    with suite_over({"samples": SAMPLES}) as url:
+        yield f"{url}/ng"
+
+
+def test_an_image_is_jpeg_for_who_asks_for_it_and_nearly_the_same(http, samples):
+    plain = by_tensorstore(f"{samples}/samples/fib25/em/-")[1100:1150, 2060:2090, 3010:3040].read().result()
+    store = by_tensorstore(f"{samples}/samples/fib25/em/-/jpeg")
+    pictured = store[1100:1150, 2060:2090, 3010:3040].read().result()
+    difference = np.abs(plain.astype(int) - pictured.astype(int))
+    assert 0 < difference.mean() < 6
+    volume = CloudVolume(f"precomputed://{samples}/samples/fib25/em/-/jpeg", progress=False)
+    assert np.array_equal(np.asarray(volume[1100:1150, 2060:2090, 3010:3040]), pictured)
+    chunk = f"{samples}/samples/fib25/em/-/jpeg/10_10_10/1088-1152_2056-2120_3000-3064"
+    assert http.get(chunk).headers["content-type"] == "image/jpeg"
+    assert http.head(chunk).headers["content-length"] == str(len(http.get(chunk).content))

@@ -6,6 +6,7 @@ for those that are asked for with `fetch`.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -26,6 +27,8 @@ from voxgate_gateway.grid import MAX_CHUNK_BYTES
 _PING_TIMEOUT_S = 2.0
 _MAX_ENTRIES = 10_000
 _SKELETONIZERS_S = 300.0
+_CHUNKS_AT_A_TIME = 64
+"""Chunks that no thread waits for: each takes megabytes on its way, and a server does no more of them at a time."""
 _MESH, _SKELETON = "voxgate.v1.MeshService", "voxgate.v1.SkeletonService"
 
 
@@ -41,13 +44,14 @@ class Backend:
     def __init__(self, address: str) -> None:
         self._known: Recent[Key, Described] = Recent(MAX_AGE_S)
         self._skeletonizers: Recent[str, bool] = Recent(_SKELETONIZERS_S)
+        self._turns = asyncio.Semaphore(_CHUNKS_AT_A_TIME)
         self.calls = Calls(Servers(address))
 
     def bound_to(self, metadata: Metadata) -> Backend:
         """The same backend, its calls carrying one caller's identity and request id."""
         bound = object.__new__(Backend)
         bound._known, bound._skeletonizers = self._known, self._skeletonizers
-        bound.calls = Calls(self.calls.servers, metadata)
+        bound._turns, bound.calls = self._turns, Calls(self.calls.servers, metadata)
         return bound
 
     def close(self) -> None:
@@ -119,7 +123,8 @@ class Backend:
     async def fetch(self, described: Described, wish: ChunkWish) -> Chunk:
         """A chunk as the server has it, in one of the encodings that are accepted. No thread waits for it."""
         try:
-            message = await self.calls.answer(self.calls.servers.read_chunk, chunk_request(described.info, wish))
+            async with self._turns:
+                message = await self.calls.answer(self.calls.servers.read_chunk, chunk_request(described.info, wish))
             return chunk_answer(message, described.info, wish)
         except VoxgateError:
             self._distrust(described)

@@ -59,7 +59,8 @@ async def chunk(
         # The length follows from the box: no voxel is read to tell it.
         size = box.voxel_count * described.info.dtype.itemsize * described.info.channel_count
         return length_answer(size, _OCTETS, {"cache-control": lasting, **({"etag": etag} if etag else {})})
-    content = await _content(backend, described, ChunkWish(box, index, None, _accepted(request, level)), level.encoding)
+    wish = ChunkWish(box, index, None, _accepted(request, level))
+    content = await _content(backend, described, wish, level.encoding)
     if etag:
         content = replace(content, etag=etag if not content.coding else f'{etag[:-1]}-stored"')
     return content_answer(request, content, cache_control=lasting)
