@@ -83,7 +83,7 @@ def memory(data: Data) -> Iterator[Work]:
 
         return Contender(f"peak of the server, {edge}^3 voxels", lambda: None, measure)
 
-    yield Work([contender(data.edge), contender(data.edge // 2)], same, unit="bytes", most_rounds=1)
+    yield Work([contender(data.edge // 2), contender(data.edge)], same, unit="bytes", most_rounds=1)
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ from voxgate_remotes.tensorstores import STORE_ERRORS, wait
 MOST_BYTES = 2**30
 """Of one file of meshes."""
 _ROUNDS = 5
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,8 @@ class BucketProductFiles:
 
     def remove(self, name: str) -> None:
         """Remove a file or a folder; see `ProductFiles.remove`."""
-
-        def ask(store: Any, answered: Answered) -> None:
-            answered(store.write(name, None))
-            answered(store.delete_range(_below(f"{name}/")))
-
-        self._asked(ask, f"removing `{_last(name)}`")
+        self._asked(lambda store, answered: answered(store.write(name, None)), f"removing `{_last(name)}`")
+        self.remove_all(f"{name}/")
 
     def names(self, folder: str) -> Iterator[str]:
         """The files right in a folder; see `ProductFiles.names`."""
@@ -110,14 +107,24 @@ class BucketProductFiles:
         """What begins with a prefix, at any depth, without it."""
 
         def ask(store: Any, answered: Answered) -> list[bytes]:
-            found: list[bytes] = answered(store.list(_below(prefix), strip_prefix_length=len(prefix.encode())))
+            found: list[bytes] = answered(store.list(_below(prefix)))
             return found
 
-        return [name.decode() for name in self._asked(ask, "listing meshes")]
+        # Not every server that speaks GCS's language knows of ranges; tensorstore aborts where it is told to strip.
+        names = (name.decode() for name in self._asked(ask, "listing meshes"))
+        return [name[len(prefix) :] for name in names if name.startswith(prefix)]
 
     def remove_all(self, prefix: str) -> None:
         """Remove what begins with a prefix, at any depth."""
-        self._asked(lambda store, answered: answered(store.delete_range(_below(prefix))), "removing partial files")
+        names = self.listed(prefix)
+
+        def ask(store: Any, answered: Answered) -> None:
+            for first in range(0, len(names), _AT_ONCE):
+                removed = [store.write(f"{prefix}{name}", None) for name in names[first : first + _AT_ONCE]]
+                for one in removed:
+                    answered(one)
+
+        self._asked(ask, "removing files of meshes")
 
     def json(self, name: str) -> dict[str, Any] | None:
         """A JSON object; None where it is absent."""
