@@ -12,11 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from voxgate.model.errors import VoxgateError
-from voxgate_gateway import health, home, precomputed, preview
+from voxgate_gateway import health, home, page, precomputed, preview, viewer
 from voxgate_gateway.answers import on_fault, on_http_error, on_voxgate_error
 from voxgate_gateway.backend import Backend
 from voxgate_gateway.http.headers import CommonHeaders, common_headers
 from voxgate_gateway.making import Making
+from voxgate_gateway.prefix import ForwardedPrefix
 from voxgate_gateway.zarr import routes as zarr
 
 DEFAULT_THREADS = 32
@@ -49,10 +50,19 @@ def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = D
 
     app = Starlette(
         # In this order: chunks come by the thousand, and pages one at a time.
-        routes=[*precomputed.ROUTES, *zarr.ROUTES, *health.ROUTES, *home.ROUTES, *preview.ROUTES],
-        middleware=[Middleware(CommonHeaders, headers=headers)],
+        routes=[
+            *precomputed.ROUTES,
+            *zarr.ROUTES,
+            *health.ROUTES,
+            *home.ROUTES,
+            *page.ROUTES,
+            *preview.ROUTES,
+            *viewer.ROUTES,
+        ],
+        middleware=[Middleware(CommonHeaders, headers=headers), Middleware(ForwardedPrefix)],
         exception_handlers={VoxgateError: on_voxgate_error, HTTPException: on_http_error, Exception: on_fault},
         lifespan=lifespan,
     )
     app.state.common_headers = headers
+    app.state.backend_address = backend_address
     return app

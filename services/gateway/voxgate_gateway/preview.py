@@ -1,4 +1,4 @@
-"""A small picture of a volume for the first page: the middle z slice of the finest scale that one chunk can carry."""
+"""A small picture of a volume for the first page: the middle z slice of the scale that is about as large as it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,18 @@ from starlette.routing import Route
 
 from voxgate.model.errors import UnsupportedFormat
 from voxgate.model.geometry import Box, Vec3
-from voxgate.model.volumes import (
-    Scale,
-    VolumeInfo,
-    VolumeKind,
-    Voxels,
-)
+from voxgate.model.volumes import Scale, VolumeInfo, VolumeKind, Voxels
 from voxgate_gateway.answers import body_answer
 from voxgate_gateway.grid import voxel_bytes
 from voxgate_gateway.paths import backend_of, parse_volume, segments_after
 
-_EDGE = 512
+_EDGE = 256
 # The odd constant of Fibonacci hashing (2**64 / golden ratio): neighbouring ids get unlike colours.
 _SPREAD = 0x9E3779B97F4A7C15
 
 
 def middle_slice(info: VolumeInfo, budget_bytes: int) -> tuple[int, Box]:
-    """The scale and the one-voxel-thick box to show: near the middle, at most 512 voxels wide and one chunk large.
+    """The scale and the one-voxel-thick box to show: near the middle, at most 256 voxels wide and one chunk large.
 
     Raises:
         UnsupportedFormat: for a volume without voxels or with a time axis.
@@ -51,7 +46,7 @@ def _window(scale: Scale, voxel_budget: int) -> Box:
 
 
 def colours(voxels: Voxels, kind: VolumeKind) -> npt.NDArray[np.uint8]:
-    """A (y, x, 3) picture of (c, 1, y, x) voxels: a hue per segment id, or grey between the 1st and 99th percentile."""
+    """A (y, x, 3) picture of (c, 1, y, x) voxels: a hue per segment id, or (y, x) grey between two percentiles."""
     plane = voxels[0, 0]
     if kind is VolumeKind.SEGMENTATION:
         mixed = plane.astype(np.uint64) * np.uint64(_SPREAD)
@@ -62,15 +57,16 @@ def colours(voxels: Voxels, kind: VolumeKind) -> npt.NDArray[np.uint8]:
     values = np.nan_to_num(plane.astype(np.float32), posinf=0, neginf=0)
     low, high = (float(level) for level in np.percentile(values, (1, 99)))
     grey = np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255
-    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
+    shades: npt.NDArray[np.uint8] = grey.astype(np.uint8)
+    return shades
 
 
 def png(picture: npt.NDArray[np.uint8]) -> bytes:
-    """An 8-bit RGB PNG (W3C PNG, third edition): signature, IHDR, one IDAT of unfiltered rows, IEND."""
-    height, width, _ = picture.shape
-    rows = np.zeros((height, 1 + width * 3), np.uint8)
-    rows[:, 1:] = picture.reshape(height, width * 3)
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    """An 8-bit PNG, grey or RGB (W3C PNG, third edition): signature, IHDR, one IDAT of unfiltered rows, IEND."""
+    height, width = picture.shape[:2]
+    rows = np.zeros((height, 1 + picture[0].size), np.uint8)
+    rows[:, 1:] = picture.reshape(height, -1)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if picture.ndim == 3 else 0, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
     chunks = (struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in parts)
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

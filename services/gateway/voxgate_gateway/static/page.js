@@ -1,3 +1,9 @@
+// Addresses to copy: the browser knows the address of this page better than any header does.
+const { root, base } = document.body.dataset;
+const here = new URL(root, location.href).href.replace(/\/$/, "");
+if (here !== base) {
+  for (const code of document.querySelectorAll("code")) code.textContent = code.textContent.replaceAll(base, here);
+}
 // Copies the text beside a button; a browser that refuses the clipboard gets the text selected instead.
 for (const button of document.querySelectorAll("button[data-copy]")) {
   button.hidden = false;

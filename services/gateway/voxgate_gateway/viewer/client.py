@@ -1,0 +1,89 @@
+"""The files of neuroglancer's web client, out of the wheel `neuroglancer` where that is installed.
+
+The wheel holds the client as its Python package uses it: the last segment but one of its address must be `v`, its state
+is in the address's fragment, and a Python process is expected to feed it. See static/quiet.js.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from voxgate.model.errors import NotFound
+from voxgate_gateway.answers import Content, content_answer
+
+_NAME = re.compile(r"[a-z0-9][A-Za-z0-9._-]{0,100}\.(js|css|wasm)", re.ASCII)
+_MEDIA_TYPES = {
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "wasm": "application/wasm",
+}
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""Nothing from anywhere else: the client sets styles by script, decodes with WebAssembly and draws from blobs."""
+# Names have a hash of what is in them.
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def client_folder() -> Path | None:
+    """Where the client's files are; None where the wheel is not installed. Imports nothing of it."""
+    spec = importlib.util.find_spec("neuroglancer")
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        folder = Path(place) / "static" / "client"
+        if (folder / "index.html").is_file():
+            return folder
+    return None
+
+
+def index(request: Request) -> Response:
+    """The client's page, with our script before its own."""
+    folder = _folder()
+    page = (folder / "index.html").read_text()
+    ours = '<meta name="viewport" content="width=device-width"><script src="../../../static/quiet.js"></script>'
+    body = page.replace("<head>", f"<head>{ours}", 1).encode()
+    answer = content_answer(request, Content(body, "text/html; charset=utf-8", compressible=True))
+    return _ruled(answer)
+
+
+def file(request: Request) -> Response:
+    """One of the client's files. Its workers obey the policy of the files that they run."""
+    name = request.path_params["name"]
+    match = _NAME.fullmatch(name)
+    path = _folder() / name
+    if not match or not path.is_file():
+        raise NotFound(f"neuroglancer's client has no {name[:100]!r}")
+    content = Content(path.read_bytes(), _MEDIA_TYPES[match[1]], compressible=True)
+    return _ruled(content_answer(request, content, cache_control=_FOR_EVER))
+
+
+def to_first_page(_request: Request) -> Response:
+    """Without a scene there is nothing to show."""
+    return RedirectResponse("../", status_code=307)
+
+
+def _folder() -> Path:
+    folder = client_folder()
+    if folder is None:
+        raise NotFound("neuroglancer's client is not installed here", "pip install 'voxgate-gateway[viewer]'")
+    return folder
+
+
+def _ruled(answer: Response) -> Response:
+    answer.headers["content-security-policy"] = _POLICY
+    answer.headers["referrer-policy"] = "no-referrer"
+    return answer
+
+
+ROUTES = (
+    Route("/viewer/v/1/", index, methods=["GET", "HEAD"]),
+    Route("/viewer/v/1/{name}", file, methods=["GET", "HEAD"]),
+    Route("/viewer/", to_first_page, methods=["GET", "HEAD"]),
+)
