@@ -168,6 +168,12 @@ _HEADERS = st.lists(
 )
 
 
+@pytest.mark.parametrize("encoding", ["raw", "jpeg", "png", "compressed_segmentation", "webp"])
+@pytest.mark.parametrize("name", ["em", "seg", "two"])
+def test_every_encoding_of_every_volume_is_served_or_refused(shared, name, encoding):
+    assert status_of(said(shared.port, get(f"/ng/lab/{name}/-/{encoding}/info"))) in (200, 400, 404)
+
+
 @settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["/ng/", "/ng/lab/em/-/", "/ng/lab/seg/-/", "/ng/lab/em/-/8_8_33/", "/"]),

@@ -12,7 +12,7 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from voxgate.model.errors import Unimplemented, UnknownScale
+from voxgate.model.errors import UnknownScale, UnsupportedEncoding
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import FILL, ArrayCodec, ByteCodec, Encoding, Voxels
 from voxgate.wire.byte_codecs import Data
@@ -135,7 +135,7 @@ def _in(encoding: Encoding, voxels: Voxels) -> Data:
         return _picture(encoding.array, voxels)
     if encoding.array is ArrayCodec.COMPRESSED_SEGMENTATION:
         if not available():
-            raise Unimplemented("compressed_segmentation cannot be made here", _INSTALL)
+            raise UnsupportedEncoding("compressed_segmentation cannot be made here", _INSTALL)
         # Of whatever blocks the store has.
         return encode_segmentation(voxels, encoding.block_shape or DEFAULT_BLOCK)
     return encode(voxels, encoding)
@@ -148,7 +148,7 @@ def _picture(codec: ArrayCodec, voxels: Voxels) -> bytes:
     try:
         return _jpeg(rows) if codec is ArrayCodec.JPEG else _png(rows)
     except ModuleNotFoundError:
-        raise Unimplemented(f"{codec.value} cannot be made here", _INSTALL) from None
+        raise UnsupportedEncoding(f"{codec.value} cannot be made here", _INSTALL) from None
 
 
 def _jpeg(rows: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:

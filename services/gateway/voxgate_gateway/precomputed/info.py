@@ -46,7 +46,7 @@ def describe(described: Described, wanted: str = "") -> dict[str, Any]:
         wanted: the encoding of every chunk, one of `layout.ENCODINGS`; empty leaves it to us.
 
     Raises:
-        UnsupportedFormat, InvalidArgument, Unimplemented: see `levels_of`.
+        UnsupportedFormat, InvalidArgument, UnsupportedEncoding: see `levels_of`.
     """
     info = described.info
     # The format knows two types only; voxels that nobody calls segment ids are shown as intensities.

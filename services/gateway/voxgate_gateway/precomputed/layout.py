@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from voxgate.model.errors import InvalidArgument, Unimplemented, UnsupportedFormat
+from voxgate.model.errors import InvalidArgument, UnsupportedEncoding, UnsupportedFormat
 from voxgate.model.geometry import Vec3
 from voxgate.model.names import VolumeName
 from voxgate.model.volumes import RAW, ArrayCodec, ByteCodec, Encoding, Scale, VolumeInfo, VolumeKind
@@ -92,7 +92,7 @@ def levels_of(described: Described, wanted: str = "") -> list[Level]:
     Raises:
         UnsupportedFormat: for a volume that precomputed cannot say.
         InvalidArgument: for an encoding that cannot hold these voxels.
-        Unimplemented: for one whose library is not installed here.
+        UnsupportedEncoding: for one whose library is not installed here.
     """
     info = described.info
     refuse_unsupported(info)
@@ -118,7 +118,7 @@ def _refuse_encoding(info: VolumeInfo, wanted: str, encodings: Collection[Encodi
         if info.dtype.name not in _IDS:
             raise InvalidArgument(f"compressed_segmentation holds uint32 or uint64, not {info.dtype.name}", _PLAIN)
         if not _makes_tables(encodings):
-            raise Unimplemented("the volume server cannot make compressed_segmentation", _PLAIN)
+            raise UnsupportedEncoding("the volume server cannot make compressed_segmentation", _PLAIN)
     if codec not in _PICTURES:
         return
     if not _is_picture(info, codec):
@@ -126,7 +126,9 @@ def _refuse_encoding(info: VolumeInfo, wanted: str, encodings: Collection[Encodi
     if codec is ArrayCodec.JPEG and info.kind is VolumeKind.SEGMENTATION:
         raise InvalidArgument(f"{info.name} holds segment ids, and jpeg would change them", _PLAIN)
     if not (has_jpeg() if codec is ArrayCodec.JPEG else has_png()):
-        raise Unimplemented(f"{wanted} cannot be made here", "pip install 'voxgate[codecs]' where the gateway runs")
+        raise UnsupportedEncoding(
+            f"{wanted} cannot be made here", "pip install 'voxgate[codecs]' where the gateway runs"
+        )
 
 
 _PLAIN = "leave the encoding out of the address"
