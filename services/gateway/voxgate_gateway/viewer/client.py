@@ -47,7 +47,7 @@ def index(request: Request) -> Response:
     """The client's page, with our script before its own."""
     folder = _folder()
     page = (folder / "index.html").read_text()
-    ours = '<meta name="viewport" content="width=device-width"><script src="../../../static/quiet.js"></script>'
+    ours = '<link rel="icon" href="../../../static/icon.svg"><script src="../../../static/quiet.js"></script>'
     body = page.replace("<head>", f"<head>{ours}", 1).encode()
     answer = content_answer(request, Content(body, "text/html; charset=utf-8", compressible=True))
     return _ruled(answer)

@@ -11,7 +11,6 @@ from typing import Any
 
 from voxgate.model.volumes import VolumeInfo, VolumeKind
 from voxgate_gateway.backend import Described
-from voxgate_gateway.precomputed.info import SKELETONS, directories
 from voxgate_gateway.snippets import path_of
 from voxgate_gateway.viewer.places import extent_nm
 
@@ -76,6 +75,9 @@ def scene(layers: Sequence[Layer], wish: Wish) -> dict[str, Any]:
         "crossSectionScale": _cross_section_scale(info),
         "projectionScale": _round(1.6 * max(extent_nm(info)) / min(size)),
         "projectionOrientation": [0.25, -0.2, -0.05, 0.94],
+        "hideCrossSectionBackground3D": True,
+        # Slices would hide half of what was asked for.
+        "showSlices": not wish.segments,
         "layers": shown,
         "layout": "4panel",
     }
@@ -93,14 +95,10 @@ def _layer(layer: Layer, name: str, wish: Wish) -> dict[str, Any]:
         told |= {"type": "segmentation", "selectedAlpha": 0.35, "notSelectedAlpha": 0.12 if wish.segments else 0}
         if wish.segments:
             told["segments"] = [str(segment_id) for segment_id in wish.segments]
-        if SKELETONS in directories(layer.described):
-            told["skeletonRendering"] = {"mode2d": "lines_and_points", "mode3d": "lines"}
         return told
     told["type"] = "image"
     if info.channel_count > 1:
         told["shader"] = _shader(info)
-    else:
-        told["shader"] = "#uicontrol invlerp normalized\nvoid main() {\n  emitGrayscale(normalized());\n}\n"
     if layer.window is not None:
         controls = (f"c{i}" for i in range(_shown(info))) if info.channel_count > 1 else ("normalized",)
         told["shaderControls"] = {control: {"range": list(layer.window)} for control in controls}
