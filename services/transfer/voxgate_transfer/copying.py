@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -39,28 +38,6 @@ class Rules:
     skip_empty: bool = False
 
 
-class Buffers:
-    """Memory that tasks use one after the other: getting it anew costs a tenth of what reading into it does (measured).
-
-    Thread-safe. Holds as many buffers as there were tasks at once.
-    """
-
-    def __init__(self) -> None:
-        self._free: list[npt.NDArray[np.uint8]] = []
-
-    def take(self, size: int) -> npt.NDArray[np.uint8]:
-        """A buffer of at least so many bytes; what is in it is anything."""
-        try:
-            found = self._free.pop()
-        except IndexError:
-            found = np.empty(size, np.uint8)
-        return found if found.nbytes >= size else np.empty(size, np.uint8)
-
-    def give_back(self, buffer: npt.NDArray[np.uint8]) -> None:
-        """Let the next task have it: nobody reads it any more. After a failed write somebody may, so let it go then."""
-        self._free.append(buffer)
-
-
 def rules_of(spec: TransferSpec, index: int) -> Rules:
     """How the block with this number is copied."""
     sampled = spec.verification is Verification.SAMPLE and index % SAMPLED == 0
@@ -84,9 +61,7 @@ def writer_of(destination: Volume) -> Writable:
     return writer
 
 
-def copy_task(
-    source: Volume, destination: Volume, task: Task, rules: Rules | None = None, buffers: Buffers | None = None
-) -> BlockResult:
+def copy_task(source: Volume, destination: Volume, task: Task, rules: Rules | None = None) -> BlockResult:
     """Read the task's box, write it, read it back and compare every byte. Repeating it is harmless.
 
     Zeros are voxels like any other, and voxels that the source does not store arrive as its fill value.
@@ -96,7 +71,6 @@ def copy_task(
         destination: what is written and read back; the box is whole write granules of it, or all that is copied.
         task: where.
         rules: how; None writes everything and reads it back.
-        buffers: where memory for the voxels comes from; None makes new.
 
     Returns:
         The number of bytes and their SHA-256: C-order (c, z, y, x), little-endian, as the destination is to hold them.
@@ -106,19 +80,8 @@ def copy_task(
         DataTypeMismatch: when a value does not fit the destination's type.
         VoxgateError: whatever reading and writing raise.
     """
-    info, memory = source.info, buffers or Buffers()
-    shape = (info.channel_count, *task.box.shape.zyx)
-    size = math.prod(shape) * info.dtype.itemsize
-    buffer = memory.take(size)
-    out = buffer[:size].view(info.dtype).reshape(shape)
-    voxels = np.ascontiguousarray(source.read(task.box, scale=task.source_scale, out=out))
-    result = _arrived(destination, task, voxels, rules or Rules())
-    memory.give_back(buffer)
-    return result
-
-
-def _arrived(destination: Volume, task: Task, voxels: Voxels, how: Rules) -> BlockResult:
-    """Write a task's voxels, and look at them, as the rules say."""
+    how = rules or Rules()
+    voxels = np.ascontiguousarray(source.read(task.box, scale=task.source_scale))
     size, checksum = voxels.nbytes, hashlib.sha256(voxels.reshape(-1).data).digest()
     kept = _keeps(destination, task, voxels, how)
     if kept is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Box
@@ -16,7 +16,7 @@ from voxgate_jobs.ledger import LedgerTotals
 from voxgate_jobs.store import JobRequest, JobStore
 from voxgate_jobs.work import BlockResult, Engine, Patience, Work
 from voxgate_transfer.coarsening import InTurn, PyramidWork
-from voxgate_transfer.copying import Buffers, copy_task, rules_of, writer_of
+from voxgate_transfer.copying import copy_task, rules_of, writer_of
 from voxgate_transfer.destinations import Destination, Stores, checked_targets, prepared
 from voxgate_transfer.locks import NamedLocks
 from voxgate_transfer.mapping import MappedVolume, mapped
@@ -37,14 +37,12 @@ class TransferWork:
         source: what is read, as the destination is to see it.
         destination: what is written.
         plan: which task is where.
-        buffers: the memory of its tasks.
     """
 
     spec: TransferSpec
     source: Volume
     destination: Volume
     plan: TransferPlan
-    buffers: Buffers = field(default_factory=Buffers)
 
     @property
     def phase(self) -> str:
@@ -73,8 +71,7 @@ class TransferWork:
 
     def run_block(self, index: int) -> BlockResult:
         """Copy one task and prove that it arrived; see `voxgate_transfer.copying.copy_task`."""
-        rules = rules_of(self.spec, index)
-        return copy_task(self.source, self.destination, self.plan.task(index), rules, self.buffers)
+        return copy_task(self.source, self.destination, self.plan.task(index), rules_of(self.spec, index))
 
     def flush(self) -> None:
         """Nothing is left to do: adapters answer a write when it is durable."""
