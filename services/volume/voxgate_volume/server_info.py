@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points, version
 
@@ -34,7 +35,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "voxgate.v1.MeshService": (
         f"{_SEGMENTATION}, of a known voxel size; or a store that keeps meshes",
         "no time axis, or a time point",
-        "jobs: a segmentation without a time axis, a remote of files that takes writes, and records of jobs",
+        "jobs: a segmentation without a time axis, files or a bucket that take writes, and records of jobs",
     ),
     "voxgate.v1.SkeletonService": (
         "a store that keeps skeletons; or a skeletonizer among the plugins",
@@ -56,11 +57,13 @@ class ServerFacts:
         server_id: this process.
         settings: limits and addresses.
         here: full names of the services in this process; others are named where an address is configured.
+        http_url: where the gateway is that was started along, asked for every time; empty for none.
     """
 
     server_id: str
     settings: ServerSettings
     here: frozenset[str]
+    http_url: Callable[[], str] = str
 
     def to_proto(self) -> pb.GetServerInfoResponse:
         """The answer of GetServerInfo."""
@@ -87,6 +90,7 @@ class ServerFacts:
             ),
             encodings=[encoding_to_proto(encoding) for encoding in encodings.encodable(_IDS)],
             writes_enabled=self.settings.writes_enabled,
+            http_url=self.settings.http_url or self.http_url(),
         )
 
 
