@@ -56,6 +56,7 @@ class ServerSettings(BaseSettings):
     mesh_address: str = Field("", description='where the Mesh service is; empty means "here"')
     transfer_address: str = Field("", description='where the Transfer and Job services are; empty means "here"')
     volume_address: str = Field("", description='where the Volume service is; empty means "here"')
+    http_url: str = Field("", description="where people reach the HTTP gateway; empty means the one started along")
     jobs_url: str = Field(
         "",
         repr=False,

@@ -54,6 +54,7 @@ def start_suite(
     Raises:
         ConfigInvalid, UnknownScheme: for remotes that cannot be made, or an address that cannot be had.
     """
+    gateway: Gateway | GatewayProcess | None = None
     if settings.tune_allocator:
         tune_allocator()
     workers = WorkerPool(settings.worker_processes)
@@ -66,7 +67,14 @@ def start_suite(
         ]
         server_id = new_server_id()
         beside = frozenset(other.full_name for other in others)
-        volume = volume_registrations(registry, settings, server_id=server_id, beside=beside)
+        volume = volume_registrations(
+            registry,
+            settings,
+            server_id=server_id,
+            beside=beside,
+            # It starts after the server that it lives off.
+            http_url=lambda: gateway.url if gateway is not None else "",
+        )
         server = start_server([*volume, *others], settings, server_id)
     except BaseException:
         workers.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from voxgate.v1 import metadata_pb2_grpc, segment_pb2_grpc, version_pb2_grpc, volume_pb2
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
@@ -24,10 +26,15 @@ _VOLUME_SERVICE = volume_pb2.DESCRIPTOR.services_by_name["VolumeService"]
 
 
 def registrations(
-    registry: Registry, settings: ServerSettings, *, server_id: str, beside: frozenset[str] = frozenset()
+    registry: Registry,
+    settings: ServerSettings,
+    *,
+    server_id: str,
+    beside: frozenset[str] = frozenset(),
+    http_url: Callable[[], str] = str,
 ) -> list[ServiceRegistration]:
-    """The services; `beside` names the other services of the same server."""
-    facts = ServerFacts(server_id, settings, beside | {VOLUME, SEGMENT, VERSION, METADATA})
+    """The services; `beside` names the other services of the same server, `http_url` says where its gateway is."""
+    facts = ServerFacts(server_id, settings, beside | {VOLUME, SEGMENT, VERSION, METADATA}, http_url)
     catalog = Catalog(registry)
     budget = ByteBudget(settings.memory_budget_bytes)
     volume = VolumeServicer(catalog, facts, budget)

@@ -84,6 +84,7 @@ class Server:
         needs_token: whether a token was used; it is looked for anew where a pickle is used.
         streams: how many connections one large read is spread over.
         encodings: which to accept; empty means by the link. See voxgate.client.preferences.
+        http_url: where the HTTP gateway is, as the server says; empty where it knows of none.
     """
 
     address: str
@@ -92,6 +93,7 @@ class Server:
     needs_token: bool = False
     streams: int = 1
     encodings: tuple[str, ...] = ()
+    http_url: str = ""
 
     def address_of(self, service: str) -> str:
         """Where "volume", "mesh", "transfer" or "job" is."""

@@ -48,6 +48,7 @@ class ServerInfo:
         writes_enabled: whether it takes writes at all.
         requirements: full service name -> what it asks of a volume, for people.
         plugins: full service name -> what its requests may name, such as meshers.
+        http_url: where the HTTP gateway is; empty where there is none or nobody said.
     """
 
     server_id: str
@@ -57,6 +58,7 @@ class ServerInfo:
     writes_enabled: bool
     requirements: dict[str, list[str]] = field(default_factory=dict)
     plugins: dict[str, list[str]] = field(default_factory=dict)
+    http_url: str = ""
 
 
 def connect(
@@ -98,7 +100,8 @@ def connect(
         "transfer": transfer or told.get("transfer", ""),
         "job": jobs or told.get("job", ""),
     }
-    server = replace(alone, elsewhere=tuple((name, where) for name, where in elsewhere.items() if where))
+    where_else = tuple((name, where) for name, where in elsewhere.items() if where)
+    server = replace(alone, elsewhere=where_else, http_url=info.http_url)
     return Client(Stubs(server, said), info)
 
 
@@ -115,6 +118,7 @@ def _server_info(stubs: Stubs, address: str) -> ServerInfo:
         answer.writes_enabled,
         {endpoint.service: list(endpoint.requirements) for endpoint in answer.services if endpoint.requirements},
         {endpoint.service: list(endpoint.plugins) for endpoint in answer.services if endpoint.plugins},
+        answer.http_url,
     )
 
 

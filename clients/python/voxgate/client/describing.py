@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from voxgate.client.binding import Binding
+from voxgate.client.physical import Triple
+from voxgate.client.viewing import View, Viewable, view_url
 from voxgate.model.geometry import Box, VoxelSize
 from voxgate.model.meshes import MeshSource
 from voxgate.model.segment_properties import SegmentProperties
@@ -156,6 +159,38 @@ class DescribedArray:
     def capabilities(self) -> tuple[str, ...]:
         """What the volume can do: "read", "write", "segments", "meshes", "supervoxels", "reserve_ids", "properties"."""
         return capability_names(self.volume)
+
+    def view(
+        self,
+        *,
+        segments: Iterable[int] | str = (),
+        position_nm: Triple | None = None,
+        gateway: str = "",
+        height_px: int = 600,
+    ) -> View:
+        """Look at the volume in neuroglancer: a frame in a notebook, an address to open elsewhere.
+
+        Args:
+            segments: ids to show in 3-D, too; "some" for the largest in the middle.
+            position_nm: x, y, z of the middle of the view, nanometres; None for the middle of the volume.
+            gateway: the gateway as your browser reaches it, such as "/user/x/proxy/8080" in a notebook of JupyterHub;
+                else what the server says.
+            height_px: of the frame.
+
+        Raises:
+            FailedPrecondition: where nobody says where the gateway is.
+            InvalidArgument: for something that is no id or no position.
+        """
+        url = self.neuroglancer_url(segments=segments, position_nm=position_nm, gateway=gateway)
+        return View(url, height_px)
+
+    def neuroglancer_url(
+        self, *, segments: Iterable[int] | str = (), position_nm: Triple | None = None, gateway: str = ""
+    ) -> str:
+        """The address that opens the volume in the gateway's neuroglancer; see `view`."""
+        viewable = self.volume.capability(Viewable)
+        told = viewable.gateway_url if viewable is not None else ""
+        return view_url(self.info, gateway or told, segments, position_nm)
 
     def __repr__(self) -> str:
         return as_text(self._binding)

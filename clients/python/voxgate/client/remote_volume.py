@@ -17,6 +17,7 @@ from voxgate.client.powers import power_of
 from voxgate.client.preferences import preferred_encodings
 from voxgate.client.remote_versions import Deletes, OpensVersions
 from voxgate.client.resuming import Attempt, Broken, OneVersion, is_break, lanes_of, read_in_lanes, read_whole
+from voxgate.client.viewing import Viewable, reached_from
 from voxgate.model.errors import Cancelled, ChunkCorrupt, IncompleteAnswer, LimitExceeded
 from voxgate.model.geometry import Box
 from voxgate.model.names import VolumeName
@@ -64,9 +65,14 @@ class RemoteVolume:
         """What the server offers: see `voxgate.client.powers`."""
         if kind is Writable:
             return cast("C", self) if "write" in self._calls.facts.powers else None
-        if kind in (OpensVersions, Deletes):
+        if kind in (OpensVersions, Deletes, Viewable):
             return cast("C", self)
         return cast("C | None", power_of(self._calls, kind))
+
+    @property
+    def gateway_url(self) -> str:
+        """See `voxgate.client.viewing.Viewable`."""
+        return reached_from(self._stubs.server.address, self._stubs.server.http_url)
 
     def __reduce__(self) -> Any:
         # A caller's patience stays in its own process.

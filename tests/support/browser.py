@@ -1,0 +1,174 @@
+"""Chromium without a window, driven through chromedriver, and ended with every process that it started.
+
+Both come from the system's packages (Debian: chromium, chromium-driver). WebGL is drawn in software.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
+DRIVER = shutil.which("chromedriver") or ""
+MISSING = " and ".join(name for name, found in (("chromium", CHROMIUM), ("chromedriver", DRIVER)) if not found)
+"""What a machine lacks; empty where browsers can be tested."""
+
+_FLAGS = (
+    "--headless",
+    # Its sandbox does not work for root, and it visits nothing but our own pages.
+    "--no-sandbox",
+    "--disable-gpu",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--disable-extensions",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--metrics-recording-only",
+    "--force-device-scale-factor=1",
+)
+_PATIENCE_S = 180.0
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+class NotDrawn(Exception):
+    """Something did not come in time; says what the page said meanwhile."""
+
+
+@dataclass
+class Browser:
+    """One window.
+
+    Attributes:
+        driver: selenium's.
+        requests: the address of every request since `visit`.
+        complaints: what the console said that is an error, since `visit`.
+    """
+
+    driver: Any
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def visit(self, url: str, *, width: int = 1280, height: int = 900) -> None:
+        """Open a page in a window of that size, from a blank one; what went before is forgotten."""
+        self.driver.get("about:blank")
+        self._note()
+        self.requests, self.complaints = [], []
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.driver.get(url)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """The value that a piece of JavaScript returns."""
+        return self.driver.execute_script(script, *arguments)
+
+    def wait(self, script: str, *, patience_s: float = _PATIENCE_S) -> Any:
+        """Ask until the script returns something true.
+
+        Raises:
+            NotDrawn: when it never does.
+        """
+        until = time.monotonic() + patience_s
+        while time.monotonic() < until:
+            answer = self.run(f"try {{ {script} }} catch (error) {{ return null; }}")
+            if answer:
+                return answer
+            time.sleep(0.05)
+        self._note()
+        raise NotDrawn(f"never true: {script}; console: {self.complaints}; last: {self.requests[-5:]}")
+
+    def wait_for_scene(self) -> None:
+        """Wait until neuroglancer has drawn everything that it shows."""
+        self.wait(
+            "return window.viewer && viewer.layerManager.managedLayers.length > 0"
+            " && viewer.layerManager.managedLayers.every(layer => layer.isReady()) && viewer.isReady();"
+        )
+
+    def screenshot(self, path: Path) -> None:
+        """Keep a picture of the window."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.driver.save_screenshot(str(path))
+
+    def strangers(self) -> list[str]:
+        """Requests that left this machine."""
+        self._note()
+        return [url for url in self.requests if _is_strange(url)]
+
+    def errors(self) -> list[str]:
+        """What the console said that is an error."""
+        self._note()
+        return self.complaints
+
+    def _note(self) -> None:
+        for entry in self.driver.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                self.requests.append(message["params"]["request"]["url"])
+        for entry in self.driver.get_log("browser"):
+            if entry["level"] == "SEVERE":
+                self.complaints.append(entry["message"])
+
+
+def _is_strange(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in _LOCAL
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Browser]:
+    """One browser with a profile of its own."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    profile = tempfile.mkdtemp(prefix="voxgate-browser-")
+    options = Options()
+    options.binary_location = CHROMIUM
+    for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = Service(executable_path=DRIVER)
+    driver = webdriver.Chrome(options=options, service=service)
+    started = _with_children(service.process.pid)
+    try:
+        driver.set_page_load_timeout(_PATIENCE_S)
+        driver.set_script_timeout(_PATIENCE_S)
+        yield Browser(driver)
+    finally:
+        started += _with_children(service.process.pid)
+        with contextlib.suppress(Exception):
+            driver.quit()
+        _end(started)
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+def _with_children(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    """End what is left of them: some of a browser's processes outlive it."""
+    for process in processes:
+        # psutil knows a process by its time of birth, too: a stranger of the same id is none of these.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)

@@ -1,0 +1,84 @@
+"""A reverse proxy that serves another server below a path, as JupyterHub's, nginx and others do."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_OF_ONE_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length", "date", "server"})
+_BESIDE = "/files/"
+
+
+@contextlib.contextmanager
+def proxy_to(url: str, prefix: str, *, strips: bool = True, beside: str = "") -> Iterator[str]:
+    """Serve the server at `url` below `prefix` on a loopback port; yields the address of its first page, no slash.
+
+    Args:
+        url: of the server behind.
+        prefix: "/user/x/proxy/8080".
+        strips: whether the prefix is taken off, without a word, or left on and stated in X-Forwarded-Prefix.
+        beside: the address of a second server, which is served at /files/.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _pass_on(self) -> None:
+            if beside and self.path.startswith(_BESIDE):
+                target, path, stated = urlsplit(beside), "/" + self.path[len(_BESIDE) :], {}
+            elif self.path == prefix and strips:
+                self.send_response(308)
+                self.send_header("location", f"{prefix}/")
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return
+            elif self.path == prefix or self.path.startswith(f"{prefix}/"):
+                target = urlsplit(url)
+                path = self.path[len(prefix) :] if strips else self.path
+                stated = {} if strips else {"x-forwarded-prefix": prefix}
+            else:
+                self.send_error(404, "outside of the prefix")
+                return
+            connection = http.client.HTTPConnection(target.hostname, target.port, timeout=120)
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in _OF_ONE_HOP} | stated
+            try:
+                connection.request(self.command, path, headers={**headers, "host": self.headers["host"]})
+                answer = connection.getresponse()
+                body = answer.read()
+            finally:
+                connection.close()
+            self.send_response(answer.status)
+            for key, value in answer.getheaders():
+                if key.lower() not in _OF_ONE_HOP:
+                    self.send_header(key, value)
+            length = answer.getheader("content-length") if self.command == "HEAD" else str(len(body))
+            self.send_header("content-length", length or "0")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(body)
+
+        do_GET = do_HEAD = do_OPTIONS = do_POST = _pass_on  # noqa: N815  (named by the library)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}{prefix}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def folder_url(url: str, prefix: str, folder: Path) -> str:
+    """The address that a file below /files/ of a proxy has."""
+    return f"{url.removesuffix(prefix)}{_BESIDE}{folder}"
