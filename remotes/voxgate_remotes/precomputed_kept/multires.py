@@ -8,12 +8,13 @@ another in a file `{id}` in this order, or lie right before the manifest in its 
 
     grid_origin + vertex_offset + chunk_shape * 2**level * (position + x / (2**bits - 1))
 
-in stored coordinates, and the transform of `info` makes nanometres of them.
+in stored coordinates, and the transform of `info` makes nanometres of them. Fragments are cut at planes that are low
+or high ends of their frames, so vertices of two fragments that are one in the mesh are equal integers there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,9 @@ from voxgate_remotes.precomputed_kept.files import MOST_BYTES, REMEDY, KeptFiles
 from voxgate_remotes.precomputed_kept.legacy import Surface
 from voxgate_remotes.precomputed_kept.places import Transform, parsed_transform
 from voxgate_remotes.precomputed_kept.shards import Shards, Stored, parsed_sharding
+
+Fragment = tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
+"""A fragment: its position in the grid, x, y, z; its vertices in its own frame, (n, 3); its faces, (m, 3)."""
 
 TYPE = "neuroglancer_multilod_draco"
 _MOST_MANIFEST_BYTES = 2**26
@@ -74,7 +78,7 @@ class MultiresMeshes:
         self._shards = None if sharding is None else Shards(files, parsed_sharding(sharding))
 
     def mesh(self, segment_id: int) -> list[Surface] | None:
-        """The fragments of a segment's mesh; None where it has no manifest.
+        """A segment's mesh, its fragments joined; None where it has no manifest, empty where it has no surface.
 
         Raises:
             ChunkCorrupt, UnsupportedFormat, ConfigInvalid, StoreUnavailable, Cancelled, DeadlineExceeded.
@@ -88,7 +92,12 @@ class MultiresMeshes:
         data = self._files.part(name, start, start + manifest.size)
         if data is None:
             raise ChunkCorrupt(f"the mesh of segment {segment_id} has a manifest without fragments", REMEDY)
-        return list(self._surfaces(manifest, data))
+        fragments = list(self._fragments(manifest, data))
+        if not fragments:
+            return []
+        most = (1 << self._bits) - 1
+        places, faces = joined(fragments, most)
+        return [(self._transform.apply(manifest.origin + manifest.chunk_shape * (places / most)), faces)]
 
     def _unsharded(self, segment_id: int) -> tuple[Manifest, str, int] | None:
         manifest = self._files.whole(f"{segment_id}.index", parsed_manifest, _MOST_MANIFEST_BYTES)
@@ -101,8 +110,7 @@ class MultiresMeshes:
         manifest = parsed_manifest(shards.read(stored))
         return manifest, stored.name, stored.start - manifest.total
 
-    def _surfaces(self, manifest: Manifest, data: bytes) -> Iterator[Surface]:
-        most = float((1 << self._bits) - 1)
+    def _fragments(self, manifest: Manifest, data: bytes) -> Iterator[Fragment]:
         start = budget = 0
         for position, size in zip(manifest.positions, manifest.sizes, strict=True):
             self._files.context.check()
@@ -113,7 +121,30 @@ class MultiresMeshes:
             budget += integers.nbytes + faces.nbytes
             if budget > MOST_BYTES:
                 raise ChunkCorrupt(f"a stored mesh has more than {MOST_BYTES} bytes", REMEDY)
-            yield self._transform.apply(manifest.origin + manifest.chunk_shape * (position + integers / most)), faces
+            yield position, integers, faces
+
+
+def joined(fragments: Sequence[Fragment], most: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
+    """One surface of fragments: vertices at the ends of their frames that lie at one place become one.
+
+    Args:
+        fragments: of one level.
+        most: the greatest integer of a frame.
+
+    Returns:
+        Vertices, shape (n, 3), in units of a frame's extent over `most`; faces, shape (m, 3).
+    """
+    places = np.concatenate([position.astype(np.int64) * most + integers for position, integers, _ in fragments])
+    starts = np.cumsum([0, *(len(integers) for _, integers, _ in fragments)])
+    faces = np.concatenate([part + start for (*_, part), start in zip(fragments, starts, strict=False)])
+    at_end = np.concatenate([((integers == 0) | (integers == most)).any(axis=1) for _, integers, _ in fragments])
+    seams = np.flatnonzero(at_end)
+    _, first, same = np.unique(places[seams], axis=0, return_index=True, return_inverse=True)
+    owner = np.arange(len(places))
+    owner[seams] = seams[first[same.ravel()]]
+    kept = owner == np.arange(len(places))
+    number = np.cumsum(kept) - 1
+    return places[kept], number[owner[faces]].astype(np.uint32)
 
 
 def parsed_manifest(data: bytes) -> Manifest:
