@@ -35,9 +35,9 @@ from voxgate.model.volumes import (
     VolumeSpec,
 )
 from voxgate_blocks.downsampling import MAX_FACTOR, Method, coarser
+from voxgate_jobs.locks import NamedLocks
 from voxgate_jobs.store import JobRequest, JobStore
 from voxgate_jobs.work import Engine
-from voxgate_transfer.locks import NamedLocks
 from voxgate_transfer.origins import parameters, software
 
 SMALLEST_EXTENT = 64

@@ -13,12 +13,12 @@ from voxgate.model.names import VolumeName
 from voxgate.model.versions import Versioned
 from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeInfo
 from voxgate_jobs.ledger import LedgerTotals
+from voxgate_jobs.locks import NamedLocks
 from voxgate_jobs.store import JobRequest, JobStore
 from voxgate_jobs.work import BlockResult, Engine, Patience, Work
 from voxgate_transfer.coarsening import InTurn, PyramidWork
 from voxgate_transfer.copying import copy_task, rules_of, writer_of
 from voxgate_transfer.destinations import Destination, Stores, checked_targets, prepared
-from voxgate_transfer.locks import NamedLocks
 from voxgate_transfer.mapping import MappedVolume, mapped
 from voxgate_transfer.origins import Origin, parameters, software
 from voxgate_transfer.planner import DEFAULT_TASK_BYTES, TransferPlan, plan_transfer
