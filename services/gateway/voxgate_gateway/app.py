@@ -15,9 +15,11 @@ from voxgate.model.errors import VoxgateError
 from voxgate_gateway import health, home, page, precomputed, preview, viewer
 from voxgate_gateway.answers import on_fault, on_http_error, on_voxgate_error
 from voxgate_gateway.backend import Backend
+from voxgate_gateway.backend.forwarding import Forwarder
 from voxgate_gateway.http.headers import CommonHeaders, common_headers
 from voxgate_gateway.making import Making
 from voxgate_gateway.prefix import ForwardedPrefix
+from voxgate_gateway.web import routes as web
 from voxgate_gateway.zarr import routes as zarr
 
 DEFAULT_THREADS = 32
@@ -38,6 +40,7 @@ def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = D
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         backend = Backend(backend_address)
         app.state.backend = backend
+        app.state.forwarder = forwarder = Forwarder(backend_address)
         app.state.making = making = Making()
         app.state.ready_limiter = anyio.CapacityLimiter(_READY_THREADS)
         # Starlette runs handlers that are plain functions in this pool.
@@ -46,6 +49,7 @@ def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = D
             yield
         finally:
             making.close()
+            await forwarder.close()
             backend.close()
 
     app = Starlette(
@@ -58,6 +62,7 @@ def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = D
             *page.ROUTES,
             *preview.ROUTES,
             *viewer.ROUTES,
+            *web.ROUTES,
         ],
         middleware=[Middleware(CommonHeaders, headers=headers), Middleware(ForwardedPrefix)],
         exception_handlers={VoxgateError: on_voxgate_error, HTTPException: on_http_error, Exception: on_fault},

@@ -18,7 +18,7 @@ from voxgate.v1 import mesh_pb2_grpc, segment_pb2_grpc, skeleton_pb2_grpc, volum
 from voxgate.wire.errors import from_rpc_error
 
 CALL_TIMEOUT_S = 30.0
-_OPTIONS = (
+CHANNEL_OPTIONS = (
     # Every replica behind a headless service gets its share, and a replica that just went away costs no request.
     (
         "grpc.service_config",
@@ -63,7 +63,7 @@ class Servers:
         where = address or self._address
         with self._lock:
             if where not in self._channels:
-                self._channels[where] = grpc.insecure_channel(where, options=_OPTIONS)
+                self._channels[where] = grpc.insecure_channel(where, options=CHANNEL_OPTIONS)
             return self._channels[where]
 
     @functools.cached_property

@@ -13,12 +13,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID = "x-request-id"
 METHODS = "GET, HEAD, OPTIONS"
+_CORS_METHODS = f"{METHODS}, POST"  # calls are POST; what is none says 405
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _EXPOSED = (
-    "accept-ranges, content-encoding, content-length, content-range, etag, retry-after, x-request-id, "
-    "x-voxgate-mesh, x-voxgate-skeleton"
+    "accept-ranges, content-encoding, content-length, content-range, etag, grpc-message, grpc-status, "
+    "grpc-status-details-bin, retry-after, x-request-id, x-voxgate-mesh, x-voxgate-skeleton"
 )
-_ALLOWED = "authorization, cache-control, if-none-match, if-range, range, x-request-id"
+_ALLOWED = (
+    "authorization, cache-control, connect-protocol-version, connect-timeout-ms, content-type, grpc-timeout, "
+    "if-none-match, if-range, range, traceparent, x-grpc-web, x-request-id, x-user-agent"
+)
 
 
 class CommonHeaders:
@@ -42,7 +46,7 @@ class CommonHeaders:
         if scope["method"] == "OPTIONS":
             preflight = {
                 "allow": METHODS,
-                "access-control-allow-methods": METHODS,
+                "access-control-allow-methods": _CORS_METHODS,
                 "access-control-allow-headers": _ALLOWED,
                 "access-control-max-age": "86400",
             }

@@ -53,8 +53,10 @@ class PatientProtocol(HttpToolsProtocol):
         super().data_received(data)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """A client that has said all it will say still gets its answer."""
+        """A client that has said all it will say still gets its answer; not so a call that ends with its caller."""
         if self.cycle is None or self.cycle.response_complete:
+            return None
+        if self.cycle.scope.get("state", {}).get("ends_with_caller", False):
             return None
         self.cycle.keep_alive = False
         return True
