@@ -1,7 +1,7 @@
 """Rows of bulk meshing: jobs of a running suite, their memory, and igneous, which does the same by files of tasks.
 
 Igneous runs with its defaults but for the shape of its tasks: at 512, cubes of 256 voxels leave two processes equal
-work, where its own 448 leave one of them most of it. Its surfaces may be 40 nm off, ours half of a voxel, 5 nm; that
+work, where its own 448 leave one of them most of it. Its surfaces may be 40 nm off, ours a voxel, 10 nm; that
 ours are no further off is measured on some segments before anything is timed.
 """
 

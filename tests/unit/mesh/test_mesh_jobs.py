@@ -106,7 +106,7 @@ def test_the_record_leaves_nothing_to_choose_and_says_where_meshes_come_from(ben
     job = bench.start(replace(SPEC, chunk_shape=None))
     spec = job.spec
     bounds = bench.registry.open("lab/seg").info.scales[0].bounds
-    assert (spec.box, spec.destination, spec.max_error_nm) == (bounds, "lab/meshes", 2.0)
+    assert (spec.box, spec.destination, spec.max_error_nm) == (bounds, "lab/meshes", 4.0)
     assert spec.chunk_shape is not None
     assert spec.level_count == opened(bench.registry, spec).plan.level_count > 0
     assert job.state is JobState.PENDING

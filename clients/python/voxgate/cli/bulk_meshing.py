@@ -41,7 +41,7 @@ def mesh_all(  # noqa: PLR0913  (every option is a parameter)
         typer.Option(
             metavar="NM",
             help="How far the finest level may be from the voxels' surface; 0 leaves it as it is.",
-            show_default="half a voxel",
+            show_default="the voxels' shortest side",
         ),
     ] = None,
     bits: Annotated[int, typer.Option(metavar="10|16", help="Of a vertex, on each axis of its piece.")] = 16,

@@ -120,7 +120,7 @@ class MeshedArray(LazilyViewedArray):
                 at once grows with it. None leaves the choice to the server.
             level_count: the most levels of detail; 0 means as many as it takes until one piece holds a whole segment.
             max_error_nm: how far the finest level may be from the unsimplified surface, each coarser one twice as far;
-                None means half of the voxels' shortest side, 0 that the finest level is not simplified.
+                None means the voxels' shortest side, 0 that the finest level is not simplified.
             vertex_quantization_bits: 10 or 16, for each axis of a piece.
             sharded: many meshes in one file, instead of two files for each.
             minimum_voxel_count: leave out segments with fewer voxels.

@@ -167,10 +167,10 @@ class MeshJobSpec:
             meshes by itself; empty means `volume`.
         scale: index of the scale to mesh.
         box: what to mesh, voxels of that scale, global; None means everything. Surfaces are closed at its border.
-        chunk_shape: voxels of that scale that the finest pieces span, each axis 16 to 1024; None lets the server choose.
+        chunk_shape: voxels of that scale that the finest pieces span, each axis 16 to 1024; None: the server chooses.
         level_count: the most levels of detail; 0 means as many as it takes until one piece holds a whole segment.
         max_error_nm: how far the finest level may be from the unsimplified surface, each coarser one twice as far; None
-            means half of the voxels' shortest side, 0 that the finest level is not simplified.
+            means the voxels' shortest side, 0 that the finest level is not simplified.
         vertex_quantization_bits: 10 or 16, for each axis of a piece.
         sharded: whether many meshes share a file.
         minimum_voxel_count: segments with fewer voxels are left out.
