@@ -43,8 +43,7 @@ def planned(spec: MeshJobSpec, info: VolumeInfo) -> MeshPlan:
         )
     chunk = spec.chunk_shape or chunk_shape_for(region, size, scale.stored_chunk_shape)
     grid = Vec3(*(-(-(extent + 1) // span) for extent, span in zip(region.shape, chunk, strict=True)))
-    # Half of it costs six times what no simplification does, and saves no byte; all of it costs no more, and saves three
-    # quarters of them (FIB-25).
+    # Half a voxel costs six times what no simplification does, and saves no byte; a whole one saves three quarters.
     side = min(size)
     error = side if spec.max_error_nm is None else spec.max_error_nm
     levels = levels_of(grid, spec.level_count)
