@@ -1,4 +1,4 @@
-"""Which cells of docs/reference/stores.md this run proves: who wrote what ours read, and who read what ours wrote."""
+"""Which cells of docs/reference/stores.md and dialects.md a run proves: who wrote what ours read, who read what ours wrote."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Proof:
     """One cell, and what proves it.
 
     Attributes:
-        store: as in tools.stores_table.STORES.
-        feature: as in tools.stores_table.FEATURES.
+        store: as in tools.stores_table.STORES; for dialects a row of tools.dialects_table.
+        feature: as in tools.stores_table.FEATURES; for dialects what `cell_of` answers.
         peer: a published program that is not ours, by its name and release; OWN_FAKE where there is none.
         voxels: how many voxels (or ids, keys, vertices) were compared.
     """
@@ -25,6 +25,11 @@ class Proof:
     feature: str
     peer: str
     voxels: int
+
+
+def cell_of(dialect: str, client: str) -> str:
+    """What a proof about a client in a dialect of the gateway says as its feature."""
+    return f"{dialect} / {client}"
 
 
 @dataclass
