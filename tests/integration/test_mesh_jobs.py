@@ -94,6 +94,11 @@ def test_all_segments_of_a_volume_become_its_stored_meshes(client, folder):
     computed = seg.mesh(LARGE, source="computed")
     for corner in (np.min, np.max):
         assert corner(mesh.vertices, axis=0) == pytest.approx(corner(computed.vertices, axis=0), abs=2.1)
+    assert mesh.statistics.watertight
+    assert mesh.statistics.volume_nm3 == pytest.approx(computed.statistics.volume_nm3, rel=0.05)
+    beside = json.loads(next(folder.rglob("seg/mesh/info")).read_text())["voxgate"]["provenance"]
+    assert beside == {name: handle.job.provenance[name] for name in beside}
+    assert json.loads(beside["parameters"])["chunk_shape"] == list(CHUNK)
     manifest = handle.manifest()
     assert manifest.checksum == result.checksum
     assert [block.block_index for block in manifest] == list(range(phases[-1].total_block_count))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any
 
 from voxgate.model.errors import AlreadyExists, FailedPrecondition, InvalidArgument, UnsupportedFormat
@@ -12,17 +11,16 @@ from voxgate.model.jobs import Job, MeshJobMode, MeshJobSpec
 from voxgate.model.mesh_stores import MeshStore
 from voxgate.model.names import VolumeName
 from voxgate.model.volumes import CallContext, OpenOptions, VolumeInfo
-from voxgate_jobs.documents import spec_to_document, to_text
 from voxgate_jobs.fencing import ACTIVE
 from voxgate_jobs.locks import NamedLocks
 from voxgate_jobs.store import JobQuery, JobRequest, JobStore
 from voxgate_jobs.work import Engine
+from voxgate_mesh.bulk.origins import origin_of
 from voxgate_mesh.bulk.places import MeshPlaces, check_installed
 from voxgate_mesh.bulk.planning import planned
 from voxgate_mesh.bulk.properties import COLUMNS
 from voxgate_remotes.mesh_places import PROPERTIES
 
-METHOD = "voxgate mesh-all"
 _MOST_BYTES = 256 << 20
 """Of segment properties that are looked into; ours have at most a million segments."""
 
@@ -80,7 +78,8 @@ class MeshJobs:
             spec = resolved(replace(asked, destination=str(destination)), info)
             self._check_destination(spec)
             self._check_alone(spec, owner)
-            job = self._jobs.create(JobRequest(owner, request_id, asked, spec, _origin(spec, info)))
+            origin = {**origin_of(spec), "source_format": info.format}
+            job = self._jobs.create(JobRequest(owner, request_id, asked, spec, origin))
             self._engine.submit(job.name)
         return self._jobs.get(job.name)
 
@@ -177,16 +176,3 @@ def _taken(spec: MeshJobSpec, job: Job | None) -> FailedPrecondition:
         "wait for it, cancel it, or choose another destination",
         details={} if job is None else {"job": job.name},
     )
-
-
-def _origin(spec: MeshJobSpec, source: VolumeInfo) -> dict[str, str]:
-    """What the record of a job says of how its meshes come to be."""
-    return {
-        "method": METHOD,
-        "source": spec.volume,
-        "source_version": spec.version,
-        "source_format": source.format,
-        "destination": spec.destination,
-        "parameters": to_text(spec_to_document(spec)["spec"]),
-        "software": f"voxgate {version('voxgate')}",
-    }

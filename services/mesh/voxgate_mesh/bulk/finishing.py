@@ -12,6 +12,7 @@ from voxgate.model.errors import ChunkMissing
 from voxgate.model.jobs import MeshJobResult
 from voxgate.model.mesh_stores import MeshStore, ProductFiles
 from voxgate_mesh.bulk.manifests import mesh_info
+from voxgate_mesh.bulk.origins import origin_of
 from voxgate_mesh.bulk.partials import partial_folder
 from voxgate_mesh.bulk.plan import MeshPlan
 from voxgate_mesh.bulk.properties import MOST_LISTED, Rows, properties_parts, read_rows
@@ -60,7 +61,7 @@ def finish_product(plan: MeshPlan, store: MeshStore, checksum: str) -> MeshJobRe
         if has_properties:
             _write_properties(plan, store.files, partials, totals)
         own = has_properties and not store.folder
-        record = {"plan": plan.digest, "checksum": checksum, **asdict(totals)}
+        record = {"plan": plan.digest, "checksum": checksum, **asdict(totals), "provenance": origin_of(plan.spec)}
         store.announce({**mesh_info(plan, PROPERTIES if own else ""), _MARK: record}, properties=has_properties)
     store.files.remove(partials)
     destination = plan.spec.destination or plan.spec.volume
