@@ -28,8 +28,10 @@ demo: setup ## Play the main job on the sample: read, mesh, transfer, verify; pi
 	$(PY) -m tools.demo
 
 test: setup peers lint types arch protos-check ## Lint, types, rules, unit, conformance, integration, end to end (about 10 minutes)
-	$(PY) -m pytest -q -n 2 --dist loadfile -m "not full" --store-proofs .store-proofs.json tests
+	$(PY) -m pytest -q -n 2 --dist loadfile -m "not full" --store-proofs .store-proofs.json \
+	  --dialect-proofs .dialect-proofs.json tests
 	$(PY) -m tools.stores_table --check .store-proofs.json
+	$(PY) -m tools.dialects_table --check .dialect-proofs.json
 	@echo "skipped here: test-languages, images, demo-containers (run them, or make test-full)"
 
 ##@ Checks
@@ -49,9 +51,11 @@ types: setup ## mypy, strict
 arch: setup ## The rules of the house (import-linter)
 	$(VENV)/bin/lint-imports --no-cache
 
-conformance: setup peers ## The conformance suite on every kind of volume and with every peer; writes docs/reference/stores.md
-	$(PY) -m pytest -q tests/conformance tests/peers tests/unit/remotes --store-proofs docs/reference/results.json
+conformance: setup peers ## The conformance suite on every kind of volume and with every peer; writes docs/reference/stores.md and dialects.md
+	$(PY) -m pytest -q tests/conformance tests/peers tests/unit/remotes --store-proofs docs/reference/results.json \
+	  --dialect-proofs docs/reference/dialects.json
 	$(PY) -m tools.stores_table
+	$(PY) -m tools.dialects_table
 
 # Published programs that read and write the same stores, each with the releases that it wants.
 PEERS := $(filter-out build,$(basename $(notdir $(wildcard tests/peers/*.lock))))

@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 
+from support.dialect_readers import ZARR2, ZARR3
 from support.peers import run_peer
 from support.zarr_served import LEVELS, served_stores
 
-PREFIXES = ("zarr", "zarr2")
+PREFIXES = {"zarr": ZARR3, "zarr2": ZARR2}
+OME_ZARR, NAPARI = "ome-zarr 0.18.0", "napari-ome-zarr 0.10.0"
+FACTS = {
+    "made/em": ("every scale", "place", "voxel size"),
+    "made/three": ("several channels",),
+    "made/sparse": ("absent",),
+}
+"""What of docs/reference/dialects.md a volume shows."""
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +27,19 @@ def addresses(stores, names):
     return [f"{stores.url}/{prefix}/{name}/-" for prefix in PREFIXES for name in names]
 
 
-def test_ome_zarr_finds_valid_images_with_their_voxels(stores, tmp_path):
+def noted(read_in, stores, name, client, peer, left=()):
+    """Note for both dialects what a volume has shown of a client."""
+    count = sum(each.size for each in stores.voxels[name])
+    for dialect in PREFIXES.values():
+        for fact in set(FACTS.get(name, ())) - set(left):
+            read_in(dialect, fact, client, peer, count)
+
+
+def test_ome_zarr_finds_valid_images_with_their_voxels(stores, read_in, tmp_path):
     names = ["made/em", "made/three", "made/sparse", "aniso/seg"]
     told = run_peer("ome-zarr", "ome_zarr_by_address.py", tmp_path, *addresses(stores, names))
+    for name in names:
+        noted(read_in, stores, name, "ome-zarr", OME_ZARR)
     for number, found in enumerate(told):
         name = names[number % len(names)]
         assert found["axes"] == list("czyx" if name == "made/three" else "zyx")
@@ -39,9 +57,11 @@ def test_ome_zarr_finds_valid_images_with_their_voxels(stores, tmp_path):
             ]
 
 
-def test_napari_has_layers_of_all_levels_and_channels(stores, tmp_path):
-    names = ["made/em", "made/three", "aniso/seg"]
+def test_napari_has_layers_of_all_levels_and_channels(stores, read_in, tmp_path):
+    names = ["made/em", "made/three", "made/sparse", "aniso/seg"]
     told = run_peer("viewers", "viewers_by_address.py", tmp_path, *addresses(stores, names))
+    for name in names:
+        noted(read_in, stores, name, "napari", NAPARI, left=["place"])
     for number, layers in enumerate(told):
         name = names[number % len(names)]
         channels = stores.voxels[name][0].shape[0]

@@ -19,7 +19,7 @@ def main(folder, urls):
     for number, url in enumerate(urls):
         layers = [layer for made in napari_get_reader(url)(url) for layer in layers_of(*made)]
         for index, layer in enumerate(layers):
-            for level, data in enumerate(layer.data):
+            for level, data in enumerate(layer.data if layer.multiscale else [layer.data]):
                 np.save(folder / f"{number}-{index}-{level}.npy", np.asarray(data))
         told.append([described(layer) for layer in layers])
     print(json.dumps(told))
@@ -33,7 +33,8 @@ def layers_of(data, settings, kind):
 
 
 def described(layer):
-    low, high = (layer.data_to_world(corner) for corner in ([-0.5] * layer.ndim, np.array(layer.data[0].shape) - 0.5))
+    finest = layer.data[0] if layer.multiscale else layer.data
+    low, high = (layer.data_to_world(corner) for corner in ([-0.5] * layer.ndim, np.array(finest.shape) - 0.5))
     return {
         "kind": type(layer).__name__,
         "name": layer.name,

@@ -1,4 +1,4 @@
-"""Which cells of docs/reference/stores.md and dialects.md a run proves: who wrote what ours read, who read what ours wrote."""
+"""Which cells of docs/reference/stores.md and dialects.md a run proves: who wrote what ours read, and the reverse."""
 
 from __future__ import annotations
 
