@@ -59,6 +59,8 @@ class Method:
         """
         message = GetMessageClass(self.asked)()
         try:
+            if text.lstrip()[:1] not in (b"{", b""):
+                raise ValueError
             json_format.Parse(text or b"{}", message)
         except (json_format.ParseError, RecursionError, ValueError, TypeError) as error:
             said = str(error).partition("\n")[0][:200] if isinstance(error, json_format.ParseError) else "it is no JSON"

@@ -7,7 +7,6 @@ the flag of the last one. gRPC-Web's text form is base64 of it, frame by frame, 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import struct
 
@@ -16,7 +15,7 @@ from voxgate.model.errors import InvalidArgument, Unimplemented
 COMPRESSED, CONNECT_END, GRPC_WEB_END = 0x01, 0x02, 0x80
 _HEADER = struct.Struct(">BI")
 _REMEDY = "send one message: a zero byte, its length in four bytes (big-endian), the message"
-_PADDED = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
+_PADDED = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
 def frame(payload: bytes, flags: int = 0) -> bytes:
@@ -60,11 +59,8 @@ def from_text(text: bytes) -> bytes:
     at = 0
     while at < len(text):
         found = _PADDED.match(text, at)
-        try:
-            if found is None:
-                raise binascii.Error
-            parts.append(base64.b64decode(found.group(), validate=True))
-        except binascii.Error:
-            raise InvalidArgument("the body is no base64", "application/grpc-web takes bytes as they are") from None
+        if found is None or found.end() == at:
+            raise InvalidArgument("the body is no base64", "application/grpc-web takes bytes as they are")
+        parts.append(base64.b64decode(found.group()))
         at = found.end()
     return b"".join(parts)
