@@ -72,8 +72,9 @@ What the gateway serves, read by programs that are not ours. This page is writte
 run proved; nothing in it is typed by hand, but the reasons.
 
 - **✓** the program, unmodified, read the same voxels in this run: of each kind of store a box that begins and ends on
-  no chunk's border, of a volume with an offset, unequal voxel sizes and ids above 2⁶³ (in the image stack of 16 bits). Every store is the real one: files written by other people's writers, emulators of S3 and GCS, the test servers
-  of BossDB and DVID, another voxgate (before files, BossDB, DVID), the plug-in of our tests. None is in memory.
+  no chunk's border, of a volume with an offset, unequal voxel sizes and ids above 2⁶³ (in the image stack of 16 bits).
+  Every store is the real one: files written by other people's writers, emulators of S3 and GCS, the test servers of
+  BossDB and DVID, another voxgate (before files, BossDB, DVID), the plug-in of our tests. None is in memory.
 - **a number** not shown, for the reason below the table: what the program does instead.
 - **unproved** nobody has looked.
 
