@@ -9,12 +9,13 @@ import contextlib
 import json
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 
@@ -42,8 +43,7 @@ _FLAGS = (
     "--metrics-recording-only",
     "--force-device-scale-factor=1",
 )
-_PATIENCE_S = 180.0
-_LOCAL = ("127.0.0.1", "localhost", "::1")
+_PATIENCE_S = 150.0
 
 
 class NotDrawn(Exception):
@@ -56,11 +56,13 @@ class Browser:
 
     Attributes:
         driver: selenium's.
-        requests: the address of every request since `visit`.
+        requests: the address of every request of the page itself, its workers' not counted, since `visit`.
+        strangers: whatever the whole browser asked of other machines since it started; some of it for its maker.
         complaints: what the console said that is an error, since `visit`.
     """
 
     driver: Any
+    strangers: list[str]
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -90,7 +92,8 @@ class Browser:
                 return answer
             time.sleep(0.05)
         self._note()
-        raise NotDrawn(f"never true: {script}; console: {self.complaints}; last: {self.requests[-5:]}")
+        said = self.run("return document.body.innerText.slice(0, 500)")
+        raise NotDrawn(f"never true: {script}; console: {self.complaints}; asked: {self.requests[-5:]}; said: {said}")
 
     def wait_for_scene(self) -> None:
         """Wait until neuroglancer has drawn everything that it shows."""
@@ -103,11 +106,6 @@ class Browser:
         """Keep a picture of the window."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.driver.save_screenshot(str(path))
-
-    def strangers(self) -> list[str]:
-        """Requests that left this machine."""
-        self._note()
-        return [url for url in self.requests if _is_strange(url)]
 
     def errors(self) -> list[str]:
         """What the console said that is an error."""
@@ -124,14 +122,43 @@ class Browser:
                 self.complaints.append(entry["message"])
 
 
-def _is_strange(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in _LOCAL
+@contextlib.contextmanager
+def _way_out(strangers: list[str]) -> Iterator[int]:
+    """A proxy that notes what it is asked for and leads nowhere; yields its port. None is asked for this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _refuse(self) -> None:
+            strangers.append(f"{self.command} {self.path}")
+            with contextlib.suppress(OSError):
+                self.send_error(502)
+
+        do_GET = do_HEAD = do_POST = do_CONNECT = _refuse  # noqa: N815  (named by the library)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
 
 
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
     """One browser with a profile of its own."""
+    strangers: list[str] = []
+    with _way_out(strangers) as port, _driven(f"--proxy-server=http://127.0.0.1:{port}") as driver:
+        yield Browser(driver, strangers)
+
+
+@contextlib.contextmanager
+def _driven(flag_of_proxy: str) -> Iterator[Any]:
     from selenium import webdriver
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
@@ -139,7 +166,7 @@ def browser() -> Iterator[Browser]:
     profile = tempfile.mkdtemp(prefix="voxgate-browser-")
     options = Options()
     options.binary_location = CHROMIUM
-    for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+    for flag in (*_FLAGS, flag_of_proxy, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     service = Service(executable_path=DRIVER)
@@ -148,7 +175,7 @@ def browser() -> Iterator[Browser]:
     try:
         driver.set_page_load_timeout(_PATIENCE_S)
         driver.set_script_timeout(_PATIENCE_S)
-        yield Browser(driver)
+        yield driver
     finally:
         started += _with_children(service.process.pid)
         with contextlib.suppress(Exception):

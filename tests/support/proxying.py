@@ -15,7 +15,9 @@ _BESIDE = "/files/"
 
 
 @contextlib.contextmanager
-def proxy_to(url: str, prefix: str, *, strips: bool = True, beside: str = "") -> Iterator[str]:
+def proxy_to(
+    url: str, prefix: str, *, strips: bool = True, beside: str = "", asked: list[str] | None = None
+) -> Iterator[str]:
     """Serve the server at `url` below `prefix` on a loopback port; yields the address of its first page, no slash.
 
     Args:
@@ -23,12 +25,15 @@ def proxy_to(url: str, prefix: str, *, strips: bool = True, beside: str = "") ->
         prefix: "/user/x/proxy/8080".
         strips: whether the prefix is taken off, without a word, or left on and stated in X-Forwarded-Prefix.
         beside: the address of a second server, which is served at /files/.
+        asked: takes the path of every request.
     """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def _pass_on(self) -> None:
+            if asked is not None:
+                asked.append(self.path)
             if beside and self.path.startswith(_BESIDE):
                 target, path, stated = urlsplit(beside), "/" + self.path[len(_BESIDE) :], {}
             elif self.path == prefix and strips:

@@ -1,0 +1,236 @@
+"""neuroglancer's own client in a real browser, through the gateway and a proxy: what it draws, pixel by pixel.
+
+Screenshots are kept where VOXGATE_SCREENSHOTS says, else in pytest's folder.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from support.browser import MISSING, browser
+from support.bulk_meshes import BIG, LARGE, OTHER, SIZE_NM, opened, registry_of, run, segmentation, stored
+from support.kept_files import kept_volume, line, write_skeletons
+from support.proxying import proxy_to
+from support.servers import SAMPLES, settings
+from support.static_http import static_http
+from voxgate.client.connection import connect
+from voxgate.model.geometry import Vec3
+from voxgate.model.jobs import MeshJobSpec
+from voxgate_gateway.viewer.client import client_folder
+from voxgate_remotes.config import RemoteConfig, RemotesConfig
+from voxgate_standalone.suite import start_suite
+
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=f"no {MISSING} on this machine"),
+    pytest.mark.skipif(client_folder() is None, reason="the wheel neuroglancer is not installed"),
+    pytest.mark.timeout(600),
+]
+
+PREFIX = "/user/x/proxy/8080"
+BARE = {"layout": "4panel", "showSlices": False, "showAxisLines": False, "showDefaultAnnotations": False}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Bulk meshes in files and in shards, and a volume of which only a skeleton is kept."""
+    root = tmp_path_factory.mktemp("volumes")
+    for name, sharded in (("files", False), ("shards", True)):
+        (root / name).mkdir()
+        registry = registry_of(root / name)
+        stored(registry, "lab/seg", segmentation())
+        run(opened(registry, MeshJobSpec("lab/seg", chunk_shape=Vec3(24, 20, 16), sharded=sharded)))
+    (root / "kept").mkdir()
+    kept_volume(root / "kept", skeletons="skeletons")
+    write_skeletons(root / "kept", [line(BIG, 3)], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0], None)
+    return root
+
+
+@pytest.fixture(scope="module")
+def suite(folders):
+    remotes = {name: RemoteConfig(uri=folder.as_uri()) for name, folder in (("samples", SAMPLES), ("made", folders))}
+    suite = start_suite(RemotesConfig(remotes=remotes), settings())
+    yield suite
+    suite.stop(1.0)
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """The paths of all requests that came."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def url(suite, folders, asked):
+    """The first page below a prefix, on a server that has the volumes' files, too."""
+    with (
+        static_http(folders) as files,
+        proxy_to(suite.gateway.url, PREFIX, beside=files.url, asked=asked) as url,
+    ):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as window:
+        yield window
+
+
+@pytest.fixture
+def keep(tmp_path_factory, chromium):
+    """Keep a picture of the window under a test's name."""
+    folder = Path(os.environ.get("VOXGATE_SCREENSHOTS") or tmp_path_factory.getbasetemp() / "screenshots")
+
+    def kept(name):
+        chromium.screenshot(folder / f"{name}.png")
+
+    return kept
+
+
+def panels(chromium):
+    """What is in each of the four panels: arrays (height, width, 3), without the frames and buttons at their edges."""
+    told = chromium.run(
+        "return [...viewer.display.panels].map(p => p.element.getBoundingClientRect())"
+        ".filter(r => r.width > 100 && r.height > 100).map(r => [r.left, r.top, r.right, r.bottom]);"
+    )
+    picture = np.asarray(Image.open(io.BytesIO(chromium.driver.get_screenshot_as_png())).convert("RGB")).astype(int)
+    cut = {}
+    for left, top, right, bottom in told:
+        place = ("bottom" if top > picture.shape[0] / 2 - 60 else "top", "right" if left > 300 else "left")
+        cut[place] = picture[int(top) + 40 : int(bottom) - 40, int(left) + 40 : int(right) - 40]
+    names = {("top", "left"): "xy", ("top", "right"): "xz", ("bottom", "left"): "3d", ("bottom", "right"): "yz"}
+    return {names[place]: pixels for place, pixels in cut.items()}
+
+
+def coloured(pixels, least=25):
+    """How many pixels are no grey."""
+    return int((pixels.max(axis=-1) - pixels.min(axis=-1) > least).sum())
+
+
+def greys(pixels):
+    """How many shades of grey there are."""
+    return len(np.unique(pixels[pixels.max(axis=-1) == pixels.min(axis=-1)]))
+
+
+def show(chromium, url, size_nm, state):
+    """Open the client on a state; lengths in it are in voxels of this size."""
+    dimensions = {axis: [size * 1e-9, "m"] for axis, size in zip("xyz", size_nm, strict=True)}
+    told = {**BARE, "dimensions": dimensions, **state}
+    chromium.visit(f"{url}/viewer/v/1/#!{quote(json.dumps(told))}")
+    chromium.wait_for_scene()
+
+
+def settled(chromium, url):
+    """What a page must not do: complain, or ask anybody but the server that it came from.
+
+    Its workers are not allowed to, and to try would be a complaint: see the test of a stranger.
+    """
+    assert chromium.errors() == []
+    origin = url.removesuffix(PREFIX)
+    assert [at for at in chromium.requests if at.startswith("http") and not at.startswith(f"{origin}/")] == []
+
+
+def segments_of(source, ids, **more):
+    layer = {"type": "segmentation", "name": "seg", "source": source, "segments": [str(each) for each in ids]}
+    return {"layers": [layer | more]}
+
+
+def test_a_view_draws_image_segments_and_meshes_and_asks_nobody_else(chromium, suite, url, asked, keep):
+    with connect(suite.server.address) as client:
+        view = client.volume("samples/fib25/seg").view(segments=[2491, 60683], gateway=url)
+    chromium.visit(view.url)
+    chromium.wait_for_scene()
+    drawn = panels(chromium)
+    keep("look")
+    assert set(drawn) == {"xy", "xz", "yz", "3d"}
+    for name in ("xy", "xz", "yz"):
+        assert coloured(drawn[name]) > drawn[name][..., 0].size // 10
+    # Meshes are shaded, on black.
+    assert coloured(drawn["3d"]) > drawn["3d"][..., 0].size // 50
+    assert len(np.unique(drawn["3d"].reshape(-1, 3), axis=0)) > 100
+    settled(chromium, url)
+    assert [path for path in asked if not path.startswith(f"{PREFIX}/")] == []
+    for part in ("/ng/samples/fib25/em/-/", "/ng/samples/fib25/seg/-/", "/mesh/2491:0", "/mesh/60683.ngmesh"):
+        assert any(part in path for path in asked)
+
+
+@pytest.mark.parametrize("source", ["precomputed://{}/ng/samples/fib25/em/-", "{}/zarr/samples/fib25/em/-/|zarr3:"])
+def test_an_image_is_grey_in_either_dialect(chromium, url, keep, source):
+    show(chromium, url, (10, 10, 10), {"layers": [{"type": "image", "name": "em", "source": source.format(url)}]})
+    drawn = panels(chromium)
+    keep(f"image-{'zarr' if 'zarr' in source else 'precomputed'}")
+    for name in ("xy", "xz", "yz"):
+        assert greys(drawn[name]) > 100
+        assert coloured(drawn[name]) == 0
+    settled(chromium, url)
+
+
+def test_a_kept_skeleton_is_drawn_as_lines(chromium, url, keep):
+    source = {
+        "url": f"precomputed://{url}/ng/made/kept/-",
+        "enableDefaultSubsources": False,
+        "subsources": {"default": True, "skeletons": True},
+    }
+    state = {"position": [600, 600, 60], "projectionScale": 2500, "crossSectionScale": 4}
+    show(chromium, url, (4, 4, 40), state | segments_of(source, [BIG]))
+    drawn = panels(chromium)
+    keep("skeleton")
+    # A line of six pieces, and nothing that has an area.
+    assert 100 < coloured(drawn["3d"]) < drawn["3d"][..., 0].size // 20
+    settled(chromium, url)
+
+
+@pytest.mark.parametrize("form", ["files", "shards"])
+def test_bulk_meshes_are_drawn_from_the_files_that_a_job_wrote(chromium, url, asked, keep, form):
+    files = f"precomputed://{url.removesuffix(PREFIX)}/files/{form}/seg"
+    show(chromium, url, SIZE_NM, {"projectionScale": 250} | segments_of(files, [LARGE, BIG, OTHER]))
+    drawn = panels(chromium)
+    keep(f"bulk-{form}")
+    assert coloured(drawn["3d"]) > drawn["3d"][..., 0].size // 50
+    assert coloured(drawn["xy"]) > 1000
+    settled(chromium, url)
+    meshes = [path for path in asked if path.startswith(f"/files/{form}/seg/mesh")]
+    assert any(path.endswith(".shard" if form == "shards" else ".index") for path in meshes)
+
+
+def test_the_first_page_fits_narrow_and_wide_windows_and_leads_to_a_view_by_keyboard(chromium, url, keep):
+    for width in (400, 1400):
+        chromium.visit(f"{url}/", width=width, height=1000)
+        chromium.run("for (const image of document.images) image.loading = 'eager';")
+        chromium.wait("return document.images.length >= 3 && [...document.images].every(image => image.complete);")
+        keep(f"first-page-{width}")
+        assert chromium.run("return document.documentElement.scrollWidth") <= width
+        assert chromium.run("return [...document.images].every(image => image.naturalWidth > 0)")
+        assert chromium.errors() == []
+        for details in chromium.driver.find_elements("css selector", "summary"):
+            details.send_keys("\n")
+        chromium.wait("return [...document.querySelectorAll('details')].every(each => each.open);")
+        assert chromium.run("return document.documentElement.scrollWidth") <= width
+        keep(f"first-page-{width}-open")
+    texts = chromium.run("return [...document.querySelectorAll('code')].map(code => code.textContent)")
+    # The proxy says nothing of its prefix, and the browser knows it.
+    assert f"precomputed://{url}/ng/samples/fib25/em/-" in texts
+    chromium.run("document.querySelector('a.button').focus()")
+    chromium.driver.switch_to.active_element.send_keys("\n")
+    chromium.wait_for_scene()
+    assert chromium.driver.current_url.startswith(f"{url}/viewer/v/1/#!")
+    settled(chromium, url)
+
+
+def test_a_stranger_is_not_asked_even_where_the_address_says_so(chromium, url):
+    state = segments_of("precomputed://http://stranger.invalid/seg", [1])
+    chromium.visit(f"{url}/viewer/v/1/#!{quote(json.dumps({**BARE, **state}))}")
+    until = time.monotonic() + 120
+    while not chromium.errors() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert "stranger.invalid" in chromium.errors()[0]
+    assert "Content Security Policy" in chromium.errors()[0]
+    assert [asked for asked in chromium.strangers if "stranger.invalid" in asked] == []
