@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -88,15 +89,22 @@ def _rows(text: str) -> list[str]:
     absent = {row.environment for row in asked if row.environment and not has_environment(row.environment)}
     if absent:
         raise argparse.ArgumentTypeError(f"no environment for the peer {', '.join(sorted(absent))}: make peers")
+    programs = {row.program for row in asked if row.program and not shutil.which(row.program)}
+    if programs:
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(programs))} not installed on this system")
     return rows
 
 
 def _usual_rows() -> list[str]:
-    """All that give a ratio, without those of a peer that nobody installed."""
+    """All that give a ratio, without those of a peer or a program that nobody installed."""
     left_out = [name for name, row in ROWS.items() if row.environment and not has_environment(row.environment)]
     if left_out:
         sys.stderr.write(f"left out, for want of a peer's environment (make peers): {', '.join(left_out)}\n")
-    return [name for name in ROWS if name not in left_out]
+    unserved = [name for name, row in ROWS.items() if row.program and not shutil.which(row.program)]
+    if unserved:
+        programs = ", ".join(sorted({ROWS[name].program for name in unserved}))
+        sys.stderr.write(f"left out, for want of {programs}: {', '.join(unserved)}\n")
+    return [name for name in ROWS if name not in (*left_out, *unserved)]
 
 
 def _count(text: str) -> int:

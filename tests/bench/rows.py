@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tests.bench import (
     rows_bulk_meshing,
     rows_caching,
+    rows_gateway,
     rows_mesh_serving,
     rows_meshing,
     rows_objects,
@@ -20,6 +21,7 @@ from tests.bench import (
 )
 from tests.bench.data import Data
 from tests.bench.harness import Goal, Work
+from tests.bench.nginx import NGINX
 from tests.bench.rows_stores import INTERN
 
 
@@ -33,6 +35,7 @@ class Row:
         prepare: makes the work.
         modules: what `make bench` installs for it beside the usual environment.
         environment: the peer whose own environment (`make peers`) it needs.
+        program: of the system, that it needs.
     """
 
     title: str
@@ -40,6 +43,7 @@ class Row:
     prepare: Callable[[Data], contextlib.AbstractContextManager[Work]]
     modules: tuple[str, ...] = ()
     environment: str = ""
+    program: str = ""
 
 
 ROWS: dict[str, Row] = {
@@ -58,6 +62,8 @@ ROWS: dict[str, Row] = {
     "R6": Row(
         "EM raw in S3, 30 ms away: adapter / cloud-volume", Goal(1, 2), rows_objects.s3_far, (), rows_objects.MOTO
     ),
+    "H1": Row("64^3 raw by urllib3, 16 threads: gateway / nginx", Goal(0.25, 0.4), rows_gateway.chunks, program=NGINX),
+    "H2": Row("512^3 by cloud-volume: gateway / nginx", Goal(0.6, 0.9), rows_gateway.cloud_volume, program=NGINX),
     "H3": Row("64^3 by HTTP, 50 ms away: first read / second, cache in memory", Goal(10, 30), rows_caching.in_memory),
     "H3d": Row("the same, cache on disk", Goal(10, 30), rows_caching.on_disk),
     "H3l": Row("256^3, whose first read waits for many chunks at a time", Goal(), rows_caching.large),

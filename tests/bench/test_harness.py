@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import socket
 
 import numpy as np
@@ -136,7 +137,7 @@ def volumes(tmp_path_factory):
     return tmp_path_factory.mktemp("bench")
 
 
-TELLING = ("R1", "R5", "R5d", "G1", "G5", "G8", "C1", "M0", "M1", "M2b")
+TELLING = ("R1", "R5", "R5d", "H1", "G1", "G5", "G8", "C1", "M0", "M1", "M2b")
 """A row of each kind; the others are made as these are, of other boxes, volumes or latencies, and run with the rest."""
 
 
@@ -149,6 +150,9 @@ def test_a_row_runs_and_is_written_down(row, volumes, tmp_path, capsys):
     peer = ROWS[row].environment
     if peer and not has_environment(peer):
         pytest.skip(f"no environment for the peer {peer}: make peers")
+    program = ROWS[row].program
+    if program and not shutil.which(program):
+        pytest.skip(f"{program} is not installed on this system")
     output = tmp_path / "results.json"
     small = ["--rounds", "1", "--edge", "128", "--data", str(volumes)]
     assert main(["--rows", row, *small, "--output", str(output)]) == 0
