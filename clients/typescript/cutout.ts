@@ -26,6 +26,15 @@ function holds(outer: Grid, inner: Grid): boolean {
   return starts && inner.x1 <= outer.x1 && inner.y1 <= outer.y1 && inner.z1 <= outer.z1 && inner.count > 0;
 }
 
+// The same bytes again and again.
+function repeated(bytes: Uint8Array, count: number): Uint8Array {
+  const whole = new Uint8Array(bytes.length * count);
+  if (!bytes.some((byte) => byte !== 0)) return whole;
+  whole.set(bytes.subarray(0, whole.length));
+  for (let done = bytes.length; done < whole.length; done *= 2) whole.copyWithin(done, 0, done);
+  return whole;
+}
+
 // A cutout that grows, and which of its voxels have been answered.
 class Growing {
   readonly voxels: Uint8Array;
@@ -36,7 +45,7 @@ class Growing {
     if (!header.fillValue.length || !header.channelCount) throw incomplete("the header does not say what voxels are");
     this.whole = grid(header.box);
     this.covered = new Uint8Array(this.whole.count * header.channelCount);
-    this.voxels = Buffer.alloc(this.covered.length * header.fillValue.length, header.fillValue);
+    this.voxels = repeated(header.fillValue, this.covered.length);
   }
 
   add(chunk: Chunk): void {

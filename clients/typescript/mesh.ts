@@ -1,5 +1,4 @@
 // Joins the stream of GetMeshes to one mesh: parts are appended, the end says whether they are all.
-import { endianness } from "node:os";
 import { incomplete, VoxgateError } from "./errors.js";
 import type { GetMeshesResponse, MeshEnd, MeshPart, MeshProvenance } from "./gen/voxgate/v1/mesh_pb.js";
 
@@ -77,7 +76,7 @@ class Growing {
 // Reads the stream of one segment to its end. Throws VoxgateError for the item's own error (such as SEGMENT_NOT_FOUND)
 // and for a mesh that is incomplete.
 export async function joinMesh(segmentId: string, stream: AsyncIterable<GetMeshesResponse>): Promise<Mesh> {
-  if (endianness() !== "LE") throw new Error("bytes are taken as they come, and they come little-endian");
+  if (new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1) throw new Error("bytes are taken as they come, and they come little-endian");
   const growing = new Growing();
   let [end, provenance]: [MeshEnd | undefined, MeshProvenance | undefined] = [undefined, undefined];
   const expect = (id: string) => {

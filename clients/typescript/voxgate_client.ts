@@ -6,6 +6,7 @@ import { MeshOrigin, type MeshEnd } from "./gen/voxgate/v1/mesh_pb.js";
 import { SegmentOrder } from "./gen/voxgate/v1/segment_pb.js";
 import { DataType, type PointNm } from "./gen/voxgate/v1/types_pb.js";
 import { nineDigits, objText } from "./obj.js";
+import { connectFromBrowser } from "./browser.js";
 import { connect, VoxgateError, type Connection } from "./voxgate.js";
 
 const USAGE = `voxgate_client ADDRESS VOLUME                    lists the largest segments
@@ -18,6 +19,8 @@ voxgate_client ADDRESS VOLUME --cutout=X0:X1,Y0:Y1,Z0:Z1   saves voxels (raw; x 
   --normals            save a normal for each vertex too
   --top N              how many segments to list (10)
   --tls                talk TLS and trust Node's authorities
+  --connect            speak Connect with a URL, not gRPC-Web
+ADDRESS is host:port; a URL of the HTTP port is spoken to as a browser does.
 VOXGATE_TOKEN is sent as "authorization: Bearer TOKEN".
 `;
 
@@ -35,6 +38,7 @@ function parsedWish() {
       normals: { type: "boolean", default: false },
       top: { type: "string", default: "10" },
       tls: { type: "boolean", default: false },
+      connect: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -46,6 +50,7 @@ function parsedWish() {
   if (!(deadlineS > 0 && deadlineS < 1e6)) throw new Misused("--deadline-s is above 0");
   return {
     settings: { address, deadlineS, token: process.env["VOXGATE_TOKEN"], tls: values.tls },
+    protocol: values.connect ? ("connect" as const) : ("grpc-web" as const),
     asked: { volume, scale: parsedScale(values.scale, values["scale-index"]) },
     segmentId: segmentId === undefined ? undefined : parsedId(segmentId),
     cutout: values.cutout === undefined ? undefined : parsedBox(values.cutout),
@@ -129,6 +134,11 @@ function explain(error: VoxgateError): void {
   else if (error.code === Code.Unavailable) console.error("try again, and look whether a server listens there");
 }
 
+function connected({ settings, protocol }: Wish): Connection {
+  if (!/^https?:/.test(settings.address)) return connect(settings);
+  return connectFromBrowser({ ...settings, url: settings.address, protocol });
+}
+
 async function main(): Promise<number> {
   let wish: Wish | undefined;
   try {
@@ -142,7 +152,7 @@ async function main(): Promise<number> {
     return 0;
   }
   try {
-    const server = connect(wish.settings);
+    const server = connected(wish);
     if (wish.cutout) await saveCutout(server, wish);
     else if (wish.segmentId !== undefined) await saveMesh(server, wish, wish.segmentId);
     else await list(server, wish);

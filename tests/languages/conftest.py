@@ -24,8 +24,8 @@ TOOLS = {
 
 
 @pytest.fixture(scope="package")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a suite of its own process listens; it serves samples/fib25 and samples/aniso."""
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Where a suite of its own process listens, "grpc" and "http"; it serves samples/fib25 and samples/aniso."""
     folder: pathlib.Path = tmp_path_factory.mktemp("suite")
     free_ports = ["--port", "0", "--health-port", "0", "--http-port", "0"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("VOXGATE_")}
@@ -42,7 +42,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert process.stdout is not None
         line = process.stdout.readline()  # empty when the process ends without listening
         assert line, (folder / "log").read_text()
-        yield json.loads(line)["grpc"]
+        yield json.loads(line)
         assert process.poll() is None, (folder / "log").read_text()
     finally:
         process.send_signal(signal.SIGTERM)
@@ -51,6 +51,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+
+
+@pytest.fixture(scope="package")
+def address(suite: dict[str, str]) -> str:
+    """Where it listens to gRPC."""
+    return suite["grpc"]
 
 
 def missing_tools(language: str) -> list[str]:
@@ -73,25 +79,42 @@ def run(*command: str, cwd: pathlib.Path) -> None:
     assert "warning:" not in done.stderr
 
 
-@pytest.fixture(scope="package", params=sorted(TOOLS))
-def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The command of one client, built in an empty folder from its own files and the tarball."""
-    language: str = request.param
+def unpacked(language: str, folder: pathlib.Path) -> None:
+    """Put a client's own files and the tarball's into an empty folder, or skip where its tools are missing."""
     if missing := missing_tools(language):
         pytest.skip(f"{language} client not built, missing: {', '.join(missing)} (see clients/{language}/README.md)")
-    folder = tmp_path_factory.mktemp(language)
     built = shutil.ignore_patterns("build", "gen", "node_modules", "voxgate-protos")
     shutil.copytree(ROOT / "clients" / language, folder, ignore=built, dirs_exist_ok=True)
     subprocess.run([sys.executable, ROOT / "tools/protos_dist.py", folder], check=True, timeout=60)
     with tarfile.open(folder / "voxgate-protos.tar.gz") as tar:
         tar.extractall(folder, filter="data")
-    if language == "cpp":
-        run("cmake", "-S", ".", "-B", "build", "-DVOXGATE_PROTOS=voxgate-protos", cwd=folder)
-        run("cmake", "--build", "build", "-j", "2", cwd=folder)
-        return [str(folder / "build/voxgate_client")]
+
+
+@pytest.fixture(scope="package")
+def cpp(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command of the C++ client."""
+    folder = tmp_path_factory.mktemp("cpp")
+    unpacked("cpp", folder)
+    run("cmake", "-S", ".", "-B", "build", "-DVOXGATE_PROTOS=voxgate-protos", cwd=folder)
+    run("cmake", "--build", "build", "-j", "2", cwd=folder)
+    return [str(folder / "build/voxgate_client")]
+
+
+@pytest.fixture(scope="package")
+def typescript(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command of the TypeScript client."""
+    folder = tmp_path_factory.mktemp("typescript")
+    unpacked("typescript", folder)
     run("npm", "ci", "--silent", cwd=folder)
     run("npm", "run", "build", cwd=folder)
     return ["node", str(folder / "build/voxgate_client.js")]
+
+
+@pytest.fixture(scope="package", params=sorted(TOOLS))
+def program(request: pytest.FixtureRequest) -> list[str]:
+    """The command of one client, built in an empty folder from its own files and the tarball."""
+    command: list[str] = request.getfixturevalue(request.param)
+    return command
 
 
 @pytest.fixture

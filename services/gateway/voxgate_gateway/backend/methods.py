@@ -79,7 +79,8 @@ class Method:
             parsed = GetMessageClass(self.answered).FromString(message)
         except DecodeError:
             raise InternalError("the server's answer cannot be read", "ask in protobuf") from None
-        return json_format.MessageToJson(parsed, indent=None).encode()
+        # A program without the protos would take a place at 0 that is left out for no place.
+        return json_format.MessageToJson(parsed, indent=None, always_print_fields_with_no_presence=True).encode()
 
 
 def find_method(path: str) -> Method:
