@@ -89,7 +89,7 @@ def _rows(text: str) -> list[str]:
     absent = {row.environment for row in asked if row.environment and not has_environment(row.environment)}
     if absent:
         raise argparse.ArgumentTypeError(f"no environment for the peer {', '.join(sorted(absent))}: make peers")
-    programs = {row.program for row in asked if row.program and not shutil.which(row.program)}
+    programs = {program for row in asked for program in row.programs if not shutil.which(program)}
     if programs:
         raise argparse.ArgumentTypeError(f"{', '.join(sorted(programs))} not installed on this system")
     return rows
@@ -100,9 +100,9 @@ def _usual_rows() -> list[str]:
     left_out = [name for name, row in ROWS.items() if row.environment and not has_environment(row.environment)]
     if left_out:
         sys.stderr.write(f"left out, for want of a peer's environment (make peers): {', '.join(left_out)}\n")
-    unserved = [name for name, row in ROWS.items() if row.program and not shutil.which(row.program)]
+    unserved = [name for name, row in ROWS.items() if not all(map(shutil.which, row.programs))]
     if unserved:
-        programs = ", ".join(sorted({ROWS[name].program for name in unserved}))
+        programs = ", ".join(sorted({program for name in unserved for program in ROWS[name].programs}))
         sys.stderr.write(f"left out, for want of {programs}: {', '.join(unserved)}\n")
     return [name for name in ROWS if name not in (*left_out, *unserved)]
 

@@ -32,6 +32,7 @@ http {{
   sendfile on;
   tcp_nopush on;
   access_log off;
+  types {{ text/html html; text/css css; text/javascript js; application/wasm wasm; image/svg+xml svg; }}
   default_type application/octet-stream;
   {temporary}
   server {{

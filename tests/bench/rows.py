@@ -18,6 +18,7 @@ from tests.bench import (
     rows_stores,
     rows_transfers,
     rows_transport,
+    rows_viewer,
 )
 from tests.bench.data import Data
 from tests.bench.harness import Goal, Work
@@ -35,7 +36,7 @@ class Row:
         prepare: makes the work.
         modules: what `make bench` installs for it beside the usual environment.
         environment: the peer whose own environment (`make peers`) it needs.
-        program: of the system, that it needs.
+        programs: of the system, that it needs.
     """
 
     title: str
@@ -43,7 +44,7 @@ class Row:
     prepare: Callable[[Data], contextlib.AbstractContextManager[Work]]
     modules: tuple[str, ...] = ()
     environment: str = ""
-    program: str = ""
+    programs: tuple[str, ...] = ()
 
 
 ROWS: dict[str, Row] = {
@@ -62,8 +63,17 @@ ROWS: dict[str, Row] = {
     "R6": Row(
         "EM raw in S3, 30 ms away: adapter / cloud-volume", Goal(1, 2), rows_objects.s3_far, (), rows_objects.MOTO
     ),
-    "H1": Row("64^3 raw by urllib3, 16 threads: gateway / nginx", Goal(0.25, 0.4), rows_gateway.chunks, program=NGINX),
-    "H2": Row("512^3 by cloud-volume: gateway / nginx", Goal(0.6, 0.9), rows_gateway.cloud_volume, program=NGINX),
+    "H1": Row(
+        "64^3 raw by urllib3, 16 threads: gateway / nginx", Goal(0.25, 0.4), rows_gateway.chunks, programs=(NGINX,)
+    ),
+    "H2": Row("512^3 by cloud-volume: gateway / nginx", Goal(0.6, 0.9), rows_gateway.cloud_volume, programs=(NGINX,)),
+    "H4": Row(
+        "neuroglancer's first full frame: gateway / files by nginx",
+        Goal(1.5, 1.15, at_most=True),
+        rows_viewer.first_frame,
+        rows_viewer.MODULES,
+        programs=(NGINX, "chromium", "chromedriver"),
+    ),
     "H3": Row("64^3 by HTTP, 50 ms away: first read / second, cache in memory", Goal(10, 30), rows_caching.in_memory),
     "H3d": Row("the same, cache on disk", Goal(10, 30), rows_caching.on_disk),
     "H3l": Row("256^3, whose first read waits for many chunks at a time", Goal(), rows_caching.large),

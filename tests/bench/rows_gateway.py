@@ -29,7 +29,7 @@ def chunks(data: Data) -> Iterator[Work]:
     volume = data.em()
     (edge,) = set(CHUNK)
     where: dict[str, Any] = {"key": _KEY, "box": spans(data.whole), "edge": edge, "at_once": _THREADS}
-    with _both(data) as (gateway, files):
+    with both(data) as (gateway, files):
         with (
             player(
                 "through the gateway",
@@ -49,7 +49,7 @@ def cloud_volume(data: Data) -> Iterator[Work]:
     """H2: the whole image by cloud-volume."""
     volume = data.em()
     box = spans(data.whole)
-    with _both(data) as (gateway, files):
+    with both(data) as (gateway, files):
         with (
             player(
                 "cloud-volume, gateway",
@@ -66,7 +66,7 @@ def cloud_volume(data: Data) -> Iterator[Work]:
 
 
 @contextlib.contextmanager
-def _both(data: Data) -> Iterator[tuple[str, str]]:
+def both(data: Data) -> Iterator[tuple[str, str]]:
     """What the name of a volume is put behind, of `voxgate serve` and of nginx over the same folder."""
     home = data.folder.parent
     config = home / "gateway.toml"

@@ -150,9 +150,9 @@ def test_a_row_runs_and_is_written_down(row, volumes, tmp_path, capsys):
     peer = ROWS[row].environment
     if peer and not has_environment(peer):
         pytest.skip(f"no environment for the peer {peer}: make peers")
-    program = ROWS[row].program
-    if program and not shutil.which(program):
-        pytest.skip(f"{program} is not installed on this system")
+    for program in ROWS[row].programs:
+        if not shutil.which(program):
+            pytest.skip(f"{program} is not installed on this system")
     output = tmp_path / "results.json"
     small = ["--rounds", "1", "--edge", "128", "--data", str(volumes)]
     assert main(["--rows", row, *small, "--output", str(output)]) == 0

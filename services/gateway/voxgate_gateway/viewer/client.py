@@ -46,12 +46,15 @@ def client_folder() -> Path | None:
     return None
 
 
-def index(request: Request) -> Response:
-    """The client's page, with our script before its own."""
-    folder = _folder()
-    page = (folder / "index.html").read_text()
+def page_of(folder: Path) -> str:
+    """The client's page out of its folder, with our script before its own."""
     ours = '<link rel="icon" href="../../../static/icon.svg"><script src="../../../static/quiet.js"></script>'
-    body = page.replace("<head>", f"<head>{ours}", 1).encode()
+    return (folder / "index.html").read_text().replace("<head>", f"<head>{ours}", 1)
+
+
+def index(request: Request) -> Response:
+    """The client's page."""
+    body = page_of(_folder()).encode()
     answer = content_answer(request, Content(body, "text/html; charset=utf-8", compressible=True))
     return _ruled(answer, _PAGE_POLICY)
 
