@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.plain_http import get, said, status_of
 from support.standin_volumes import StandIn, image, segmentation, served, two_channels
 from voxgate_gateway.http import protocol
 from voxgate_gateway.server import Gateway
@@ -26,29 +27,6 @@ def shared():
         gateway.start()
         yield gateway
         gateway.stop(1)
-
-
-def said(port: int, data: bytes, *, timeout: float = 30.0) -> bytes:
-    """Everything that is answered to some bytes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
-        received = b""
-        with contextlib.suppress(ConnectionError):
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
-        with contextlib.suppress(ConnectionError):
-            while part := connection.recv(65536):
-                received += part
-        return received
-
-
-def get(target: str, *headers: str) -> bytes:
-    lines = [f"GET {target} HTTP/1.1", "host: x", "connection: close", *headers, "", ""]
-    return "\r\n".join(lines).encode("latin-1", "replace")
-
-
-def status_of(answer: bytes) -> int:
-    assert answer.startswith(b"HTTP/1.1 "), answer[:80]
-    return int(answer[9:12])
 
 
 def is_well(port: int) -> bool:
