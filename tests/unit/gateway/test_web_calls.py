@@ -280,3 +280,7 @@ def test_an_error_in_json_is_json(gateway):
     problem = json.loads(connect(gateway.url, GET_VOLUME, b'{"volume": "lab/none"}').content)
     assert problem["code"] == "not_found"
     assert connect_reason(problem) == "UNKNOWN_VOLUME"
+
+
+def test_calls_work_under_a_prefix(gateway):
+    assert call(f"{gateway.url}/user/x/proxy/8080", GET_VOLUME, EM, x_forwarded_prefix="/user/x/proxy/8080").code == 0

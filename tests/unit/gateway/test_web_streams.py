@@ -215,6 +215,26 @@ def test_a_caller_that_never_reads_is_cut_and_its_call_ended(monkeypatch):
             assert script.ended.wait(60)
 
 
+def test_a_gateway_that_stops_tells_its_streams(caplog):
+    began = threading.Event()
+
+    def silent(request, context):
+        yield b"one"
+        began.set()
+        while context.is_active():
+            time.sleep(0.02)
+
+    with gateway_to({READ: silent}) as (script, gateway):
+        with contextlib.closing(sent(gateway.port, framed(b""))) as connection:
+            assert began.wait(30)
+            gateway.stop(1)
+            (_, message), (last, trailers) = frames(read_whole(connection))
+        assert script.ended.wait(30)
+    assert (message, last) == (b"one", 0x80)
+    assert trailers.startswith(b"grpc-status: 14\r\ngrpc-message: the gateway is stopping")
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_a_body_that_comes_too_slowly_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(asking, "BODY_PATIENCE_S", 0.3)
     with gateway_to({}) as (script, gateway):

@@ -165,17 +165,24 @@ def _ending(error: grpc.aio.AioRpcError) -> Ending:
     return _plain(error.code())
 
 
-def _plain(code: grpc.StatusCode) -> Ending:
-    number, message = int(code.value[0]), _TEXTS.get(code, "the call failed")
+def unavailable(message: str) -> Ending:
+    """How a call ends that nobody answered: with when to try again, and without a reason of the contract's."""
+    number = int(grpc.StatusCode.UNAVAILABLE.value[0])
     status = status_pb2.Status(code=number, message=message)
-    if code is not grpc.StatusCode.UNAVAILABLE:
-        return Ending(number, message, status.SerializeToString())
     retry = error_details_pb2.RetryInfo()
     retry.retry_delay.seconds = _RETRY_S
     packed = any_pb2.Any()
     packed.Pack(retry)
     status.details.append(packed)
     return Ending(number, message, status.SerializeToString(), float(_RETRY_S))
+
+
+def _plain(code: grpc.StatusCode) -> Ending:
+    message = _TEXTS.get(code, "the call failed")
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return unavailable(message)
+    number = int(code.value[0])
+    return Ending(number, message, status_pb2.Status(code=number, message=message).SerializeToString())
 
 
 def _retry_after_s(status: status_pb2.Status) -> float | None:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from voxgate.model.errors import InternalError, VoxgateError
-from voxgate_gateway.backend.forwarding import Call, CallFailed, Ending, Forwarder, ending_of
+from voxgate_gateway.backend.forwarding import Call, CallFailed, Ending, Forwarder, ending_of, unavailable
 from voxgate_gateway.backend.methods import Method, find_method
 from voxgate_gateway.web.asking import (
     CallerGone,
@@ -127,11 +127,15 @@ async def _while_there(scope: Scope, receive: Receive, answering: _Answering) ->
     gone = asyncio.ensure_future(_gone(receive))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (work, gone):
-            task.cancel()
+    except asyncio.CancelledError:
+        # The gateway stops and gives no more time. This is said at once: the loop may end with the next step.
+        work.cancel()
+        await answering.fail(unavailable("the gateway is stopping; try again in a moment"))
+    for task in (work, gone):
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
         await asyncio.wait({work, gone})
-    if not work.cancelled():
+    if work.done() and not work.cancelled():
         work.result()
 
 
