@@ -56,7 +56,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def suite(folders):
-    remotes = {name: RemoteConfig(uri=folder.as_uri()) for name, folder in (("samples", SAMPLES), ("made", folders))}
+    remotes = {name: RemoteConfig(uri=folder.as_uri()) for name, folder in (("samples", SAMPLES), ("work", folders))}
     suite = start_suite(RemotesConfig(remotes=remotes), settings())
     yield suite
     suite.stop(1.0)
@@ -175,7 +175,7 @@ def test_an_image_is_grey_in_either_dialect(chromium, url, keep, source):
 
 def test_a_kept_skeleton_is_drawn_as_lines(chromium, url, keep):
     source = {
-        "url": f"precomputed://{url}/ng/made/kept/-",
+        "url": f"precomputed://{url}/ng/work/kept/-",
         "enableDefaultSubsources": False,
         "subsources": {"default": True, "skeletons": True},
     }
