@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
@@ -68,3 +69,17 @@ def test_a_port_that_is_taken_is_told_before_anything_is_started():
         taken.listen()
         with pytest.raises(ConfigInvalid, match="cannot listen"):
             GatewayProcess("127.0.0.1:1", port=taken.getsockname()[1])
+
+
+def test_whoever_starts_again_gets_the_port_that_the_child_of_the_killed_one_has_for_a_moment_more():
+    left = socket.create_server(("127.0.0.1", 0))
+    port = left.getsockname()[1]
+    closing = threading.Timer(0.5, left.close)
+    closing.start()
+    gateway = GatewayProcess("127.0.0.1:1", port=port)
+    try:
+        gateway.start()
+        assert is_served(port)
+    finally:
+        gateway.stop(1)
+        closing.join()

@@ -76,10 +76,10 @@ class Site:
 
     def server(self, module: str = "voxgate_transfer", *, prefix: tuple[str, ...] = (), **environment: str) -> Program:
         """A service at ports of its own, not started yet. The first one that is made is the one that is called."""
-        port, health, http = free_port(), free_port(), free_port()
+        port, health = free_port(), free_port()
         self.service = self.service or f"127.0.0.1:{port}"
         arguments = ["--config", str(self.config), "--port", str(port), "--health-port", str(health)]
-        stated = {"VOXGATE_JOBS_URL": self.url, "VOXGATE_WORKER_PROCESSES": "1", "VOXGATE_HTTP_PORT": str(http)}
+        stated = {"VOXGATE_JOBS_URL": self.url, "VOXGATE_WORKER_PROCESSES": "1", "VOXGATE_HTTP_PORT": "0"}
         made = self._program([*prefix, *self._ours(module, *arguments)], f"server-{port}", stated | environment)
         made.address = f"127.0.0.1:{port}"
         return made

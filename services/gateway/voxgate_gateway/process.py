@@ -11,6 +11,7 @@ from voxgate_gateway.server import bound, reachable
 
 _READY = b"ready\n"
 _END_S = 5.0
+_LEFT_S = 3.0  # for the child of one that was killed to notice
 
 
 class GatewayProcess:
@@ -28,7 +29,7 @@ class GatewayProcess:
     """
 
     def __init__(self, backend_address: str, *, host: str = "127.0.0.1", port: int = 8080) -> None:
-        self._socket = bound(host, port)
+        self._socket = bound(host, port, patience_s=_LEFT_S)
         self._backend = backend_address
         self._process: subprocess.Popen[bytes] | None = None
         self.port: int = self._socket.getsockname()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 import time
@@ -85,20 +86,30 @@ def reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int, *, patience_s: float = 0.0) -> socket.socket:
     """A socket at an address, not listening yet.
+
+    Args:
+        host: an address of this machine.
+        port: 0 takes a free one.
+        patience_s: how long to wait for one that is taken: who was killed a moment ago may have left a child at it.
 
     Raises:
         ConfigInvalid: when it cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise ConfigInvalid(
-            f"the gateway cannot listen on {host}:{port}: {error.strerror}", "choose another --port or --host"
-        ) from None
-    return listening
+    until = time.monotonic() + patience_s
+    while True:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, port))
+        except OSError as error:
+            listening.close()
+            if error.errno == errno.EADDRINUSE and time.monotonic() < until:
+                time.sleep(0.1)
+                continue
+            raise ConfigInvalid(
+                f"the gateway cannot listen on {host}:{port}: {error.strerror}", "choose another --port or --host"
+            ) from None
+        return listening
