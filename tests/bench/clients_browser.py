@@ -20,10 +20,10 @@ def first_frame(url: str) -> Iterator[Callable[[], npt.NDArray[Any]]]:
     with browser() as window:
 
         def run() -> npt.NDArray[Any]:
-            window.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+            window.driver.devtools("Network.clearBrowserCache", {})
             window.visit(url)
             window.wait_for_scene()
-            picture = Image.open(io.BytesIO(window.driver.get_screenshot_as_png())).convert("RGB")
+            picture = Image.open(io.BytesIO(window.driver.picture())).convert("RGB")
             return np.asarray(picture)[60:]
 
         yield run

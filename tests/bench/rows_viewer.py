@@ -22,7 +22,7 @@ from tests.bench.rows_gateway import both
 from tests.bench.rows_reading import same
 from voxgate_gateway.viewer.client import client_folder, page_of
 
-MODULES = ("neuroglancer", "selenium")
+MODULES = ("neuroglancer",)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,8 @@ from typing import Any
 
 import psutil
 
+from .webdriver import Driver, driver_of
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
 DRIVER = shutil.which("chromedriver") or ""
 MISSING = " and ".join(name for name, found in (("chromium", CHROMIUM), ("chromedriver", DRIVER)) if not found)
@@ -55,13 +57,13 @@ class Browser:
     """One window.
 
     Attributes:
-        driver: selenium's.
+        driver: of the window.
         requests: the address of every request of the page itself, its workers' not counted, since `visit`.
         strangers: whatever the whole browser asked of other machines since it started; some of it for its maker.
         complaints: what the console said that is an error, since `visit`.
     """
 
-    driver: Any
+    driver: Driver
     strangers: list[str]
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
@@ -72,12 +74,12 @@ class Browser:
         self._note()
         self.requests, self.complaints = [], []
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.driver.devtools("Emulation.setDeviceMetricsOverride", size)
         self.driver.get(url)
 
     def run(self, script: str, *arguments: Any) -> Any:
         """The value that a piece of JavaScript returns."""
-        return self.driver.execute_script(script, *arguments)
+        return self.driver.run(script, *arguments)
 
     def wait(self, script: str, *, patience_s: float = _PATIENCE_S) -> Any:
         """Ask until the script returns something true.
@@ -105,7 +107,7 @@ class Browser:
     def screenshot(self, path: Path) -> None:
         """Keep a picture of the window."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.driver.save_screenshot(str(path))
+        path.write_bytes(self.driver.picture())
 
     def errors(self) -> list[str]:
         """What the console said that is an error."""
@@ -113,11 +115,11 @@ class Browser:
         return self.complaints
 
     def _note(self) -> None:
-        for entry in self.driver.get_log("performance"):
+        for entry in self.driver.log("performance"):
             message = json.loads(entry["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
                 self.requests.append(message["params"]["request"]["url"])
-        for entry in self.driver.get_log("browser"):
+        for entry in self.driver.log("browser"):
             if entry["level"] == "SEVERE":
                 self.complaints.append(entry["message"])
 
@@ -158,28 +160,20 @@ def browser() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def _driven(flag_of_proxy: str) -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
-
+def _driven(flag_of_proxy: str) -> Iterator[Driver]:
     profile = tempfile.mkdtemp(prefix="voxgate-browser-")
-    options = Options()
-    options.binary_location = CHROMIUM
-    for flag in (*_FLAGS, flag_of_proxy, f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = Service(executable_path=DRIVER)
-    driver = webdriver.Chrome(options=options, service=service)
-    started = _with_children(service.process.pid)
+    flags = (*_FLAGS, flag_of_proxy, f"--user-data-dir={profile}")
+    started: list[psutil.Process] = []
     try:
-        driver.set_page_load_timeout(_PATIENCE_S)
-        driver.set_script_timeout(_PATIENCE_S)
-        yield driver
+        with driver_of(DRIVER, CHROMIUM, flags) as driver:
+            started = _with_children(driver.pid)
+            try:
+                yield driver
+            finally:
+                started += _with_children(driver.pid)
+                with contextlib.suppress(Exception):
+                    driver.quit()
     finally:
-        started += _with_children(service.process.pid)
-        with contextlib.suppress(Exception):
-            driver.quit()
         _end(started)
         shutil.rmtree(profile, ignore_errors=True)
 
