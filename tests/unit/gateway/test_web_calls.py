@@ -230,11 +230,17 @@ def test_json_that_is_no_such_request_is_refused(gateway, stand_in, text):
     assert stand_in.calls == []
 
 
-def test_bytes_that_are_no_such_message_are_the_server_s_to_refuse(gateway, stand_in):
-    answered = call(gateway.url, GET_VOLUME, b"\xff\xff\xff")
-    assert answered.code == 13
-    assert "Traceback" not in answered.message
+def test_bytes_that_are_no_such_message_are_the_caller_s_fault(gateway, stand_in):
+    for method in (GET_VOLUME, "VolumeService/ReadCutout"):
+        answered = call(gateway.url, method, b"\xff\xff\xff")
+        assert (answered.code, answered.reason) == (3, "INVALID_REQUEST")
+    assert connect(gateway.url, GET_VOLUME, b"\x0a\x05abc", "application/proto").status_code == 400
     assert stand_in.calls == []
+
+
+def test_fields_of_a_newer_contract_are_passed_on(gateway, stand_in):
+    assert call(gateway.url, GET_VOLUME, EM + b"\xa2\x06\x03new").code == 0
+    assert stand_in.calls == ["GetVolume"]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,20 @@ class Method:
         """As gRPC calls it, as in "/voxgate.v1.VolumeService/GetVolume"."""
         return f"/{self.service}/{self.name}"
 
+    def checked(self, request: bytes) -> bytes:
+        """The same bytes, which a server would take: gRPC servers call it their own fault when they cannot.
+
+        Raises:
+            InvalidArgument: when they are no such message.
+        """
+        try:
+            GetMessageClass(self.asked).FromString(request)
+        except DecodeError:
+            raise InvalidArgument(
+                f"the request is no {self.asked.name}", "it is a protobuf message; /protos/ has its definition"
+            ) from None
+        return request
+
     def request_from_json(self, text: bytes) -> bytes:
         """A request's bytes, from the contract's JSON.
 

@@ -18,6 +18,8 @@ HEAD_PATIENCE_S = 20.0
 """How long a client may take to send them."""
 STALL_PATIENCE_S = 60.0
 """How long a client may take none of an answer that waits for it."""
+SILENCE_PATIENCE_S = 5.0
+"""How long a call goes on whose client says that it will say no more: it may have gone away, which looks the same."""
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -53,12 +55,11 @@ class PatientProtocol(HttpToolsProtocol):
         super().data_received(data)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """A client that has said all it will say still gets its answer; not so a call that ends with its caller."""
+        """A client that has said all it will say still gets its answer."""
         if self.cycle is None or self.cycle.response_complete:
             return None
-        if self.cycle.scope.get("state", {}).get("ends_with_caller", False):
-            return None
         self.cycle.keep_alive = False
+        self.loop.call_later(SILENCE_PATIENCE_S, self._end_call)
         return True
 
     def on_message_begin(self) -> None:
@@ -95,6 +96,11 @@ class PatientProtocol(HttpToolsProtocol):
         """Refuse what is no HTTP."""
         if not self.transport.is_closing():
             self._refuse(400, msg)
+
+    def _end_call(self) -> None:
+        """End what works for its client alone, and may have nothing to send for a long time: see web.calls."""
+        if not self.cycle.response_complete and self.cycle.scope.get("state", {}).get("ends_with_caller", False):
+            self.transport.close()
 
     def _refuse(self, status: int, message: str) -> None:
         self._end_head()

@@ -63,7 +63,7 @@ class _Answering:
         if self.speech.is_bare and method.is_stream:
             raise _NotTaken(f"{method.name} answers a stream: ask in application/connect+proto or +json")
         refuse_unknown_ways(headers, self.speech)
-        request = checked_size(await self.speech.request(method, body))
+        request = method.checked(checked_size(await self.speech.request(method, body)))
         return method, Call(method, request, metadata_of(self.scope), timeout_of(headers, self.speech))
 
     async def pass_on(self, method: Method, messages: AsyncGenerator[bytes, None]) -> None:
