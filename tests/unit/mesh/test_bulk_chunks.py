@@ -122,7 +122,7 @@ def test_bodies_that_span_many_chunks_are_closed_at_every_level(spanning):
 def test_a_level_is_no_further_from_the_surface_than_promised(spanning, level):
     chunks, whole = spanning
     error = chunks.plan.error_nm(level)
-    assert error == 5.0 * 2**level
+    assert error == 10.0 * 2**level  # a voxel
     rounding = np.linalg.norm(chunks.plan.chunk_nm * 2**level) / 65535
     for segment_id, pieces in chunks.pieces(level).items():
         assert all(piece.row["rises"] for piece in chunks.pieces(max(0, level - 1))[segment_id]) or not level
