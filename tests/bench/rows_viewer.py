@@ -38,7 +38,8 @@ def first_frame(data: Data) -> Iterator[Work]:
             player("through the gateway", "first_frame", module="clients_browser", url=ours) as one,
             player("files by nginx", "first_frame", module="clients_browser", url=theirs) as other,
         ):
-            yield Work([each.contender() for each in (one, other)], same)
+            # A ratio is the second's time over the first's: how much longer the gateway takes.
+            yield Work([each.contender() for each in (other, one)], same)
 
 
 def _state(data: Data, em: str, seg: str) -> str:
