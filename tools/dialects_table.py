@@ -6,14 +6,14 @@ python -m tools.dialects_table --check FILE    fail unless FILE, the proofs of a
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from tools.proof_pages import ROOT, ProofPage
+
 RESULTS = ROOT / "docs/reference/dialects.json"
 PAGE = ROOT / "docs/reference/dialects.md"
 
@@ -152,21 +152,8 @@ def differences(stated: Path, found: Path) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Render or check."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", type=Path, metavar="FILE", help="the proofs of a run")
-    chosen = parser.parse_args(arguments)
-    page = render(load(RESULTS))
-    if chosen.check is None:
-        PAGE.write_text(page)
-        return 0
-    problems = differences(RESULTS, chosen.check)
-    if PAGE.read_text() != page:
-        problems.append("docs/reference/dialects.md is not what docs/reference/dialects.json says")
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    if problems:
-        print('run "make conformance" and look at what changed', file=sys.stderr)
-    return 1 if problems else 0
+    page = ProofPage(__doc__ or "", PAGE, RESULTS, lambda results: render(load(results)), differences)
+    return page.main(arguments)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from voxgate.model.errors import StoreRefused, StoreUnavailable
+from voxgate_remotes.durable import sync_folder
 
 PREFIX = ".deleting-"
 """What the name of a folder begins with that is being removed."""
@@ -55,7 +56,8 @@ def set_aside(folder: Path) -> Path:
         os.rename(folder, aside)
     except OSError as error:
         raise StoreUnavailable(f"the volume cannot be deleted: {error.strerror}", "look at the store's host") from None
-    _sync(folder.parent)
+    with contextlib.suppress(OSError):  # where the file system can
+        sync_folder(folder.parent)
     return aside
 
 
@@ -72,7 +74,8 @@ def remove(aside: Path) -> None:
             for name in present:
                 (folder / name).unlink()
             if present:
-                _sync(folder)
+                with contextlib.suppress(OSError):
+                    sync_folder(folder)
         shutil.rmtree(aside)
     except OSError as error:
         raise StoreUnavailable(
@@ -97,13 +100,3 @@ def _folders(top: Path) -> Iterator[tuple[Path, frozenset[str]]]:
             raise StoreUnavailable(f"the volume cannot be deleted: {error.strerror}", "look at its host") from None
         waiting.extend(folder / name for name, is_folder in kinds.items() if is_folder)
         yield folder, frozenset(name for name, is_folder in kinds.items() if not is_folder)
-
-
-def _sync(folder: Path) -> None:
-    """Make what happened to the names in a folder durable, where the file system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from voxgate.model.errors import StoreUnavailable
+from voxgate_remotes.durable import made_folders, sync_folder
 from voxgate_remotes.guard import PathGuard
 from voxgate_remotes.mesh_places import (
     FOLDERS,
@@ -82,8 +83,7 @@ class LocalProductFiles:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary)
                 raise
-            if self.fsync:
-                _sync(path.parent)
+            self._sync(path.parent)
         return size
 
     def remove(self, name: str) -> None:
@@ -125,14 +125,13 @@ class LocalProductFiles:
 
     def _make(self, folder: Path) -> None:
         """Make a folder and those above it; their names outlive a loss of power."""
-        missing = []
-        while not folder.is_dir():
-            missing.append(folder)
-            folder = folder.parent
-        for each in reversed(missing):
-            each.mkdir(exist_ok=True)
-            if self.fsync:
-                _sync(each.parent)
+        for grown in made_folders(folder):
+            self._sync(grown)
+
+    def _sync(self, folder: Path) -> None:
+        if self.fsync:
+            with contextlib.suppress(OSError):  # where the file system can
+                sync_folder(folder)
 
     def _looked(self, name: str, look: Callable[[Path], T]) -> T | None:
         path = self.guard.within(self.folder, name)
@@ -240,13 +239,3 @@ def _told(name: str, done: str) -> Iterator[None]:
 
 def _last(name: str) -> str:
     return name.rpartition("/")[2]
-
-
-def _sync(folder: Path) -> None:
-    """Make what happened to the names in a folder durable, where the file system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

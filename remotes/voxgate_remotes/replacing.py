@@ -26,6 +26,7 @@ import numpy as np
 
 from voxgate.model.errors import StoreUnavailable
 from voxgate.model.volumes import CallContext
+from voxgate_remotes.durable import made_folders, sync_folder
 
 _LOCK_SUFFIX = ".__lock"
 _BUFFER_BYTES = 2**21
@@ -127,7 +128,7 @@ def replaced(path: Path, *, fsync: bool, context: CallContext) -> Iterator[Appen
     """
     lock = path.with_name(path.name + _LOCK_SUFFIX)
     try:
-        grown = _made(path.parent)
+        grown = made_folders(path.parent)
         file = _locked(lock, context)
         try:
             appender = Appender(file)
@@ -143,31 +144,12 @@ def replaced(path: Path, *, fsync: bool, context: CallContext) -> Iterator[Appen
         finally:
             os.close(file)  # the lock goes with it
         if fsync:
-            for folder in (path.parent, *grown):
-                _sync(folder)
+            for folder in (path.parent, *reversed(grown)):
+                sync_folder(folder)
     except OSError as error:
         if error.errno in _FULL:
             raise StoreUnavailable("the store has no space left", "make room, then try again") from None
         raise StoreUnavailable(f"a chunk file cannot be written: {error.strerror}", "look at its host") from None
-
-
-def _made(folder: Path) -> list[Path]:
-    """Make a folder and those that it lies in; what got a new folder, innermost first."""
-    missing = []
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
-    for each in reversed(missing):
-        each.mkdir(exist_ok=True)
-    return [each.parent for each in missing]
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _locked(lock: Path, context: CallContext) -> int:
