@@ -49,7 +49,14 @@ def against_igneous(data: Data) -> Iterator[Work]:
         exact = {each: (mesh.vertices, mesh.faces) for each, mesh in meshes.items()}
 
         def job() -> None:
-            spec = MeshJobSpec(f"bench/{source}", destination="copies/ours", sharded=True, mode=MeshJobMode.OVERWRITE)
+            side = data.edge // 2 + 1  # eight pieces, as the peer has tasks; at 512 the default
+            spec = MeshJobSpec(
+                f"bench/{source}",
+                destination="copies/ours",
+                chunk_shape=Vec3(side, side, side),
+                sharded=True,
+                mode=MeshJobMode.OVERWRITE,
+            )
             client.create_mesh_job(spec).result()
 
         where = {"volume": theirs.as_uri(), "folder": "mesh", "shape": data.edge // 2, "levels": _LEVELS}
