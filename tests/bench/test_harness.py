@@ -166,4 +166,4 @@ def test_a_row_runs_and_is_written_down(row, volumes, tmp_path, capsys):
     for name, requests in written.get("requests", {}).items():
         assert requests >= 1
         assert f"{name}: {requests} request" in out
-    assert ("requests" in written) == bool(peer)
+    assert ("requests" in written) == (peer == "intern")
