@@ -84,3 +84,51 @@ class Postponed:
         if self._heap and self._heap[0][0] <= now:
             return heapq.heappop(self._heap)[2]
         return ()
+
+
+class Suspects:
+    """Blocks that workers may have died of, each to be tried with nothing of the job beside it.
+
+    Whoever shares a worker with the block that kills it dies too, and is not to be blamed.
+    """
+
+    def __init__(self) -> None:
+        self._waiting = Postponed()
+        self._deaths: dict[int, int] = {}
+        self._tried: int | None = None
+
+    def __bool__(self) -> bool:
+        """Whether any waits or is being tried: nothing else may begin."""
+        return len(self._waiting) > 0 or self._tried is not None
+
+    def add(self, due: float, blocks: tuple[int, ...]) -> None:
+        """Try each alone at `due`, of `time.monotonic()`."""
+        for block in blocks:
+            self._waiting.add(due, (block,))
+
+    def take(self, now: float) -> tuple[int, ...]:
+        """One block to be tried alone, empty when there is none yet. To be asked only while nothing runs."""
+        blocks = self._waiting.take(now)
+        self._tried = blocks[0] if blocks else None
+        return blocks
+
+    def interrupted(self, blocks: tuple[int, ...]) -> bool:
+        """Whether these were being tried alone; they are not any more, and nothing was learnt."""
+        if self._tried not in blocks:
+            return False
+        self._tried = None
+        return True
+
+    def lost(self, block: int) -> int:
+        """How often workers have died of it alone, now that a batch with it was lost; 0 while it is only suspected."""
+        if block == self._tried:
+            self._tried = None
+            self._deaths[block] = self._deaths.get(block, 0) + 1
+        return self._deaths.get(block, 0)
+
+    def returned(self, blocks: tuple[int, ...]) -> None:
+        """Its worker lived."""
+        for block in blocks:
+            self._deaths.pop(block, None)
+            if block == self._tried:
+                self._tried = None

@@ -13,7 +13,7 @@ from typing import Protocol
 from voxgate.model.errors import Unavailable
 from voxgate.model.jobs import Job, JobError, JobFailure, JobProgress, JobState
 from voxgate_jobs import records
-from voxgate_jobs.backlog import MissingBlocks, Postponed
+from voxgate_jobs.backlog import MissingBlocks, Postponed, Suspects
 from voxgate_jobs.batches import Batch, BatchOutcome, Trouble, lost
 from voxgate_jobs.documents import spec_to_document, to_text
 from voxgate_jobs.executors import BatchLost, Executor
@@ -80,6 +80,7 @@ class BlockLoop:
         self._finished: queue.SimpleQueue[Future[BatchOutcome]] = queue.SimpleQueue()
         self._running: dict[Future[BatchOutcome], tuple[int, ...]] = {}
         self._postponed = Postponed()
+        self._suspects = Suspects()
         self._results: dict[int, dict[int, BlockResult]] = {}  # by window, then by block
         self._attempts: dict[int, int] = {}  # of blocks that have failed and may pass yet
         self._in_a_row = 0
@@ -134,13 +135,15 @@ class BlockLoop:
     @property
     def _is_settled(self) -> bool:
         """Whether every block that was taken is done and committed."""
-        return not (self._running or self._postponed or self._results)
+        return not (self._running or self._postponed or self._suspects or self._results)
 
     def _submit(self, missing: MissingBlocks, batch: Batch) -> None:
         """Keep every slot of the executor busy, first with blocks that are tried again."""
         try:
-            slots = self._executor.slots()
-            limit = _BATCHES_PER_SLOT * slots
+            limit = _BATCHES_PER_SLOT * self._executor.slots()
+            if self._suspects:
+                self._submit_alone(batch)
+                return
             while len(self._running) < limit and self._uncommitted < WINDOW_BLOCKS:
                 blocks = self._postponed.take(time.monotonic())
                 if not blocks and len(self._running) + len(self._postponed) < limit:
@@ -151,14 +154,24 @@ class BlockLoop:
         except Unavailable as error:
             _LOG.info("%s waits: %s", self._job.name, error)
 
+    def _submit_alone(self, batch: Batch) -> None:
+        blocks = () if self._running else self._suspects.take(time.monotonic())
+        if blocks:
+            self._send(replace(batch, blocks=blocks))
+
     def _send(self, batch: Batch) -> None:
         try:
             future = self._executor.submit(batch)
         except Unavailable:
-            self._postponed.add(time.monotonic() + self._settings.retry.first_delay_s, batch.blocks)
+            self._again(batch.blocks, time.monotonic() + self._settings.retry.first_delay_s)
             raise
         self._running[future] = batch.blocks
         future.add_done_callback(self._finished.put)
+
+    def _again(self, blocks: tuple[int, ...], due: float) -> None:
+        """Try again what was not run, alone if that is how it was to be run."""
+        later = self._suspects if self._suspects.interrupted(blocks) else self._postponed
+        later.add(due, blocks)
 
     @property
     def _uncommitted(self) -> int:
@@ -190,6 +203,7 @@ class BlockLoop:
         except BatchLost as error:
             self._lost(blocks, suspect=error.suspect)
             return
+        self._suspects.returned(blocks)
         for index, result in outcome.results.items():
             self._results.setdefault(index // WINDOW_BLOCKS, {})[index] = result
             self._attempts.pop(index, None)
@@ -218,7 +232,7 @@ class BlockLoop:
             return
         attempts = self._attempts[failed] = self._attempts.get(failed, 0) + 1
         if not trouble.may_pass or attempts >= retry.attempts:
-            self._failed_for_good(failed, trouble.error)
+            self._failed_for_good(failed, trouble.error, attempts)
         else:
             _LOG.info("%s tries block %d again: %s", self._job.name, failed, trouble.error.message)
             self._postponed.add(now + retry.delay_s(attempts, trouble.retry_after_s), (failed,))
@@ -227,21 +241,21 @@ class BlockLoop:
         )
 
     def _lost(self, blocks: tuple[int, ...], *, suspect: bool) -> None:
-        """Run a lost batch again; one that workers died at block by block, to find which of them it is."""
+        """Run a lost batch again; one that workers died at block by block and alone, to find which of them it is."""
         now = time.monotonic()
         if not suspect:
-            self._postponed.add(now, blocks)
+            self._again(blocks, now)
             return
         for block in blocks:
-            attempts = self._attempts[block] = self._attempts.get(block, 0) + 1
-            if len(blocks) == 1 and attempts >= self._settings.lost_attempts:
-                self._failed_for_good(block, lost(attempts))
+            deaths = self._suspects.lost(block)
+            if deaths >= self._settings.lost_attempts:
+                self._failed_for_good(block, lost(deaths), deaths)
             else:
-                self._postponed.add(now + self._settings.retry.delay_s(attempts), (block,))
+                self._suspects.add(now + self._settings.retry.delay_s(1 + deaths), (block,))
 
-    def _failed_for_good(self, block: int, error: JobError) -> None:
+    def _failed_for_good(self, block: int, error: JobError, attempts: int) -> None:
         scale, box = self._work.box_of(block) or (0, None)
-        attempts = self._attempts.pop(block, 1)
+        self._attempts.pop(block, None)
         failure = JobFailure(block, error, attempts, records.now(), box, scale)
         self._signals.insist(lambda: self._ledger.record_failure(self._lease, failure))
         self.progress = replace(self.progress, failed_block_count=self.progress.failed_block_count + 1)

@@ -42,7 +42,7 @@ class EngineSettings:
         drain_s: how long a run that stops waits for its blocks; what is still silent then is taken to be lost.
         lease_s: seconds after which others take up the jobs of a coordinator that died. Renewed five times as often.
         poll_s: how often jobs that nobody runs are looked for; those submitted in this process are taken up at once.
-        lost_attempts: workers that may die at one block before it is taken to be what kills them.
+        lost_attempts: how often workers may die at one block that runs alone before it is taken to be what kills them.
         retry: how blocks are tried again.
     """
 
