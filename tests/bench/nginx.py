@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.bench.processes import ProcessFailed
+from tests.bench.processes import ProcessFailed, end_process
 from tests.support.scripted_http import closed_port
 
 NGINX = "nginx"
@@ -66,12 +66,7 @@ def nginx(folder: Path, home: Path) -> Iterator[str]:
         wait_until_it_answers(address, process)
         yield address
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+        end_process(process)
 
 
 def wait_until_it_answers(address: str, process: subprocess.Popen[Any]) -> None:

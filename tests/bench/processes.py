@@ -161,12 +161,17 @@ def _process(python: Path, module: str, *arguments: str) -> Iterator[subprocess.
         try:
             process.wait(2.0)
         except subprocess.TimeoutExpired:
-            process.terminate()
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(_STOP_S)
+            end_process(process)
+
+
+def end_process(process: subprocess.Popen[Any]) -> None:
+    """End a process that we started, by force if it takes too long."""
+    process.terminate()
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(_STOP_S)
 
 
 def peak_memory(pid: int) -> int:

@@ -18,7 +18,7 @@ import tensorstore as ts
 
 from tests.bench.data import Data
 from tests.bench.harness import Work
-from tests.bench.processes import ROOT, Player, ProcessFailed, peer_python, player
+from tests.bench.processes import ROOT, Player, ProcessFailed, end_process, peer_python, player
 from tests.bench.rows_reading import same, spans
 
 MOTO = "moto"
@@ -79,12 +79,7 @@ def _moto(log: Path) -> Iterator[int]:
             time.sleep(0.1)
         yield port
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+        end_process(process)
 
 
 def _made_bucket(port: int) -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.processes import ROOT, ProcessFailed
+from tests.bench.processes import ROOT, ProcessFailed, end_process
 from tests.support.scripted_http import closed_port
 
 _START_S = 60.0
@@ -47,12 +47,7 @@ def _dask(log: Path, arguments: list[str], environment: dict[str, str]) -> Itera
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+        end_process(process)
 
 
 def _wait_for(address: str, count: int) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
-import select
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,13 +17,13 @@ import tifffile
 import trimesh
 from PIL import Image
 
+from support.processes import FREE_PORTS, VOXGATE, announcing
 from voxgate import voxels_from_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = json.loads((ROOT / "samples/aniso/EXPECTED.json").read_text())
 SEGMENTS = {each["segment_id"]: each for each in EXPECTED["segments"]}
 HUGE = "9223372036854775809"
-COMMAND = [sys.executable, "-m", "voxgate.cli"]
 
 
 @pytest.fixture(scope="module")
@@ -54,29 +52,9 @@ def environment(folder):
 @pytest.fixture(scope="module")
 def server(config, environment, folder):
     """The address of `voxgate serve` in a process of its own."""
-    ports = ["--port", "0", "--health-port", "0", "--http-port", "0", "--json"]
-    with (folder / "serve.log").open("w") as log:
-        process = subprocess.Popen(
-            [*COMMAND, "serve", "--config", str(config), *ports],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env=environment,
-        )
-    try:
-        waiting = select.poll()  # select() takes no descriptor above 1023
-        waiting.register(process.stdout, select.POLLIN)
-        ready = waiting.poll(120_000)
-        assert ready, (folder / "serve.log").read_text()
-        yield json.loads(process.stdout.readline())["grpc"]
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
-        process.stdout.close()
+    command = [*VOXGATE, "serve", "--config", str(config), *FREE_PORTS]
+    with announcing(command, folder / "serve.log", environment) as (_, started):
+        yield started["grpc"]
 
 
 @pytest.fixture
@@ -85,7 +63,7 @@ def voxgate(server, environment, tmp_path):
 
     def run(*arguments, code=0):
         done = subprocess.run(
-            [*COMMAND, *arguments],
+            [*VOXGATE, *arguments],
             cwd=tmp_path,
             env={**environment, "VOXGATE_SERVER": server},
             capture_output=True,
@@ -253,7 +231,7 @@ def test_a_login_is_remembered_by_later_commands(voxgate, server, environment, f
     assert "remembered" in voxgate("login", server)
     try:
         plain = {key: value for key, value in environment.items() if key != "VOXGATE_SERVER"}
-        done = subprocess.run([*COMMAND, "ls"], env=plain, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run([*VOXGATE, "ls"], env=plain, capture_output=True, text=True, timeout=60, check=True)
         assert done.stdout.splitlines() == ["aniso/", "fib25/", "out/", "slow/"]
     finally:
         (folder / "config/voxgate/profile.json").unlink()
@@ -264,7 +242,7 @@ def test_a_terminal_sees_progress_and_a_pipe_does_not(server, environment, tmp_p
     parent, child = pty.openpty()
     environment = {**environment, "VOXGATE_SERVER": server, "TERM": "xterm"}
     command = subprocess.Popen(
-        [*COMMAND, *arguments], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=child, text=True
+        [*VOXGATE, *arguments], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=child, text=True
     )
     os.close(child)
     seen = b""
@@ -287,7 +265,7 @@ def test_a_terminal_sees_progress_and_a_pipe_does_not(server, environment, tmp_p
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_read_that_is_stopped_leaves_nothing(server, environment, tmp_path, number, code):
     command = subprocess.Popen(
-        [*COMMAND, "read", "slow/em", "--box", "3:500,1:400,7:300", "-o", "big.npy"],
+        [*VOXGATE, "read", "slow/em", "--box", "3:500,1:400,7:300", "-o", "big.npy"],
         cwd=tmp_path,
         env={**environment, "VOXGATE_SERVER": server},
         stderr=subprocess.PIPE,
@@ -308,7 +286,7 @@ def test_a_read_that_is_stopped_leaves_nothing(server, environment, tmp_path, nu
 
 def test_interrupting_a_watched_transfer_leaves_the_job_to_itself(voxgate, server, environment, tmp_path):
     box = ("--scale", "0", "--box", "3:400,0:70,0:40", "--request-id", "left to itself")
-    command = [*COMMAND, "transfer", "slow/seg", "out/left", *box, "--watch"]
+    command = [*VOXGATE, "transfer", "slow/seg", "out/left", *box, "--watch"]
     parent, child = pty.openpty()
     environment = {**environment, "VOXGATE_SERVER": server, "TERM": "xterm"}
     running = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=child, stderr=child)

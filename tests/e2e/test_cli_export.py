@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,10 @@ import tifffile
 from PIL import Image
 
 from support.image_files import open_stack, open_tiff
+from support.processes import FREE_PORTS, VOXGATE, announcing
 from voxgate_remotes.config import VolumeOverrides
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, "-m", "voxgate.cli"]
 
 
 @pytest.fixture(scope="module")
@@ -25,30 +24,15 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     config = folder / "voxgate.toml"
     config.write_text(f'[server]\nworker_processes = 0\n[remotes.fib25]\nuri = "{ROOT}/samples/fib25"\n')
-    ports = ["--port", "0", "--health-port", "0", "--http-port", "0", "--json"]
-    with (folder / "serve.log").open("w") as log:
-        process = subprocess.Popen(
-            [*COMMAND, "serve", "--config", str(config), *ports], stdout=subprocess.PIPE, stderr=log, text=True
-        )
-    try:
-        line = process.stdout.readline()
-        assert line, (folder / "serve.log").read_text()
-        yield json.loads(line)["grpc"]
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
-        process.stdout.close()
+    with announcing([*VOXGATE, "serve", "--config", str(config), *FREE_PORTS], folder / "serve.log") as (_, started):
+        yield started["grpc"]
 
 
 @pytest.fixture
 def voxgate(server, tmp_path):
     def run(*arguments, code=0):
         done = subprocess.run(
-            [*COMMAND, *arguments],
+            [*VOXGATE, *arguments],
             cwd=tmp_path,
             env={**os.environ, "VOXGATE_SERVER": server, "XDG_CONFIG_HOME": str(tmp_path / ".config")},
             capture_output=True,

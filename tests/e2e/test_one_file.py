@@ -1,10 +1,6 @@
 """One file as all that is served: `voxgate serve FILE` and `voxgate.open(FILE)`."""
 
-import json
 import os
-import select
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,6 +8,7 @@ import tifffile
 
 import voxgate
 from support.hdf5_volumes import cremi_labels, gzip_uint64
+from support.processes import FREE_PORTS, VOXGATE, announcing
 from support.references import image
 from voxgate.client.connection import connect
 from voxgate.model.errors import ConfigInvalid, UnknownVolume, UnsupportedFormat
@@ -30,34 +27,19 @@ def data(tmp_path_factory):
 
 
 def test_serving_a_file_serves_its_volumes_and_nothing_beside_it(data, tmp_path):
-    ports = ["--port", "0", "--health-port", "0", "--http-port", "0", "--json"]
-    command = [sys.executable, "-m", "voxgate.cli", "serve", str(data / "Cremi A.h5"), str(data / "stack.tif"), *ports]
+    command = [*VOXGATE, "serve", str(data / "Cremi A.h5"), str(data / "stack.tif"), *FREE_PORTS]
     environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-    try:
-        waiting = select.poll()
-        waiting.register(process.stdout, select.POLLIN)
-        assert waiting.poll(120_000), (tmp_path / "log").read_text()
-        with connect(json.loads(process.stdout.readline())["grpc"]) as client:
-            assert {entry.name for entry in client.volumes()} == {"cremi-a-h5", "stack-tif"}
-            assert [entry.name for entry in client.volumes("cremi-a-h5/volumes/labels")] == [
-                "cremi-a-h5/volumes/labels/neuron_ids"
-            ]
-            np.testing.assert_array_equal(
-                client.volume("cremi-a-h5/volumes/raw")[3:11, 2:9, 5:8], image((20, 30, 40))[3:11, 2:9, 5:8]
-            )
-            np.testing.assert_array_equal(client.volume("stack-tif")[1:4, 2:6, 3:5], VOXELS[1:4, 2:6, 3:5])
-            with pytest.raises(UnknownVolume):
-                client.volume("cremi-a-h5/one.h5/group/volume")
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
-        process.stdout.close()
+    with announcing(command, tmp_path / "log", environment) as (_, started), connect(started["grpc"]) as client:
+        assert {entry.name for entry in client.volumes()} == {"cremi-a-h5", "stack-tif"}
+        assert [entry.name for entry in client.volumes("cremi-a-h5/volumes/labels")] == [
+            "cremi-a-h5/volumes/labels/neuron_ids"
+        ]
+        np.testing.assert_array_equal(
+            client.volume("cremi-a-h5/volumes/raw")[3:11, 2:9, 5:8], image((20, 30, 40))[3:11, 2:9, 5:8]
+        )
+        np.testing.assert_array_equal(client.volume("stack-tif")[1:4, 2:6, 3:5], VOXELS[1:4, 2:6, 3:5])
+        with pytest.raises(UnknownVolume):
+            client.volume("cremi-a-h5/one.h5/group/volume")
 
 
 def test_a_file_with_one_volume_is_opened_by_its_path(data):

@@ -6,7 +6,6 @@ import contextlib
 import json
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +14,9 @@ import numpy as np
 import pytest
 
 import voxgate
+from support.processes import VOXGATE, announcing
 from voxgate.model.jobs import JobState
 
-COMMAND = [sys.executable, "-m", "voxgate.cli"]
 CONFIG = """
 [server]
 worker_processes = 0
@@ -51,24 +50,13 @@ def address(tmp_path: Path) -> str:
 def served(folder: Path, address: str) -> Iterator[subprocess.Popen[str]]:
     """`voxgate serve`, until the block ends or it is killed."""
     ports = ["--port", address.rpartition(":")[2], "--health-port", "0", "--http-port", "0"]
-    command = [*COMMAND, "serve", "--config", str(folder / "voxgate.toml"), *ports, "--json"]
-    with (folder / "log").open("a") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        assert process.stdout.readline(), (folder / "log").read_text()
+    command = [*VOXGATE, "serve", "--config", str(folder / "voxgate.toml"), *ports, "--json"]
+    with announcing(command, folder / "log") as (process, _):
         yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
-        process.stdout.close()
 
 
 def test_a_watched_transfer_ends_well_though_its_server_was_killed_in_the_middle(tmp_path: Path, address: str):
-    command = [*COMMAND, "transfer", "slow/seg", "out/seg", "--scale", "0", "--watch", "--json", "--server", address]
+    command = [*VOXGATE, "transfer", "slow/seg", "out/seg", "--scale", "0", "--watch", "--json", "--server", address]
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(served(tmp_path, address))
         watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import select
 import shutil
 import subprocess
 import sys
@@ -17,6 +15,7 @@ import trimesh
 
 import voxgate
 from support.house import ROOT
+from support.processes import FREE_PORTS, announcing
 from voxgate.model.errors import ConfigInvalid
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
 from voxgate_remotes.registry import Registry
@@ -63,27 +62,12 @@ def client(installed, labels, tmp_path_factory):
         f'[remotes.lab.volumes."group/seg"]\nkind = "segmentation"\n'
         f"voxel_offset = {list(START)}\nvoxel_size_nm = {list(SIZE)}\n"
     )
-    ports = ["--port", "0", "--health-port", "0", "--http-port", "0", "--json"]
-    command = [sys.executable, "-m", "voxgate_standalone", "--config", str(config), *ports]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-    try:
-        waiting = select.poll()
-        waiting.register(process.stdout, select.POLLIN)
-        assert waiting.poll(120_000), (folder / "log").read_text()
-        line = process.stdout.readline()
-        started = json.loads(line or "{}")
-        assert "grpc" in started, line + (folder / "log").read_text()
-        with voxgate.connect(started["grpc"]) as connected:
-            yield connected
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
-        process.stdout.close()
+    command = [sys.executable, "-m", "voxgate_standalone", "--config", str(config), *FREE_PORTS]
+    with (
+        announcing(command, folder / "log", environment) as (_, started),
+        voxgate.connect(started["grpc"]) as connected,
+    ):
+        yield connected
 
 
 def test_the_plug_in_passes_the_suite_that_voxgate_ships(installed):

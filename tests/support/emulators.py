@@ -17,6 +17,7 @@ import tensorstore as ts
 
 from support.gcs_front import gcs_front
 from support.peers import peer_python
+from support.processes import until_left
 from voxgate_remotes.config import RemoteConfig
 
 BUCKET = "lab-bucket"
@@ -119,7 +120,7 @@ def _running(command: list[Any], url: str, log: Path) -> Iterator[None]:
     """A server until the block ends, from when it answers at `url`."""
     with log.open("wb") as sink:
         process = subprocess.Popen([str(word) for word in command], stdout=sink, stderr=sink, cwd=log.parent)
-    try:
+    with until_left(process, 10):
         until = time.monotonic() + _STARTS_IN_S
         while True:
             with contextlib.suppress(requests.RequestException):
@@ -129,10 +130,3 @@ def _running(command: list[Any], url: str, log: Path) -> Iterator[None]:
                 raise RuntimeError(f"the emulator did not start: {log.read_text()[-2000:]}")
             time.sleep(0.05)
         yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)

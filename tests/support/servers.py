@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from support.processes import until_left
 from voxgate.model.remotes import ListEntry, ResolvedUri
 from voxgate.model.volumes import C, OpenOptions, Volume, VolumeSpec
 from voxgate_remotes.registry import Registry
@@ -95,18 +96,10 @@ def server_process(
     command = [str(python), "-m", module, "--config", str(config), "--port", "0", "--health-port", "0"]
     with log.open("w") as sink:
         process = subprocess.Popen(command, stderr=sink, text=True, env={**os.environ, **(environment or {})})
-    try:
+    with until_left(process):
         started = _wait_for_line(log, process, '"event": "serving"')
         facts = json.loads(started)
         yield ServerProcess(process, facts["port"], facts["health_port"], log)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(5)
 
 
 def _wait_for_line(log: Path, process: subprocess.Popen[str], text: str, timeout_s: float = 60.0) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from .processes import until_left
 from .scripted_http import closed_port
 
 _STARTS_IN_S = 60.0
@@ -87,7 +88,7 @@ def driver_of(program: str, browser: str, flags: Sequence[str]) -> Iterator[Driv
     process = subprocess.Popen(
         [program, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
     )
-    try:
+    with until_left(process, 10):
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_PATIENCE_S, trust_env=False) as http:
             _wait_until_ready(http, process)
             options = {"binary": browser, "args": list(flags)}
@@ -95,13 +96,6 @@ def driver_of(program: str, browser: str, flags: Sequence[str]) -> Iterator[Driv
             answer = http.post("/session", json={"capabilities": {"alwaysMatch": wanted}})
             session = Driver._answer(answer)["sessionId"]
             yield Driver(http, f"/session/{session}", process.pid)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
 
 
 def _wait_until_ready(http: httpx.Client, process: subprocess.Popen[Any]) -> None:
