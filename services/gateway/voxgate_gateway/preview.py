@@ -17,10 +17,9 @@ from voxgate.model.volumes import Scale, VolumeInfo, VolumeKind, Voxels
 from voxgate_gateway.answers import body_answer
 from voxgate_gateway.grid import voxel_bytes
 from voxgate_gateway.paths import backend_of, parse_volume, segments_after
+from voxgate_gateway.pictures import id_colours
 
 _EDGE = 256
-# The odd constant of Fibonacci hashing (2**64 / golden ratio): neighbouring ids get unlike colours.
-_SPREAD = 0x9E3779B97F4A7C15
 
 
 def middle_slice(info: VolumeInfo, budget_bytes: int) -> tuple[int, Box]:
@@ -49,11 +48,7 @@ def colours(voxels: Voxels, kind: VolumeKind) -> npt.NDArray[np.uint8]:
     """A (y, x, 3) picture of (c, 1, y, x) voxels: a hue per segment id, or (y, x) grey between two percentiles."""
     plane = voxels[0, 0]
     if kind is VolumeKind.SEGMENTATION:
-        mixed = plane.astype(np.uint64) * np.uint64(_SPREAD)
-        parts = [((mixed >> np.uint64(shift)) & np.uint64(0xFF)).astype(np.uint16) for shift in (56, 40, 24)]
-        picture = (np.stack(parts, axis=-1) * 3 // 4 + 64).astype(np.uint8)
-        picture[plane == 0] = 24
-        return picture
+        return id_colours(plane)
     values = np.nan_to_num(plane.astype(np.float32), posinf=0, neginf=0)
     low, high = (float(level) for level in np.percentile(values, (1, 99)))
     grey = np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import io
 from dataclasses import replace
-from typing import Any
 
 import anyio.to_thread
 import numpy as np
@@ -23,13 +21,13 @@ from voxgate_gateway.backend import Backend, Described
 from voxgate_gateway.backend.chunks import Chunk, ChunkWish
 from voxgate_gateway.grid import format_cell, require_cell
 from voxgate_gateway.http.conditions import etag_of_name
+from voxgate_gateway.pictures import INSTALL, jpeg_of, png_of
 from voxgate_gateway.precomputed.info import JPEG_QUALITY
 from voxgate_gateway.precomputed.layout import Level, levels_of
 
 _MEDIA_TYPES = {ArrayCodec.JPEG: "image/jpeg", ArrayCodec.PNG: "image/png"}
 _OCTETS = "application/octet-stream"
 _INLINE_BYTES = 1 << 14
-_INSTALL = "pip install 'voxgate[codecs]' where the gateway runs"
 
 
 async def chunk(
@@ -135,7 +133,7 @@ def _in(encoding: Encoding, voxels: Voxels) -> Data:
         return _picture(encoding.array, voxels)
     if encoding.array is ArrayCodec.COMPRESSED_SEGMENTATION:
         if not available():
-            raise UnsupportedEncoding("compressed_segmentation cannot be made here", _INSTALL)
+            raise UnsupportedEncoding("compressed_segmentation cannot be made here", INSTALL)
         # Of whatever blocks the store has.
         return encode_segmentation(voxels, encoding.block_shape or DEFAULT_BLOCK)
     return encode(voxels, encoding)
@@ -145,23 +143,4 @@ def _picture(codec: ArrayCodec, voxels: Voxels) -> bytes:
     """Voxels (c, z, y, x) as one picture of x columns and y * z rows, as the format recommends."""
     channels, depth, height, width = voxels.shape
     rows = np.ascontiguousarray(np.moveaxis(voxels, 0, -1)).reshape(depth * height, width, channels)
-    try:
-        return _jpeg(rows) if codec is ArrayCodec.JPEG else _png(rows)
-    except ModuleNotFoundError:
-        raise UnsupportedEncoding(f"{codec.value} cannot be made here", _INSTALL) from None
-
-
-def _jpeg(rows: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
-    import simplejpeg  # noqa: PLC0415  (an extra)
-
-    if rows.shape[2] == 1:
-        return bytes(simplejpeg.encode_jpeg(rows, quality=JPEG_QUALITY, colorspace="GRAY"))
-    return bytes(simplejpeg.encode_jpeg(rows, quality=JPEG_QUALITY, colorspace="RGB", colorsubsampling="444"))
-
-
-def _png(rows: np.ndarray[Any, Any]) -> bytes:
-    from PIL import Image  # noqa: PLC0415  (an extra)
-
-    written = io.BytesIO()
-    Image.fromarray(rows[..., 0] if rows.shape[2] == 1 else rows).save(written, "PNG", compress_level=1)
-    return written.getvalue()
+    return jpeg_of(rows, JPEG_QUALITY) if codec is ArrayCodec.JPEG else png_of(rows)
