@@ -152,17 +152,18 @@ def _way_out(strangers: list[str]) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def browser() -> Iterator[Browser]:
-    """One browser with a profile of its own."""
+def browser(*, trusted_key: str = "") -> Iterator[Browser]:
+    """One browser with a profile of its own; it trusts the authorities that it knows, and a key of this digest."""
     strangers: list[str] = []
-    with _way_out(strangers) as port, _driven(f"--proxy-server=http://127.0.0.1:{port}") as driver:
+    trusting = [f"--ignore-certificate-errors-spki-list={trusted_key}"] if trusted_key else []
+    with _way_out(strangers) as port, _driven(f"--proxy-server=http://127.0.0.1:{port}", *trusting) as driver:
         yield Browser(driver, strangers)
 
 
 @contextlib.contextmanager
-def _driven(flag_of_proxy: str) -> Iterator[Driver]:
+def _driven(*more: str) -> Iterator[Driver]:
     profile = tempfile.mkdtemp(prefix="voxgate-browser-")
-    flags = (*_FLAGS, flag_of_proxy, f"--user-data-dir={profile}")
+    flags = (*_FLAGS, *more, f"--user-data-dir={profile}")
     started: list[psutil.Process] = []
     try:
         with driver_of(DRIVER, CHROMIUM, flags) as driver:

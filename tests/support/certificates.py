@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -35,6 +37,13 @@ class Certificate:
         """Lines of [server]."""
         stated = {"ca": self.authority, "cert": self.file, "key": self.key}
         return [f'scheduler_tls_{name} = "{path}"' for name, path in stated.items()]
+
+    @property
+    def key_digest(self) -> str:
+        """SHA-256 of the public key, base64: how Chromium is told of the one key that it may trust."""
+        command = [str(OPENSSL), "pkey", "-in", str(self.key), "-pubout", "-outform", "DER"]
+        public = subprocess.run(command, check=True, capture_output=True).stdout
+        return base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
 def certificate(folder: Path) -> Certificate:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from .certificates import Certificate
 
 _OF_ONE_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "host", "content-length", "date", "server"})
 _BESIDE = "/files/"
@@ -16,7 +19,13 @@ _BESIDE = "/files/"
 
 @contextlib.contextmanager
 def proxy_to(
-    url: str, prefix: str, *, strips: bool = True, beside: str = "", asked: list[str] | None = None
+    url: str,
+    prefix: str,
+    *,
+    strips: bool = True,
+    beside: str = "",
+    asked: list[str] | None = None,
+    certificate: Certificate | None = None,
 ) -> Iterator[str]:
     """Serve the server at `url` below `prefix` on a loopback port; yields the address of its first page, no slash.
 
@@ -26,6 +35,7 @@ def proxy_to(
         strips: whether the prefix is taken off, without a word, or left on and stated in X-Forwarded-Prefix.
         beside: the address of a second server, which is served at /files/.
         asked: takes the path of every request.
+        certificate: for TLS, which ends here; None speaks plain HTTP.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -74,10 +84,15 @@ def proxy_to(
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.file, certificate.key)
+        # The handshake is left to the thread of the connection: a browser opens some of which it says nothing.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}{prefix}"
+        yield f"{'http' if certificate is None else 'https'}://127.0.0.1:{server.server_address[1]}{prefix}"
     finally:
         server.shutdown()
         server.server_close()
