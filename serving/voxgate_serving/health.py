@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent import futures
 
 import grpc
@@ -11,12 +12,15 @@ from voxgate.model.errors import ConfigInvalid
 
 LIVE = "live"
 READY = "ready"
+HTTP = "http"
+"""The name of a gateway that was started along."""
 
 
 class HealthServer:
     """A gRPC server with nothing but grpc.health.v1.Health.
 
-    Service names: "" and "ready" (takes calls), "live" (the process works), and each served service's own.
+    Service names: "" and "ready" (takes calls), "live" (the process works), each served service's own, and whatever
+    else `report` is told of.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -27,6 +31,9 @@ class HealthServer:
         """
         self.servicer = health.HealthServicer(experimental_non_blocking=True)
         self._names: tuple[str, ...] = ()
+        self._reported: set[str] = set()
+        self._is_draining = False
+        self._lock = threading.Lock()
         self._server = grpc.server(
             futures.ThreadPoolExecutor(2, thread_name_prefix="health"), options=[("grpc.so_reuseport", 0)]
         )
@@ -40,10 +47,20 @@ class HealthServer:
             self.servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
         self._server.start()
 
+    def report(self, name: str, *, is_serving: bool) -> None:
+        """Answer for something beside the services from now on; nothing serves any more while everything drains."""
+        with self._lock:
+            self._reported.add(name)
+            serving = is_serving and not self._is_draining
+            answer = health_pb2.HealthCheckResponse
+            self.servicer.set(name, answer.SERVING if serving else answer.NOT_SERVING)
+
     def drain(self) -> None:
         """Answer NOT_SERVING for everything but "live": a draining process must not be restarted."""
-        for name in self._names:
-            self.servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        with self._lock:
+            self._is_draining = True
+            for name in (*self._names, *self._reported):
+                self.servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
 
     def stop(self) -> None:
         """Stop answering."""

@@ -100,6 +100,10 @@ class RunningServer:
         """Where to connect from this machine."""
         return f"localhost:{self.port}"
 
+    def report_health(self, name: str, *, is_serving: bool) -> None:
+        """Have the health ports answer for something that lives beside the services, by a name of its own."""
+        self._health.report(name, is_serving=is_serving)
+
     def stop(self, grace_s: float | None = None) -> None:
         """Drain and stop: health says NOT_SERVING, new calls are refused, running ones get the grace. Idempotent."""
         if not self._stopping.acquire(blocking=False):

@@ -6,12 +6,13 @@ import os
 from dataclasses import dataclass
 
 from voxgate.wire.allocator import tune_allocator
-from voxgate_gateway.process import GatewayProcess
+from voxgate_gateway.process import GatewayProcess, GatewayState
 from voxgate_gateway.server import Gateway
 from voxgate_jobs.desk import open_desk
 from voxgate_mesh.service import registrations as mesh_registrations
 from voxgate_remotes.config import RemotesConfig
 from voxgate_remotes.registry import Registry
+from voxgate_serving.health import HTTP
 from voxgate_serving.server import RunningServer, new_server_id, start_server
 from voxgate_serving.settings import ServerSettings
 from voxgate_serving.workers import WorkerPool
@@ -73,7 +74,7 @@ def start_suite(
             server_id=server_id,
             beside=beside,
             # It starts after the server that it lives off.
-            http_url=lambda: gateway.url if gateway is not None else "",
+            http_url=lambda: _served_at(gateway),
         )
         server = start_server([*volume, *others], settings, server_id)
     except BaseException:
@@ -82,10 +83,28 @@ def start_suite(
     if not http:
         return Suite(server, None, registry)
     try:
-        kind = GatewayProcess if own_process and os.name == "posix" else Gateway
-        gateway = kind(server.address, host=settings.host, port=settings.http_port)
+        gateway = _gateway(server, settings, own_process=own_process and os.name == "posix")
         gateway.start()
+        if isinstance(gateway, Gateway):  # the other one reports by itself
+            server.report_health(HTTP, is_serving=True)
     except BaseException:
         server.stop(0)
         raise
     return Suite(server, gateway, registry)
+
+
+def _gateway(server: RunningServer, settings: ServerSettings, *, own_process: bool) -> Gateway | GatewayProcess:
+    if not own_process:
+        return Gateway(server.address, host=settings.host, port=settings.http_port)
+
+    def report(state: GatewayState) -> None:
+        server.report_health(HTTP, is_serving=state is GatewayState.SERVING)
+
+    return GatewayProcess(server.address, host=settings.host, port=settings.http_port, on_state=report)
+
+
+def _served_at(gateway: Gateway | GatewayProcess | None) -> str:
+    """Where people reach the gateway; nowhere once it was given up."""
+    if gateway is None or (isinstance(gateway, GatewayProcess) and gateway.failure is not None):
+        return ""
+    return gateway.url
