@@ -19,6 +19,7 @@ from voxgate_gateway.backend.forwarding import Forwarder
 from voxgate_gateway.http.headers import CommonHeaders, common_headers
 from voxgate_gateway.making import Making
 from voxgate_gateway.prefix import ForwardedPrefix
+from voxgate_gateway.rest import routes as rest
 from voxgate_gateway.web import routes as web
 from voxgate_gateway.zarr import routes as zarr
 
@@ -62,6 +63,7 @@ def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = D
             *page.ROUTES,
             *preview.ROUTES,
             *viewer.ROUTES,
+            *rest.ROUTES,
             *web.ROUTES,
         ],
         middleware=[Middleware(CommonHeaders, headers=headers), Middleware(ForwardedPrefix)],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import anyio.to_thread
@@ -68,16 +69,22 @@ class Backend:
         entries: list[Listed] = []
         token = ""
         while len(entries) < _MAX_ENTRIES:
-            request = pb.ListVolumesRequest(parent=parent, page_token=token)
             left = max(until - time.monotonic(), 0.01)
-            page = self.calls.unary(self.calls.servers.volume.ListVolumes, request, left)
-            # What holds metadata alone has no voxels to show, and nothing below it.
-            there = [e for e in page.entries if e.kind != pb.ENTRY_KIND_KEY_VALUES]
-            entries += [Listed(e.name, e.kind == pb.ENTRY_KIND_VOLUME) for e in there]
-            token = page.next_page_token
+            page, token = self.list_page(parent, 0, token, timeout_s=left)
+            entries += page
             if not token:
                 break
         return entries
+
+    def list_page(
+        self, parent: str, page_size: int, token: str, *, timeout_s: float = CALL_TIMEOUT_S
+    ) -> tuple[Sequence[Listed], str]:
+        """At most `page_size` entries (0: as many as the server likes), and the token of the next page, or ""."""
+        request = pb.ListVolumesRequest(parent=parent, page_size=page_size, page_token=token)
+        page = self.calls.unary(self.calls.servers.volume.ListVolumes, request, timeout_s)
+        # What holds metadata alone has no voxels to show, and nothing below it.
+        there = [e for e in page.entries if e.kind != pb.ENTRY_KIND_KEY_VALUES]
+        return tuple(Listed(e.name, e.kind == pb.ENTRY_KIND_VOLUME) for e in there), page.next_page_token
 
     def describe(self, ref: VolumeRef, *, fresh: bool = False, timeout_s: float = CALL_TIMEOUT_S) -> Described:
         """A volume's description, a few seconds old at most; `fresh` asks the server anyway."""

@@ -1,0 +1,72 @@
+"""The addresses under `/api/`: one list of areas, from which requests are dispatched and the document is written."""
+
+from __future__ import annotations
+
+import functools
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from voxgate.model.errors import Unimplemented, VoxgateError
+from voxgate_gateway.answers import json_answer
+from voxgate_gateway.rest import volumes
+from voxgate_gateway.rest.matching import Table, asked_of
+from voxgate_gateway.rest.openapi import document
+from voxgate_gateway.rest.operations import PREFIX, Answer, Area, Asked, Operation
+from voxgate_gateway.rest.problems import fault, problem
+
+
+async def _openapi(asked: Asked) -> Response:
+    return json_answer(asked.request, document(AREAS))
+
+
+ABOUT = Area(
+    "about",
+    "What there is.",
+    (
+        Operation(
+            "getOpenApi",
+            "/openapi.json",
+            "This document",
+            {200: Answer("An OpenAPI 3.1 document.", {"application/json": {"type": "object"}})},
+            _openapi,
+        ),
+    ),
+)
+AREAS: tuple[Area, ...] = (volumes.AREA, ABOUT)
+"""What is served, in the order in which people read of it."""
+
+
+@functools.cache
+def _table() -> Table:
+    return Table([operation for area in AREAS for operation in area.operations])
+
+
+class Dispatch:
+    """ASGI: answers everything under `/api/v1`, whatever goes wrong, in JSON that the document describes."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request = Request(scope, receive, send)
+        try:
+            answer = await _answer(request)
+        except VoxgateError as error:
+            answer = problem(request, error)
+        except Exception as error:  # noqa: BLE001  (whatever it is, its caller gets JSON that the document describes)
+            answer = fault(request, error)
+        await answer(scope, receive, send)
+
+
+async def _answer(request: Request) -> Response:
+    found = _table().find(request)
+    operation = found.operations.get(request.method)
+    if operation is None:
+        allowed = ", ".join((*found.operations, "OPTIONS"))
+        refused = Unimplemented(f"{request.method[:20]} is not taken here", f"{allowed} are")
+        return problem(request, refused, status=405, headers={"allow": allowed})
+    return await operation.handler(asked_of(request, operation, found))
+
+
+ROUTES: tuple[BaseRoute, ...] = (Route(f"/{PREFIX}/{{path:path}}", Dispatch()),)
