@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxgate.cli.output import box_document, bytes_text, print_json
+from voxgate.cli.output import bytes_text, print_json
 from voxgate.cli.parsing import parse_box
 from voxgate.cli.progress import Meter, metered
 from voxgate.cli.session import AsJson, BoxOption, ScaleOption, Server, Volume, connected, opened
 from voxgate.cli.streaming import PIECE_BYTES, pieces
+from voxgate.model.documents import box_document
 from voxgate.model.geometry import Box, aligned_outward
 
 if TYPE_CHECKING:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxgate.cli.output import box_document, bytes_text, extent_text, print_json
+from voxgate.cli.output import bytes_text, extent_text, print_json
 from voxgate.cli.parsing import parse_box
 from voxgate.cli.progress import metered
 from voxgate.cli.session import AsJson, BoxOption, ScaleOption, Server, Volume, connected, opened
 from voxgate.cli.slices import Slices, check_png, ome_target, write_slices
 from voxgate.cli.streaming import shape_of, stream
 from voxgate.cli.targets import checked_target, replacing
+from voxgate.model.documents import box_document
 from voxgate.model.errors import AlreadyExists, InvalidArgument
 
 if TYPE_CHECKING:

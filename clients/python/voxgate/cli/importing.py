@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxgate.cli.job_output import job_document
 from voxgate.cli.jobs import watched
 from voxgate.cli.local_files import opened_files
 from voxgate.cli.output import bytes_text, print_json
@@ -24,6 +23,7 @@ from voxgate.model.errors import (
     UnsupportedFormat,
 )
 from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.job_documents import job_document
 from voxgate.model.jobs import Job, JobState, PyramidJobSpec
 from voxgate.model.volumes import ArrayCodec, ByteCodec, Encoding, Scale, VolumeKind
 

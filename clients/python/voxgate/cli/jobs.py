@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voxgate.cli.failures import detached
-from voxgate.cli.job_output import (
-    block_document,
-    done_text,
-    failure_document,
-    job_document,
-    job_facts,
-    result_text,
-)
+from voxgate.cli.job_output import done_text, job_facts, result_text
 from voxgate.cli.output import print_facts, print_json, print_table
 from voxgate.cli.progress import metered
 from voxgate.cli.session import AsJson, Server, connected
 from voxgate.model.errors import Cancelled, JobFailed
+from voxgate.model.job_documents import block_document, failure_document, job_document
 from voxgate.model.jobs import Job, JobState
 
 if TYPE_CHECKING:

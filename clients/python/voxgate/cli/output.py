@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.documents import box_document, vec3_document
 from voxgate.model.mesh_documents import segment_document
 from voxgate.model.mesh_facts import MeshProvenance
 from voxgate.model.meshes import Mesh
@@ -37,16 +37,6 @@ def print_facts(facts: Mapping[str, str]) -> None:
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         print(f"{name.ljust(width)}  {value}".rstrip())
-
-
-def vec3_document(vec: Vec3 | VoxelSize) -> dict[str, Any]:
-    """The JSON of a point, an extent or a voxel size."""
-    return {"x": vec.x, "y": vec.y, "z": vec.z}
-
-
-def box_document(box: Box) -> dict[str, Any]:
-    """The JSON of a box: half-open, named axes."""
-    return {"start": vec3_document(box.start), "stop": vec3_document(box.stop)}
 
 
 def scale_document(scale: Scale) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxgate.cli.output import box_document, bytes_text, extent_text, print_json
+from voxgate.cli.output import bytes_text, extent_text, print_json
 from voxgate.cli.parsing import parse_box, parse_nm
 from voxgate.cli.pictures import check_one_plane, save_png
 from voxgate.cli.progress import Meter, metered
 from voxgate.cli.session import AsJson, BoxOption, Force, ScaleOption, Server, Volume, connected, opened
 from voxgate.cli.streaming import npy_target, shape_of, stream, tif_target
 from voxgate.cli.targets import checked_target, replacing
+from voxgate.model.documents import box_document
 from voxgate.model.errors import InvalidArgument
 from voxgate.model.geometry import Box
 

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from voxgate.cli.output import box_document, bytes_text, print_json, print_table
+from voxgate.cli.output import bytes_text, print_json, print_table
 from voxgate.cli.parsing import parse_box, parse_point
 from voxgate.cli.session import AsJson, BoxOption, Force, ScaleOption, Server, Volume, connected, opened
 from voxgate.cli.targets import checked_target, replacing
 from voxgate.client.array import VolumeArray
 from voxgate.client.segments import checked_segment_id
+from voxgate.model.documents import box_document
 from voxgate.model.segments import SegmentExtent
 
 SegmentIds = Annotated[list[str], typer.Argument(metavar="ID...", help="The segments.")]
