@@ -7,7 +7,7 @@ import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -97,15 +97,18 @@ class Configuration:
         remotes: the `[remotes]` table as parsed, for voxgate_remotes.config.
         base: the folder that relative paths in the file start from.
         path: the file; None where there is none.
+        gateway: the `[gateway]` table as parsed, for voxgate_gateway.settings.
     """
 
     server: ServerSettings
     remotes: Mapping[str, Any]
     base: Path
     path: Path | None = None
+    gateway: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _nearest(key: str, known: list[str]) -> str:
+def nearest_key(key: str, known: list[str]) -> str:
+    """What to tell whoever wrote an unknown key: the nearest known one, or all of them."""
     match = difflib.get_close_matches(key, known, n=1)
     return f'did you mean "{match[0]}"?' if match else f"known keys are {', '.join(sorted(known))}"
 
@@ -131,7 +134,7 @@ def checked_server(table: object, overrides: Mapping[str, Any]) -> tuple[ServerS
         return None, [_problem("server", '"server" is no table', "write [server]")]
     known = list(ServerSettings.model_fields)
     problems = [
-        _problem(f"server.{key}", f'unknown key "server.{key}"', _nearest(key, known))
+        _problem(f"server.{key}", f'unknown key "server.{key}"', nearest_key(key, known))
         for key in table
         if key not in known
     ]
@@ -196,7 +199,7 @@ def load_configuration(path: Path | None, overrides: Mapping[str, Any]) -> Confi
         raise problems[0]
     server = parse_server(document.get("server", {}), {k: v for k, v in overrides.items() if v is not None})
     base = Path.cwd() if path is None else path.resolve().parent
-    return Configuration(server, document.get("remotes", {}), base, path)
+    return Configuration(server, document.get("remotes", {}), base, path, document.get("gateway", {}))
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -215,5 +218,5 @@ def read_document(path: Path) -> dict[str, Any]:
 
 def unknown_tables(document: Mapping[str, Any]) -> list[ConfigInvalid]:
     """A problem for each key of voxgate.toml that means nothing."""
-    known = ["server", "remotes"]
-    return [_problem(key, f'unknown key "{key}"', _nearest(key, known)) for key in document if key not in known]
+    known = ["server", "remotes", "gateway"]
+    return [_problem(key, f'unknown key "{key}"', nearest_key(key, known)) for key in document if key not in known]

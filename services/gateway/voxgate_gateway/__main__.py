@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import ipaddress
 import signal
 import socket
 import sys
 import threading
+from pathlib import Path
 
 from voxgate.model.errors import VoxgateError
 from voxgate_gateway.server import Gateway
+from voxgate_gateway.settings import GatewaySettings, parse_gateway, settings_from_json
 from voxgate_serving.logs import log_to_stderr, logger
 from voxgate_serving.server import wait_for
+from voxgate_serving.settings import read_document
 
 
 def main() -> int:
@@ -21,19 +25,22 @@ def main() -> int:
     parser.add_argument("--backend", default="localhost:50051", help="gRPC address of the volume server")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8080, help="port to listen on; 0 takes a free one")
-    parser.add_argument("--cors-origin", default="*", help="the one web origin whose pages may read, or *")
+    parser.add_argument("--config", type=Path, help="voxgate.toml, of which [gateway] is read")
+    parser.add_argument("--cors-origin", help="the one web origin whose pages may read, or *")
     parser.add_argument("--grace-s", type=float, default=20.0, help="seconds that running requests get at the end")
     parser.add_argument("--socket", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--settings", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.socket is not None:
-        return _serve_child(options.backend, options.socket)
+        return _serve_child(options.backend, options.socket, settings_from_json(options.settings))
     log_to_stderr()
     log = logger()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
-        gateway = Gateway(options.backend, host=options.host, port=options.port, cors_origin=options.cors_origin)
+        settings = _settings(options.config, options.cors_origin)
+        gateway = Gateway(options.backend, host=options.host, port=options.port, settings=settings)
         gateway.start()
     except VoxgateError as error:
         print(f"voxgate_gateway: {error}", file=sys.stderr)
@@ -47,12 +54,22 @@ def main() -> int:
     return 0
 
 
-def _serve_child(backend: str, handle: int) -> int:
+def _settings(config: Path | None, cors_origin: str | None) -> GatewaySettings:
+    """What a file says, under what the command line says.
+
+    Raises:
+        ConfigInvalid.
+    """
+    settings = parse_gateway(read_document(config).get("gateway", {})) if config else GatewaySettings()
+    return settings if cors_origin is None else dataclasses.replace(settings, cors_origin=cors_origin)
+
+
+def _serve_child(backend: str, handle: int, settings: GatewaySettings) -> int:
     """Serve on a socket of the process that started this one, until that one closes our input or is gone."""
     # Ctrl-C in a terminal is told to both: the other one ends this one when it has decided to.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log_to_stderr()
-    gateway = Gateway(backend, listening=socket.socket(fileno=handle))
+    gateway = Gateway(backend, listening=socket.socket(fileno=handle), settings=settings)
     gateway.start()
     print("ready", flush=True)
     line = sys.stdin.readline()

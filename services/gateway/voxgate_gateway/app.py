@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from voxgate.model.errors import VoxgateError
-from voxgate_gateway import health, home, page, precomputed, preview, viewer
+from voxgate_gateway import bossdb, health, home, page, precomputed, preview, viewer
 from voxgate_gateway.answers import on_fault, on_http_error, on_voxgate_error
 from voxgate_gateway.backend import Backend
 from voxgate_gateway.backend.forwarding import Forwarder
@@ -20,22 +20,22 @@ from voxgate_gateway.http.headers import CommonHeaders, common_headers
 from voxgate_gateway.making import Making
 from voxgate_gateway.prefix import ForwardedPrefix
 from voxgate_gateway.rest import routes as rest
+from voxgate_gateway.settings import GatewaySettings
 from voxgate_gateway.web import routes as web
 from voxgate_gateway.zarr import routes as zarr
 
-DEFAULT_THREADS = 32
 _READY_THREADS = 2
 
 
-def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = DEFAULT_THREADS) -> Starlette:
+def create_app(backend_address: str, settings: GatewaySettings | None = None) -> Starlette:
     """Build the gateway's application.
 
     Args:
         backend_address: "host:port" (or any gRPC target) of the volume server.
-        cors_origin: the one origin whose pages may read, or "*".
-        threads: how many requests are worked on at a time; each holds at most one chunk.
+        settings: `[gateway]` of voxgate.toml; None for the defaults.
     """
-    headers = common_headers(cors_origin)
+    settings = settings or GatewaySettings()
+    headers = common_headers(settings.cors_origin)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -45,7 +45,7 @@ def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = D
         app.state.making = making = Making()
         app.state.ready_limiter = anyio.CapacityLimiter(_READY_THREADS)
         # Starlette runs handlers that are plain functions in this pool.
-        anyio.to_thread.current_default_thread_limiter().total_tokens = threads
+        anyio.to_thread.current_default_thread_limiter().total_tokens = settings.threads
         try:
             yield
         finally:
@@ -58,6 +58,7 @@ def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = D
         routes=[
             *precomputed.ROUTES,
             *zarr.ROUTES,
+            *bossdb.ROUTES,
             *health.ROUTES,
             *home.ROUTES,
             *page.ROUTES,
@@ -71,5 +72,6 @@ def create_app(backend_address: str, *, cors_origin: str = "*", threads: int = D
         lifespan=lifespan,
     )
     app.state.common_headers = headers
+    app.state.bossdb = bossdb.Dialect(settings.bossdb)
     app.state.backend_address = backend_address
     return app

@@ -12,6 +12,7 @@ import uvicorn
 from voxgate.model.errors import ConfigInvalid, Unavailable
 from voxgate_gateway.app import create_app
 from voxgate_gateway.http.protocol import PatientProtocol
+from voxgate_gateway.settings import GatewaySettings
 
 _START_PATIENCE_S = 15.0
 
@@ -23,7 +24,7 @@ class Gateway:
         backend_address: "host:port" of the volume server.
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
-        cors_origin: the one origin whose pages may read, or "*".
+        settings: `[gateway]` of voxgate.toml; None for the defaults.
         listening: a socket that is bound already, instead of `host` and `port`.
 
     Raises:
@@ -36,14 +37,14 @@ class Gateway:
         *,
         host: str = "127.0.0.1",
         port: int = 8080,
-        cors_origin: str = "*",
+        settings: GatewaySettings | None = None,
         listening: socket.socket | None = None,
     ) -> None:
         self._socket = bound(host, port) if listening is None else listening
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{reachable(host)}:{self.port}"
         config = uvicorn.Config(
-            create_app(backend_address, cors_origin=cors_origin),
+            create_app(backend_address, settings),
             http=PatientProtocol,
             log_config=None,
             access_log=False,

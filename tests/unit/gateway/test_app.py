@@ -10,6 +10,7 @@ import pytest
 from voxgate.model.errors import ConfigInvalid, InternalError, StoreUnavailable
 from voxgate_gateway.backend import Backend
 from voxgate_gateway.server import Gateway
+from voxgate_gateway.settings import GatewaySettings
 
 
 def free_port() -> int:
@@ -83,7 +84,7 @@ def test_browsers_of_other_origins_may_read_everything_they_need(http):
 
 
 def test_one_origin_can_be_chosen_instead_of_all(backend_address):
-    gateway = Gateway(backend_address, port=0, cors_origin="https://viewer.example")
+    gateway = Gateway(backend_address, port=0, settings=GatewaySettings(cors_origin="https://viewer.example"))
     gateway.start()
     try:
         answer = httpx.get(f"{gateway.url}/ng/lab/em/-/info")

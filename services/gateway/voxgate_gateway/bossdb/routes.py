@@ -1,0 +1,83 @@
+"""The addresses of the BossDB dialect: `/v1/…`, and `/latest/…`, which is the same.
+
+Addresses and methods: the public source of BossDB's endpoint (jhuapl-boss/boss, django/*/urls.py). Slashes that follow
+one another are one, and one at the end is none: the published intern lists collections at `/v1/collection//`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from voxgate.model.errors import VoxgateError
+from voxgate_gateway.bossdb.call import BossRoute, Call, Dialect
+from voxgate_gateway.bossdb.errors import BossError, Code, boss_error_of, refusal_answer
+from voxgate_gateway.http.origins import refuse_other_origins
+from voxgate_gateway.paths import backend_of
+from voxgate_serving.logs import logger
+
+# The table: each module of the dialect has its lines, `ROUTES`. The first that fits answers.
+TABLE: tuple[BossRoute, ...] = ()
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+_READS = ("GET", "HEAD")
+
+
+async def serve(request: Request) -> Response:
+    """Answer anything below `/v1` and `/latest`, errors in the dialect's own words."""
+    try:
+        if request.method not in _READS:
+            refuse_other_origins(request.headers)
+        return await _answer(request)
+    except BossError as error:
+        return refusal_answer(error)
+    except VoxgateError as error:
+        refusal = boss_error_of(error)
+        if refusal.status >= 500:
+            logger().warning("request failed", path=request.url.path, reason=error.reason, message=error.message)
+        return refusal_answer(refusal, retry_after_s=error.retry_after_s)
+    except Exception as error:  # noqa: BLE001  (answered in this dialect too, and logged)
+        request_id = str(getattr(request.state, "request_id", ""))
+        logger().error("internal error", request_id=request_id, path=request.url.path, exc_info=error)
+        return refusal_answer(BossError(Code.UNHANDLED, f"the gateway failed; report request id {request_id}"))
+
+
+async def _answer(request: Request) -> Response:
+    path = re.sub("/+", "/", request.url.path).rstrip("/")
+    _, _, service, rest = (*path.split("/", 3), "", "")[:4]
+    known = False
+    for each in TABLE:
+        match = each.pattern.fullmatch(rest) if each.service == service else None
+        if match is None:
+            continue
+        known = True
+        view = each.views.get("GET" if request.method == "HEAD" else request.method)
+        if view is not None:
+            dialect: Dialect = request.app.state.bossdb
+            return await view(Call(request, backend_of(request), dialect, match.groupdict()))
+    if known:
+        raise BossError(Code.BAD_REQUEST, f'Method "{request.method[:20]}" not allowed.', status=405)
+    raise BossError(Code.INVALID_URL, "there is no such address in the BossDB dialect", status=404)
+
+
+async def _unsupported(_: Request) -> Response:
+    message = "This API version is unsupported. Update to version v1"
+    return refusal_answer(BossError(Code.UNSUPPORTED_VERSION, message))
+
+
+async def _ping(request: Request) -> Response:
+    return JSONResponse({"ip": request.client.host if request.client else ""})
+
+
+ROUTES = (
+    Route("/v1", serve, methods=_METHODS),
+    Route("/v1/{path:path}", serve, methods=_METHODS),
+    Route("/latest", serve, methods=_METHODS),
+    Route("/latest/{path:path}", serve, methods=_METHODS),
+    *(Route(f"/v0.{minor}/{{path:path}}", _unsupported, methods=_METHODS) for minor in range(1, 9)),
+    Route("/ping", _ping, methods=["GET", "HEAD"]),
+    Route("/ping/", _ping, methods=["GET", "HEAD"]),
+)

@@ -1,0 +1,191 @@
+"""`[gateway]` of voxgate.toml: what the gateway can be told, checked key by key.
+
+Written and read as JSON too: a gateway in a process of its own gets what the process that started it has read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from voxgate.model.errors import ConfigInvalid, MalformedName
+from voxgate.model.names import VolumeName, split_version
+from voxgate_serving.settings import nearest_key
+
+MIB = 1 << 20
+DEFAULT_THREADS = 32
+_BOSS_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
+
+A = TypeVar("A")
+Names = tuple[str, str, str]
+"""Collection, experiment and channel."""
+Reader = Callable[[Any], Any]
+"""Of a value; raises ValueError, whose words are for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class BossSettings:
+    """`[gateway.bossdb]`: the BossDB dialect.
+
+    Attributes:
+        names: volumes by collection, experiment and channel: "remote/path" or "remote/path@version", with "#N" behind
+            it one channel of several.
+        collections: groups by the collection whose experiments and channels are the volumes below.
+        home: the group below which collections are that nothing else names; empty for none.
+        max_cutout_bytes: the most voxel bytes of one cutout, decoded.
+        memory_bytes: voxel bytes held by all cutouts together; the others wait for their turn.
+    """
+
+    names: Mapping[Names, str] = field(default_factory=dict)
+    collections: Mapping[str, str] = field(default_factory=dict)
+    home: str = ""
+    max_cutout_bytes: int = 520 * MIB
+    memory_bytes: int = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """`[gateway]`.
+
+    Attributes:
+        cors_origin: the one web origin whose pages may read, or "*".
+        threads: how many requests are worked on at a time.
+        bossdb: of the BossDB dialect.
+    """
+
+    cors_origin: str = "*"
+    threads: int = DEFAULT_THREADS
+    bossdb: BossSettings = field(default_factory=BossSettings)
+
+
+def parse_gateway(table: object) -> GatewaySettings:
+    """Settings from the `[gateway]` table.
+
+    Raises:
+        ConfigInvalid: naming the first bad key and what is wrong with it.
+    """
+    settings, problems = checked_gateway(table)
+    if problems:
+        raise problems[0]
+    return settings
+
+
+def checked_gateway(table: object) -> tuple[GatewaySettings, list[ConfigInvalid]]:
+    """Settings as `parse_gateway` makes them, without what is wrong, and everything that is wrong.
+
+    Each problem names its key in its message, and as the detail "key".
+    """
+    problems: list[ConfigInvalid] = []
+    stated = _read("gateway", table, {"cors_origin": _text, "threads": _whole(1, 1024), "bossdb": _table}, problems)
+    told = _read("gateway.bossdb", stated.pop("bossdb", {}), _BOSSDB, problems)
+    told["names"] = dict(_entries("gateway.bossdb.names", told.get("names", {}), _entry, problems))
+    told["collections"] = dict(
+        _entries("gateway.bossdb.collections", told.get("collections", {}), _collection, problems)
+    )
+    bossdb = BossSettings(**told)
+    if bossdb.max_cutout_bytes > bossdb.memory_bytes:
+        key = "gateway.bossdb.max_cutout_bytes"
+        problems.append(_problem(key, f'"{key}" is larger than memory_bytes', "one cutout has to fit: raise the other"))
+    return GatewaySettings(**stated, bossdb=bossdb), problems
+
+
+def settings_to_json(settings: GatewaySettings) -> str:
+    """Settings in one line, for `settings_from_json`."""
+    document = dataclasses.asdict(settings)
+    document["bossdb"]["names"] = {"/".join(names): name for names, name in settings.bossdb.names.items()}
+    return json.dumps(document)
+
+
+def settings_from_json(text: str) -> GatewaySettings:
+    """Settings out of what `settings_to_json` wrote; those of an empty text are the defaults."""
+    return parse_gateway(json.loads(text or "{}"))
+
+
+def _read(where: str, table: object, readers: Mapping[str, Reader], problems: list[ConfigInvalid]) -> dict[str, Any]:
+    """The keys of a table that are known and can be read."""
+    if not isinstance(table, Mapping):
+        problems.append(_problem(where, f'"{where}" is no table', f"write [{where}]"))
+        return {}
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in readers:
+            remedy = nearest_key(key, list(readers))
+            problems.append(_problem(f"{where}.{key}", f'unknown key "{where}.{key}"', remedy))
+            continue
+        try:
+            found[key] = readers[key](value)
+        except ValueError as error:
+            problems.append(_problem(f"{where}.{key}", f'"{where}.{key}" {error}', "correct the value"))
+    return found
+
+
+def _entries(
+    where: str, table: Mapping[str, Any], read: Callable[[str, Any], Any], problems: list[ConfigInvalid]
+) -> Any:
+    for key, value in table.items():
+        try:
+            yield read(key, value)
+        except (ValueError, MalformedName) as error:
+            problems.append(_problem(f"{where}.{key}", f'"{where}.{key}": {error}', "correct the entry"))
+
+
+def _entry(key: str, value: Any) -> tuple[Names, str]:
+    parts = key.split("/")
+    if len(parts) != 3 or not all(map(_BOSS_NAME.fullmatch, parts)):
+        raise ValueError("a key is COLLECTION/EXPERIMENT/CHANNEL, each of A-Z a-z 0-9 _ -")
+    name, mark, channel = _text(value).partition("#")
+    VolumeName.parse(split_version(name)[0])
+    if mark and not re.fullmatch("[0-9]{1,6}", channel):
+        raise ValueError("what follows # is the number of a channel, from 0")
+    return (parts[0], parts[1], parts[2]), value
+
+
+def _collection(key: str, value: Any) -> tuple[str, str]:
+    if not _BOSS_NAME.fullmatch(key):
+        raise ValueError("a collection's name is of A-Z a-z 0-9 _ -")
+    return key, _group(value)
+
+
+def _group(value: Any) -> str:
+    try:
+        return str(VolumeName.parse(_text(value))) if value != "" else ""
+    except MalformedName as error:
+        raise ValueError(f"is no name of a group: {error.message}") from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("is no text")
+    return value
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError("is no table")
+    return value
+
+
+def _whole(least: int, most: int) -> Reader:
+    def read(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(f"is no whole number from {least} to {most}")
+        return value
+
+    return read
+
+
+_BOSSDB: Mapping[str, Reader] = {
+    "names": _table,
+    "collections": _table,
+    "home": _group,
+    "max_cutout_bytes": _whole(MIB, 1 << 31),
+    "memory_bytes": _whole(MIB, 1 << 40),
+}
+
+
+def _problem(key: str, message: str, remedy: str) -> ConfigInvalid:
+    return ConfigInvalid(message, remedy, details={"key": key})
