@@ -81,6 +81,15 @@ class Servers:
         )
 
     @functools.cached_property
+    def read_cutout(self) -> Any:
+        """ReadCutout, answering the messages' bytes: as `read_chunk`."""
+        return self.channel().unary_stream(
+            "/voxgate.v1.VolumeService/ReadCutout",
+            request_serializer=volume_pb2.ReadCutoutRequest.SerializeToString,
+            response_deserializer=None,
+        )
+
+    @functools.cached_property
     def segment(self) -> segment_pb2_grpc.SegmentServiceStub:
         """The Segment service."""
         return segment_pb2_grpc.SegmentServiceStub(self.channel())

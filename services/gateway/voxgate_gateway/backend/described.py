@@ -35,6 +35,7 @@ class Described:
         encodings: what the server can encode chunks in.
         mesh_address: where its meshes and skeletons are made; empty where its voxels are, None where nobody makes them.
         can_skeletonize: whether skeletons can be computed, as far as the server knows.
+        max_cutout_bytes: the most raw bytes of one streamed read; 0 for no limit.
         worked_out: what dialects found out from all this, by keys of their own: they need it again for every chunk.
     """
 
@@ -45,6 +46,7 @@ class Described:
     encodings: tuple[Encoding, ...] = ()
     mesh_address: str | None = None
     can_skeletonize: bool = False
+    max_cutout_bytes: int = 0
     worked_out: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

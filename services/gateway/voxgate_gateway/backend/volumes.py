@@ -21,6 +21,7 @@ from voxgate.v1 import volume_pb2 as pb
 from voxgate.wire.volumes import facts_from_proto, known_encodings
 from voxgate_gateway.backend.calls import CALL_TIMEOUT_S, Calls, Metadata, Servers
 from voxgate_gateway.backend.chunks import Chunk, ChunkWish, chunk_answer, chunk_request
+from voxgate_gateway.backend.cutouts import CutoutWish, read_cutout
 from voxgate_gateway.backend.described import MAX_AGE_S, Described, Key, Listed, Recent, VolumeRef
 from voxgate_gateway.backend.segments import has_skeletonizer
 from voxgate_gateway.grid import MAX_CHUNK_BYTES
@@ -127,6 +128,14 @@ class Backend:
             self._distrust(described)
             raise
 
+    def read_cutout(self, described: Described, wish: CutoutWish) -> Voxels:
+        """The voxels of a box of any size, shape (c, z, y, x); see `backend.cutouts.read_cutout`."""
+        try:
+            return read_cutout(self.calls, described, wish)
+        except VoxgateError:
+            self._distrust(described)
+            raise
+
     async def fetch(self, described: Described, wish: ChunkWish) -> Chunk:
         """A chunk as the server has it, in one of the encodings that are accepted. No thread waits for it."""
         try:
@@ -160,4 +169,5 @@ def _described(ref: VolumeRef, volume: types_pb2.Volume, server: pb.GetServerInf
         tuple(known_encodings(server.encodings)),
         services[_MESH].address if _MESH in services else None,
         can_skeletonize,
+        server.limits.max_cutout_bytes,
     )
