@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, cast
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
 
 from voxgate.model.errors import (
-    ConfigInvalid,
     InvalidArgument,
     MalformedName,
     MissingCapability,
     ReadOnly,
     Unavailable,
     UnknownRemote,
-    UnknownScheme,
     UnknownVolume,
     VoxgateError,
 )
@@ -34,24 +32,44 @@ from voxgate.model.remotes import (
     VolumeEntry,
 )
 from voxgate.model.versions import HasVersions
-from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeSpec
-from voxgate_remotes.caching import CachedRemote, CacheReport
+from voxgate.model.volumes import C, CallContext, OpenOptions, Volume, VolumeSpec
+from voxgate_remotes.assembling import ENTRY_POINT_GROUP, Assembled, assemble, scheme_of
+from voxgate_remotes.caching import CacheReport
 from voxgate_remotes.config import RemoteConfig, RemotesConfig, caller_uri, nearest
 from voxgate_remotes.derived import DerivedInfos
 from voxgate_remotes.places import overlap, place_of
-from voxgate_remotes.policy import DescribedVolume, GovernedRemote
+from voxgate_remotes.policy import DescribedVolume
 from voxgate_remotes.suggestions import shown_uri, suggestion
+from voxgate_remotes.traffic import TrafficReport
 
-ENTRY_POINT_GROUP = "voxgate.remotes"
-"""Adapters are plug-ins: an entry point named after a URI scheme, a class that takes a RemoteConfig."""
+_UNABLE: Mapping[type, tuple[str, str]] = {
+    TakesScales: (
+        "volumes of the remote {} keep the levels that they were created with",
+        "transfer the volume, with a pyramid, to a remote of files, of a bucket or of memory",
+    ),
+    TakesMeshes: (
+        "the remote {} takes no meshes",
+        "give the job a `destination` in a remote of files or of a bucket",
+    ),
+    Deletable: (
+        "volumes of the remote {} cannot be deleted through voxgate",
+        "delete them with the store's own tools",
+    ),
+    HasKeyValues: (
+        "the remote {} keeps no metadata by key",
+        "keep it in a remote whose store does, such as bossdb or dvid",
+    ),
+}
+"""What is said of a remote that cannot do something, and what its caller does instead."""
 
 
-class RemoteFactory(Protocol):
-    """What an entry point of ENTRY_POINT_GROUP is."""
+@dataclass(frozen=True, slots=True)
+class RemotesChange:
+    """What became of the remotes when others were adopted: names, sorted."""
 
-    def __call__(self, config: RemoteConfig) -> Remote:
-        """Make the remote; opens nothing that takes long. Raises ConfigInvalid for a bad option."""
-        ...
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 class Registry:
@@ -66,7 +84,9 @@ class Registry:
         """
         self._remotes = dict(remotes)
         self._configs = dict(configs or {})
-        self._caches: Mapping[str, CachedRemote] = {}
+        self._assembled: Mapping[str, Assembled] = {}
+        self._adopting = threading.Lock()
+        self._adoptions = 0
         self._infos = DerivedInfos()
         self._context = CallContext()
 
@@ -78,15 +98,32 @@ class Registry:
             UnknownScheme: names the known ones.
             ConfigInvalid: when an adapter refuses its options or cannot be loaded.
         """
-        known: dict[str, list[EntryPoint]] = {}
-        for point in entry_points(group=ENTRY_POINT_GROUP):
-            known.setdefault(point.name, []).append(point)
-        made: dict[str, Remote] = {name: _made(name, one, known) for name, one in config.remotes.items()}
-        caches = {name: CachedRemote(name, made[name], one) for name, one in config.remotes.items() if one.cache}
-        governed = {name: GovernedRemote(caches.get(name, made[name]), one) for name, one in config.remotes.items()}
-        registry = Registry(governed, config.remotes)
-        registry._caches = caches
+        registry = Registry({})
+        registry.adopt(config)
         return registry
+
+    def adopt(self, config: RemotesConfig) -> RemotesChange:
+        """Serve these remotes from now on, and no others.
+
+        Those whose configuration is as it was stay what they are, with their caches and connections. Volumes that are
+        open stay open: who reads or writes one of a remote that is gone comes to an end with it.
+
+        Raises:
+            UnknownScheme, ConfigInvalid: as `assemble`; then everything is as it was.
+        """
+        with self._adopting:
+            before = self._assembled
+            self._adoptions += 1
+            after = assemble(config, before, self._adoptions)
+            self._assembled = after
+            self._configs = {name: each.config for name, each in after.items()}
+            # Last, and at once: whoever asks meanwhile finds all of the remotes of before, or all of these.
+            self._remotes = {name: each.remote for name, each in after.items()}
+        return RemotesChange(
+            tuple(sorted(after.keys() - before.keys())),
+            tuple(sorted(before.keys() - after.keys())),
+            tuple(sorted(name for name in after.keys() & before.keys() if after[name] is not before[name])),
+        )
 
     def for_caller(self, context: CallContext) -> Registry:
         """The same remotes on behalf of one caller: to list, create and delete, where `open` is told by its options."""
@@ -127,14 +164,7 @@ class Registry:
             ReadOnly: unless the operator allows it.
         """
         parsed = VolumeName.parse(name)
-        takes = self._remote(parsed.remote).capability(TakesScales)
-        if takes is None:
-            raise MissingCapability(
-                f"volumes of the remote {parsed.remote!r} keep the levels that they were created with",
-                "transfer the volume, with a pyramid, to a remote of files, of a bucket or of memory",
-                details={"capability": TakesScales.__name__},
-            )
-        takes.add_scales(parsed.segments, first, coarser)
+        self._able(parsed, TakesScales).add_scales(parsed.segments, first, coarser)
 
     def mesh_store(self, name: str) -> MeshStore:
         """The place for meshes at a full name: a volume's, that of meshes by themselves, or of nothing yet.
@@ -145,14 +175,7 @@ class Registry:
             ReadOnly: unless the operator allows writes.
         """
         parsed = VolumeName.parse(name)
-        takes = self._remote(parsed.remote).capability(TakesMeshes)
-        if takes is None:
-            raise MissingCapability(
-                f"the remote {parsed.remote!r} takes no meshes",
-                "give the job a `destination` in a remote of files or of a bucket",
-                details={"capability": TakesMeshes.__name__},
-            )
-        return takes.mesh_store(parsed.segments)
+        return self._able(parsed, TakesMeshes).mesh_store(parsed.segments)
 
     def delete(self, name: str) -> None:
         """Delete a volume by its full name, for good.
@@ -163,14 +186,7 @@ class Registry:
             ReadOnly: unless the operator allows it.
         """
         parsed = VolumeName.parse(name)
-        deletable = self._remote(parsed.remote).capability(Deletable)
-        if deletable is None:
-            raise MissingCapability(
-                f"volumes of the remote {parsed.remote!r} cannot be deleted through voxgate",
-                "delete them with the store's own tools",
-                details={"capability": Deletable.__name__},
-            )
-        deletable.delete(parsed.segments)
+        self._able(parsed, Deletable).delete(parsed.segments)
 
     def key_values(self, name: str, version: str = "") -> KeyValues:
         """The metadata at a full name: a group, a volume, or an instance that holds nothing else.
@@ -184,14 +200,7 @@ class Registry:
             MissingCapability: where the store keeps no metadata.
         """
         parsed = VolumeName.parse(name)
-        metadata = self._remote(parsed.remote).capability(HasKeyValues)
-        if metadata is None:
-            raise MissingCapability(
-                f"the remote {parsed.remote!r} keeps no metadata by key",
-                "keep it in a remote whose store does, such as bossdb or dvid",
-                details={"capability": HasKeyValues.__name__},
-            )
-        return metadata.key_values(parsed.segments, version)
+        return self._able(parsed, HasKeyValues).key_values(parsed.segments, version)
 
     def list(self, parent: str = "") -> list[VolumeEntry]:
         """What is right under a group: groups, volumes and instances of metadata, sorted by name.
@@ -214,7 +223,20 @@ class Registry:
 
     def caches(self) -> tuple[CacheReport, ...]:
         """The cache of each remote that has one, as it is now, sorted by name."""
-        return tuple(self._caches[name].report() for name in sorted(self._caches))
+        caches = [(name, each.cache) for name, each in sorted(self._assembled.items())]
+        return tuple(cache.report() for _, cache in caches if cache is not None)
+
+    def traffic(self) -> tuple[TrafficReport, ...]:
+        """What was asked of the store of each configured remote so far, sorted by name."""
+        return tuple(each.traffic.report() for _, each in sorted(self._assembled.items()))
+
+    def life_of(self, name: str) -> int:
+        """A number that becomes another one when the remote of a volume becomes another store of the same name.
+
+        Who keeps something of a volume beyond one call keeps it under this number, asked before the volume is opened.
+        """
+        found = self._assembled.get(name.partition("/")[0])
+        return 0 if found is None else found.life
 
     def keeps_versions(self, name: str) -> bool:
         """Whether a volume that would be created under this name is known to have versions.
@@ -247,7 +269,7 @@ class Registry:
             deletable = self._remotes[name].capability(Deletable) is not None
         except ReadOnly:
             deletable = False
-        return RemoteEntry(name, _scheme(config), config.writable, deletable)
+        return RemoteEntry(name, scheme_of(config), config.writable, deletable)
 
     def resolve(self, uri: str) -> tuple[str, str]:
         """The full name and the version of the volume at a store's URI or path; the longest configured prefix wins.
@@ -279,6 +301,18 @@ class Registry:
         full = str(name)
         return DescribedVolume(volume, self._infos.get(full, volume.info, lambda info: replace(info, name=full)))
 
+    def _able(self, name: VolumeName, kind: type[C]) -> C:
+        """What a volume's remote can do.
+
+        Raises:
+            UnknownRemote, MissingCapability.
+        """
+        found = self._remote(name.remote).capability(kind)
+        if found is None:
+            message, remedy = _UNABLE[kind]
+            raise MissingCapability(message.format(repr(name.remote)), remedy, details={"capability": kind.__name__})
+        return found
+
     def _remote(self, name: str) -> Remote:
         try:
             return self._remotes[name]
@@ -286,34 +320,10 @@ class Registry:
             raise UnknownRemote(f"there is no remote {name!r}", nearest(name, self._remotes)) from None
 
 
-def _made(name: str, config: RemoteConfig, known: Mapping[str, Sequence[EntryPoint]]) -> Remote:
-    scheme = _scheme(config)
-    if scheme not in known:
-        raise UnknownScheme(f"remotes.{name}.uri: no adapter serves {scheme}:", nearest(scheme, known))
-    values = sorted({point.value for point in known[scheme]})
-    if len(values) > 1:
-        raise ConfigInvalid(
-            f"remotes.{name}.uri: several adapters serve {scheme}: ({', '.join(values)})", "uninstall all but one"
-        )
-    try:
-        factory = cast("RemoteFactory", known[scheme][0].load())
-    except Exception as error:  # noqa: BLE001  (whatever a plug-in does while it is imported)
-        raise ConfigInvalid(
-            f"remotes.{name}: the adapter for {scheme}: ({values[0]}) cannot be loaded: "
-            f"{type(error).__name__}: {error}",
-            "install what it needs, or repair it",
-        ) from None
-    return factory(config)
-
-
 def _for_caller(remote: Remote, context: CallContext) -> Remote:
     """The remote as it is for a caller; most do not care for whom they work."""
     bound = remote.capability(CallerBound)
     return remote if bound is None else bound.for_caller(context)
-
-
-def _scheme(config: RemoteConfig) -> str:
-    return config.uri.partition(":")[0]
 
 
 def _is_volume(remote: Remote, context: CallContext) -> bool:

@@ -14,6 +14,7 @@ from voxgate.model.errors import (
     UnknownVolume,
     VoxgateError,
 )
+from voxgate.model.secrets import without_secrets
 from voxgate_remotes.http.answers import StoreAnswer
 from voxgate_remotes.http.retries import retry_after_s
 
@@ -22,15 +23,6 @@ _LOOKED_AT = 8 << 10  # characters of a page that are looked at at all
 _INVISIBLE = re.compile(r"<(script|style|head)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
-_SECRETS = (  # what stays of a secret is the first group
-    re.compile(r"(://)[^/\s@]+(?=@)"),  # user:password
-    re.compile(r"()\beyJ[\w-]+\.[\w.-]+"),  # a JSON web token
-    re.compile(r"(?i)(\bbearer )\S{6,}"),
-    # After these mostly come words ("token not found"): what has a digit in it is none.
-    re.compile(r"(?i)(\b(?:token|basic) )(?=\S*[\d=])\S{8,}"),
-    re.compile(r"""(?i)((?:token|api[_-]?key|secret|password|passwd)["']?\s*[:=]\s*["']?)[^\s"',;&]+"""),
-    re.compile(r"()\b[0-9a-fA-F]{40,}\b"),  # shorter ones are DVID's version ids
-)
 
 
 def failure(answer: StoreAnswer, words: str) -> VoxgateError:
@@ -73,6 +65,5 @@ def words_of(text: str) -> str:
         text = _TAG.sub(" ", _INVISIBLE.sub(" ", text))
         text = html.unescape(text if text.strip() or title is None else title.group(1))
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    for secret in _SECRETS:
-        line = secret.sub(r"\1***", line)
+    line = without_secrets(line)
     return line if len(line) <= _MOST_CHARACTERS else line[: _MOST_CHARACTERS - 1] + "…"

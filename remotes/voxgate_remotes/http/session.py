@@ -172,6 +172,8 @@ class StoreSession:
         headers = {name: value for name, value in call.headers if is_home or name.lower() not in _AT_HOME_ONLY}
         if token:
             headers["Authorization"] = f"{self._authorization} {token}"
+        if is_home:
+            headers.update(watch.context.trace.headers)
         lines = self._lines_here()
         watch.until(lambda slice_s: lines.turns.acquire(timeout=slice_s), float("inf"), "")
         try:

@@ -73,7 +73,7 @@ class Patience:
             elif time.monotonic() - since > allowed:
                 raise self.stuck(doing, allowed)
 
-        return TimedContext(context.deadline, context.stop, context.via, context.caller, watch)
+        return TimedContext(context.deadline, context.stop, context.via, context.caller, context.trace, watch)
 
     def stuck(self, doing: str, seconds: float) -> StoreUnavailable:
         """What is told of a store that did not answer."""

@@ -145,6 +145,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         if not spec.volume:
             raise InvalidArgument("the request names no volume", "set spec.volume", details={"field": "spec.volume"})
         options = open_options(spec, call)
+        life = self._registry.life_of(spec.volume)
         volume = self._registry.open(spec.volume, options)
         check_opened(volume.info, options)
         request = mesh_request_from_proto(spec, named_scale(volume.info, spec))
@@ -159,7 +160,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         wanted = min(ahead.in_flight_bytes, max(1, raw_size(volume.info, region)))
         with self._budget.share(wanted, call) as share:
             settings = replace(self._settings, ahead=replace(ahead, in_flight_bytes=share))
-            voxels = lasting_voxels(volume, options)
+            voxels = lasting_voxels(volume, options, life)
             make = partial(
                 compute_segments,
                 volume,

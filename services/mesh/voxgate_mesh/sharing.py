@@ -48,15 +48,20 @@ class LastingVoxels:
     has_index: bool
 
 
-def lasting_voxels(volume: Volume, options: OpenOptions) -> LastingVoxels | None:
+def lasting_voxels(volume: Volume, options: OpenOptions, life: int = 0) -> LastingVoxels | None:
     """What meshes of an opened volume are kept under; None where its voxels may change, or nobody says its name.
 
     To have opened the volume is to be allowed to read it: what is kept is answered to nobody else.
+
+    Args:
+        volume: the volume.
+        options: what it was opened with.
+        life: a number that is another one when its name means another store; see `Registry.life_of`.
     """
     info = volume.info
     if not info.immutable or not info.name:
         return None
-    opened = (info.name, info.resolved_version, options.time_index, options.label_view)
+    opened = (info.name, life, info.resolved_version, options.time_index, options.label_view)
     name = repr((*opened, info.scales, info.fill_value, info.dtype.str))
     return LastingVoxels(name, store_index(volume) is not None)
 

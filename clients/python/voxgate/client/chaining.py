@@ -1,7 +1,8 @@
 """Calls to another server for a caller of this one: what the adapter that chains servers needs of the client.
 
-Every call carries the ids of the servers it came through, so that a loop is noticed; it waits no longer than its
-caller does, and ends when its caller goes away. The connection is one for all callers of a process.
+Every call carries the ids of the servers it came through, so that a loop is noticed, and the headers of its trace; it
+waits no longer than its caller does, and ends when its caller goes away. The connection is one for all callers of a
+process.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class _Behalf:
             headers.append(("authorization", f"Bearer {token}"))
         if self.context.via:
             headers.append((VIA_KEY, ",".join(self.context.via)))
+        headers.extend(self.context.trace.headers)
         if self.context.deadline is not None:
             left = max(0.0, self.context.deadline - time.monotonic())
             timeout = left if timeout is None else min(timeout, left)

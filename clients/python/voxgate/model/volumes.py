@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from voxgate.model.errors import Cancelled, DeadlineExceeded
 from voxgate.model.geometry import Box, Vec3, VoxelSize
+from voxgate.model.tracing import NO_TRACE, Trace
 
 _TYPE_NAMES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64")
 SUPPORTED_DTYPES: tuple[np.dtype[Any], ...] = tuple(np.dtype(name).newbyteorder("<") for name in _TYPE_NAMES)
@@ -179,12 +180,14 @@ class CallContext:
         via: ids of the servers that the call came through, this one last; empty for a call that came through none.
             Whoever passes the call on to another server sends them along, so that a loop is noticed.
         caller: who asks; empty where nobody said. What a store answers on behalf of one caller is none of another's.
+        trace: what the call is traced by. Calls to others for it carry the headers of its trace.
     """
 
     deadline: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     via: tuple[str, ...] = ()
     caller: str = ""
+    trace: Trace = field(default=NO_TRACE, compare=False, repr=False)
 
     def check(self) -> None:
         """Raise Cancelled or DeadlineExceeded when work is pointless; cheap enough for every block."""
@@ -330,6 +333,7 @@ POWERS: tuple[str, ...] = (
     "stored_skeletons",
     "downsampling",
     "segment_properties",
+    "mesh_files",
 )
 """The powers of the contract's Capability, by their names there."""
 
