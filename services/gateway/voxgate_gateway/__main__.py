@@ -29,10 +29,9 @@ def main() -> int:
     parser.add_argument("--cors-origin", help="the one web origin whose pages may read, or *")
     parser.add_argument("--grace-s", type=float, default=20.0, help="seconds that running requests get at the end")
     parser.add_argument("--socket", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--settings", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.socket is not None:
-        return _serve_child(options.backend, options.socket, settings_from_json(options.settings))
+        return _serve_child(options.backend, options.socket)
     log_to_stderr()
     log = logger()
     ended = threading.Event()
@@ -64,12 +63,17 @@ def _settings(config: Path | None, cors_origin: str | None) -> GatewaySettings:
     return settings if cors_origin is None else dataclasses.replace(settings, cors_origin=cors_origin)
 
 
-def _serve_child(backend: str, handle: int, settings: GatewaySettings) -> int:
-    """Serve on a socket of the process that started this one, until that one closes our input or is gone."""
+def _serve_child(backend: str, handle: int) -> int:
+    """Serve on a socket of the process that started this one, until that one closes our input or is gone.
+
+    The first line of the input is the settings.
+    """
     # Ctrl-C in a terminal is told to both: the other one ends this one when it has decided to.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log_to_stderr()
-    gateway = Gateway(backend, listening=socket.socket(fileno=handle), settings=settings)
+    gateway = Gateway(
+        backend, listening=socket.socket(fileno=handle), settings=settings_from_json(sys.stdin.readline())
+    )
     gateway.start()
     print("ready", flush=True)
     line = sys.stdin.readline()

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from voxgate.model.errors import Unavailable
 from voxgate_gateway.server import bound, reachable
+from voxgate_gateway.settings import GatewaySettings, settings_to_json
 from voxgate_serving.logs import logger
 
 _READY = b"ready\n"
@@ -61,6 +62,7 @@ class GatewayProcess:
         backend_address: "host:port" of the volume server.
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
+        settings: `[gateway]` of voxgate.toml; None for the defaults.
         restarts: how often a child is started again.
         on_state: told of every change of the state, by whatever thread makes it.
 
@@ -74,11 +76,13 @@ class GatewayProcess:
         *,
         host: str = "127.0.0.1",
         port: int = 8080,
+        settings: GatewaySettings | None = None,
         restarts: Restarts | None = None,
         on_state: Callable[[GatewayState], None] = _tell_nobody,
     ) -> None:
         self._socket = bound(host, port, patience_s=_LEFT_S)
         self._backend = backend_address
+        self._settings = settings_to_json(settings or GatewaySettings())
         self._restarts = restarts or Restarts()
         self._on_state = on_state
         self._lock = threading.Lock()
@@ -141,6 +145,11 @@ class GatewayProcess:
             except OSError:  # no memory, no process left
                 return False
             self._process = process
+        if process.stdin is not None:
+            # No argument: a table of names may be longer than one can be. One that has ended says so below.
+            with contextlib.suppress(OSError):
+                process.stdin.write(f"{self._settings}\n".encode())
+                process.stdin.flush()
         if process.stdout is None or process.stdout.readline() != _READY:
             process.kill()
             return False

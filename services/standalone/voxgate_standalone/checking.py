@@ -9,6 +9,7 @@ from pathlib import Path
 
 from voxgate.model.errors import ConfigInvalid
 from voxgate.model.volumes import CallContext
+from voxgate_gateway.settings import checked_gateway
 from voxgate_remotes.config import RemoteConfig, checked_remotes, dotted
 from voxgate_serving.settings import checked_server, read_document, unknown_tables
 from voxgate_standalone.checking_remotes import Problem, Subject, look_at, made
@@ -55,7 +56,8 @@ def check_file(path: Path, *, offline: bool = False, patience_s: float = PATIENC
     table = document.get("remotes", {})
     _, server_problems = checked_server(document.get("server", {}), {})
     good, remote_problems = checked_remotes(table, path.resolve().parent)
-    stated = [*unknown_tables(document), *server_problems, *remote_problems]
+    _, gateway_problems = checked_gateway(document.get("gateway", {}))
+    stated = [*unknown_tables(document), *server_problems, *gateway_problems, *remote_problems]
     problems = [_of_file(error) for error in stated]
     names = list(table) if isinstance(table, dict) else []
     looks = {name: _Look(name, good[name], offline=offline) for name in names if name in good}

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from voxgate_gateway.settings import parse_gateway
 from voxgate_serving.logs import log_to_stderr
 from voxgate_serving.server import stop_on_signals
 from voxgate_serving.settings import load_configuration
@@ -37,7 +38,7 @@ def serve(
     sources: Annotated[
         list[str] | None, typer.Argument(metavar="[PATH|URI]...", help="Folders or URIs to serve.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="voxgate.toml: [server] and [remotes].")] = None,
+    config: Annotated[Path | None, typer.Option(help="voxgate.toml: [server], [remotes] and [gateway].")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; beyond loopback, reads only.")] = None,
     port: Annotated[int | None, typer.Option(help="gRPC port; 0 picks a free one.  [default: 50051]")] = None,
     health_port: Annotated[int | None, typer.Option(help="Health port; 0 picks one.  [default: 50052]")] = None,
@@ -52,7 +53,12 @@ def serve(
     overrides = {"host": host, "port": port, "health_port": health_port, "http_port": http_port}
     configuration = load_configuration(config, overrides)
     remotes = configured_remotes(configuration, sources or [])
-    suite = start_suite(remotes, with_jobs_url(configuration, remotes), own_process=True)
+    suite = start_suite(
+        remotes,
+        with_jobs_url(configuration, remotes),
+        own_process=True,
+        gateway_settings=parse_gateway(configuration.gateway),
+    )
     discovery = Discovery(suite.registry)
 
     def stop() -> None:

@@ -12,6 +12,7 @@ import typer
 
 from voxgate.cli.failures import FAILED
 from voxgate.cli.output import print_json, print_table
+from voxgate_gateway.settings import parse_gateway, settings_to_json
 from voxgate_serving.settings import load_configuration
 from voxgate_standalone.checking import Report, check_file
 from voxgate_standalone.sources import configured_remotes
@@ -75,7 +76,8 @@ def show(config: Annotated[Path | None, typer.Argument(help="voxgate.toml; witho
     remotes = configured_remotes(configuration, [])
     server = configuration.server.model_dump()
     server["jobs_url"] = _without_password(server["jobs_url"])
-    document = {"server": server, **remotes.model_dump(mode="json")}
+    gateway = json.loads(settings_to_json(parse_gateway(configuration.gateway)))
+    document = {"server": server, "gateway": gateway, **remotes.model_dump(mode="json")}
     typer.echo(json.dumps(document, indent=2))
 
 

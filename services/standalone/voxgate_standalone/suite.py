@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from voxgate.wire.allocator import tune_allocator
 from voxgate_gateway.process import GatewayProcess, GatewayState
 from voxgate_gateway.server import Gateway
+from voxgate_gateway.settings import GatewaySettings
 from voxgate_jobs.desk import open_desk
 from voxgate_mesh.service import registrations as mesh_registrations
 from voxgate_remotes.config import RemotesConfig
@@ -42,7 +43,12 @@ class Suite:
 
 
 def start_suite(
-    remotes: RemotesConfig, settings: ServerSettings, *, http: bool = True, own_process: bool = False
+    remotes: RemotesConfig,
+    settings: ServerSettings,
+    *,
+    http: bool = True,
+    own_process: bool = False,
+    gateway_settings: GatewaySettings | None = None,
 ) -> Suite:
     """Start every service over one registry.
 
@@ -51,6 +57,7 @@ def start_suite(
         settings: of the server.
         http: whether to start the gateway.
         own_process: start it in a process of its own, where the system can: it answers while this one computes.
+        gateway_settings: `[gateway]` of voxgate.toml; None for the defaults.
 
     Raises:
         ConfigInvalid, UnknownScheme: for remotes that cannot be made, or an address that cannot be had.
@@ -83,7 +90,8 @@ def start_suite(
     if not http:
         return Suite(server, None, registry)
     try:
-        gateway = _gateway(server, settings, own_process=own_process and os.name == "posix")
+        own_process = own_process and os.name == "posix"
+        gateway = _gateway(server, settings, gateway_settings, own_process=own_process)
         gateway.start()
         if isinstance(gateway, Gateway):  # the other one reports by itself
             server.report_health(HTTP, is_serving=True)
@@ -93,14 +101,16 @@ def start_suite(
     return Suite(server, gateway, registry)
 
 
-def _gateway(server: RunningServer, settings: ServerSettings, *, own_process: bool) -> Gateway | GatewayProcess:
+def _gateway(
+    server: RunningServer, settings: ServerSettings, told: GatewaySettings | None, *, own_process: bool
+) -> Gateway | GatewayProcess:
     if not own_process:
-        return Gateway(server.address, host=settings.host, port=settings.http_port)
+        return Gateway(server.address, host=settings.host, port=settings.http_port, settings=told)
 
     def report(state: GatewayState) -> None:
         server.report_health(HTTP, is_serving=state is GatewayState.SERVING)
 
-    return GatewayProcess(server.address, host=settings.host, port=settings.http_port, on_state=report)
+    return GatewayProcess(server.address, host=settings.host, port=settings.http_port, settings=told, on_state=report)
 
 
 def _served_at(gateway: Gateway | GatewayProcess | None) -> str:
