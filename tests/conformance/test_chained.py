@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from support import precomputed_volumes, zarr_volumes
+from support.any_volumes import registered
 from support.chains import chained_registry
-from support.known_volumes import PATH, Maker, Writer
+from support.known_volumes import Maker, Writer
 from support.memory_volumes import IN_MEMORY
 from support.procedural_volumes import COMPUTED
 from support.servers import volume_server
 from voxgate.client.connection import connect
-from voxgate_remotes.registry import Registry
 from voxgate_remotes.testing import ReadConformance, VolumeCase, WriteConformance
 
 READABLE: list[Maker | Writer] = [
@@ -27,12 +27,7 @@ READABLE: list[Maker | Writer] = [
 @contextlib.contextmanager
 def chained(make: Maker | Writer, root: Path, *, writable: bool) -> Iterator[VolumeCase]:
     """The case of a volume on a server that another server has as a remote."""
-    if make in IN_MEMORY or make in COMPUTED:
-        remote, volume = make()
-        registry = Registry({"data": remote})
-    else:
-        volume = make(root / PATH)
-        registry = volume.registry(root, writable=writable)
+    volume, registry = registered(make, root, writable=writable)
     with contextlib.ExitStack() as stack:
         far = stack.enter_context(volume_server(registry))
         near = stack.enter_context(volume_server(chained_registry(far.address, "/data", writable=writable)))

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from support import precomputed_volumes, zarr_volumes
-from support.known_volumes import PATH, Maker, Writer
+from support.any_volumes import registered
+from support.known_volumes import Maker, Writer
 from support.memory_volumes import IN_MEMORY
 from support.procedural_volumes import COMPUTED
 from support.servers import volume_server
 from voxgate.client.connection import connect
-from voxgate_remotes.registry import Registry
 from voxgate_remotes.testing import ReadConformance, VolumeCase, WriteConformance
 
 WRITABLE: list[Writer] = [
@@ -37,12 +37,7 @@ READABLE: list[Writer] = [
 @contextlib.contextmanager
 def served(make: Maker | Writer, root: Path, *, writable: bool) -> Iterator[VolumeCase]:
     """The case of a volume on a server of its own."""
-    if make in IN_MEMORY or make in COMPUTED:
-        remote, volume = make()
-        registry = Registry({"data": remote})
-    else:
-        volume = make(root / PATH)
-        registry = volume.registry(root, writable=writable)
+    volume, registry = registered(make, root, writable=writable)
     with volume_server(registry) as server, connect(f"localhost:{server.port}") as client:
         yield volume.case(client.open, writable=writable)
 

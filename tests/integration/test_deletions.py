@@ -1,11 +1,11 @@
 """Deleting volumes over a real socket, while others read."""
 
 import os
-import threading
 
 import numpy as np
 import pytest
 
+from support.deletions import read_during
 from support.servers import volume_server
 from support.versioned_store import VersionedStore, registry_of
 from support.volume_service import BOUNDS, memory_registry, spec
@@ -66,26 +66,7 @@ def test_readers_over_grpc_see_every_voxel_or_an_error(client, tmp_path, fmt):
     scales = (ScaleSpec(bounds, VoxelSize(4, 4, 40)),)
     array = client.create("disk/em", VolumeSpec(np.dtype("<u2"), VolumeKind.IMAGE, scales, format=fmt))
     array.write(bounds, np.full(bounds.shape.zyx, 7, "<u2"))
-    begun, gone, outcomes = threading.Barrier(3), threading.Event(), []
-
-    def read():
-        begun.wait(60)
-        last = False
-        while not last:
-            last = gone.is_set()
-            try:
-                outcomes.append(int(array.read(bounds).min()))
-            except UnknownVolume:
-                outcomes.append(None)
-
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    begun.wait(60)
-    client.delete("disk/em")
-    gone.set()
-    for reader in readers:
-        reader.join(120)
+    outcomes = read_during(lambda: client.delete("disk/em"), lambda: lambda: int(array.read(bounds).min()), 2)
     assert outcomes.count(None) >= 2
     assert set(outcomes) <= {7, None}
     assert os.listdir(tmp_path / "disk") == []

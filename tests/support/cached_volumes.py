@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from support.known_volumes import PATH
 from voxgate.model.geometry import Box
 from voxgate.model.remotes import CallerBound, ListEntry, Remote, ResolvedUri
 from voxgate.model.volumes import (
@@ -27,6 +28,11 @@ from voxgate_remotes.caching import CachedRemote
 from voxgate_remotes.config import RemoteConfig
 
 ASKED = "read", "read_encoded", "is_absent"
+NAME = tuple(PATH.split("/"))
+UNALIGNED = Box.of(x=(-7, 13), y=(8, 22), z=(1001, 1010))
+"""Of `two_scales`: cuts chunks on every side; they are 8 x 6 x 4, and the volume starts at -13, 7, 1000."""
+HELD_UP_S = 60.0
+"""How long a store is held up at most."""
 
 
 class Watched:

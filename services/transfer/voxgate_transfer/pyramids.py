@@ -35,8 +35,8 @@ from voxgate.model.volumes import (
     VolumeSpec,
 )
 from voxgate_blocks.downsampling import MAX_FACTOR, Method, coarser
-from voxgate_jobs.locks import NamedLocks
-from voxgate_jobs.store import JobRequest, JobStore
+from voxgate_jobs.starting import Prepared, Starter
+from voxgate_jobs.store import JobStore
 from voxgate_jobs.work import Engine
 from voxgate_transfer.origins import parameters, software
 
@@ -223,9 +223,7 @@ class Pyramids:
 
     def __init__(self, stores: LevelStores, jobs: JobStore, engine: Engine) -> None:
         self._stores = stores
-        self._jobs = jobs
-        self._engine = engine
-        self._starting = NamedLocks()
+        self._starter = Starter(jobs, engine)
 
     def start(self, owner: str, request_id: str, asked: PyramidJobSpec, context: CallContext) -> Job:
         """Add the levels that the volume lacks, record a job and let it run; a repeated request answers its first job.
@@ -247,18 +245,13 @@ class Pyramids:
             ServerBusy: when too many jobs wait.
             VoxgateError: whatever opening the volume raises.
         """
-        name = VolumeName.parse(asked.volume)
-        request = (owner, request_id)
-        with self._starting.holding(request, context), self._starting.holding(name, context):
-            known = self._jobs.find(owner, request_id, asked)
-            if known is not None:
-                return known
-            self._engine.check_room()
+
+        def prepare() -> Prepared:
             pyramid, form = self._with_its_levels(asked, context)
             spec = replace(asked, pyramid=pyramid)
-            job = self._jobs.create(JobRequest(owner, request_id, asked, spec, _origin(spec, form)))
-            self._engine.submit(job.name)
-        return self._jobs.get(job.name)
+            return spec, _origin(spec, form)
+
+        return self._starter.start((owner, request_id), asked, VolumeName.parse(asked.volume), prepare, context)
 
     def _with_its_levels(self, asked: PyramidJobSpec, context: CallContext) -> tuple[PyramidSpec, str]:
         """The pyramid of a volume, which has its levels from now on, and the volume's format."""

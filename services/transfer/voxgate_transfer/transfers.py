@@ -13,8 +13,8 @@ from voxgate.model.names import VolumeName
 from voxgate.model.versions import Versioned
 from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeInfo
 from voxgate_jobs.ledger import LedgerTotals
-from voxgate_jobs.locks import NamedLocks
-from voxgate_jobs.store import JobRequest, JobStore
+from voxgate_jobs.starting import Prepared, Starter
+from voxgate_jobs.store import JobStore
 from voxgate_jobs.work import BlockResult, Engine, Patience, Work
 from voxgate_transfer.coarsening import InTurn, PyramidWork
 from voxgate_transfer.copying import copy_task, rules_of, writer_of
@@ -141,9 +141,7 @@ class Transfers:
 
     def __init__(self, stores: Stores, jobs: JobStore, engine: Engine) -> None:
         self._stores = stores
-        self._jobs = jobs
-        self._engine = engine
-        self._starting = NamedLocks()
+        self._starter = Starter(jobs, engine)
 
     def start(self, owner: str, request_id: str, asked: TransferSpec, context: CallContext) -> Job:
         """Create the destination, record a job and let it run; a repeated request answers the job it created first.
@@ -171,22 +169,16 @@ class Transfers:
                 f'"{destination}" is the same place as "{source}", or one lies inside of the other',
                 "name a volume of its own as the destination",
             )
-        # Two calls for one destination would both find it absent, and both write it; the request's lock comes first
-        # in every thread, so that no two wait for each other.
-        request = (owner, request_id)
-        with self._starting.holding(request, context), self._starting.holding(destination, context):
-            known = self._jobs.find(owner, request_id, asked)
-            if known is not None:
-                return known
-            self._engine.check_room()
+
+        def prepare() -> Prepared:
             info = self._source(asked, context)
             target = prepared(self._stores, asked, mapped(info, asked).info, context)
             spec = replace(asked, source_version=info.resolved_version, destination_version=target.version)
             if asked.pyramid is not None:
                 spec = replace(spec, pyramid=resolved(asked.pyramid, target.info))
-            job = self._jobs.create(JobRequest(owner, request_id, asked, spec, _origin(spec, info, target)))
-            self._engine.submit(job.name)
-        return self._jobs.get(job.name)
+            return spec, _origin(spec, info, target)
+
+        return self._starter.start((owner, request_id), asked, destination, prepare, context)
 
     def _source(self, asked: TransferSpec, context: CallContext) -> VolumeInfo:
         options = OpenOptions(version=asked.source_version, context=context)

@@ -1,13 +1,16 @@
-"""Every test of the store runs on both kinds of database, each time on one of its own."""
+"""Every test of the store runs on both kinds of database, each time on one of its own; engines on two executors."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.job_engines import Bench, ThreadExecutor
 from support.postgres import Postgres, postgres, program
+from voxgate_jobs.executors import DaskExecutor
 from voxgate_jobs.sqlstore import SqlJobStore
 
 
@@ -42,3 +45,28 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlJobStor
     opened = SqlJobStore(address)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """An engine on threads, over records in memory."""
+    bench = Bench()
+    yield bench
+    bench.engine.close(grace_s=5.0)
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What blocks wait for; opened when the test ends."""
+    gate = threading.Event()
+    yield gate
+    gate.set()
+
+
+@pytest.fixture(params=["threads", "dask"])
+def either(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """An engine on each kind of executor."""
+    executor = ThreadExecutor if request.param == "threads" else lambda opener: DaskExecutor.embedded(opener, 3)
+    bench = Bench(executor=executor)
+    yield bench
+    bench.engine.close(grace_s=5.0)

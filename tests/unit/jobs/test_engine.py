@@ -1,40 +1,12 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 
-import pytest
-
-from support.job_engines import QUICK, SETTINGS, Bench, CountedWork, ThreadExecutor, checksum_of_all, until
+from support.job_engines import QUICK, SETTINGS, Bench, CountedWork, checksum_of_all, until
 from voxgate.model.errors import ChunkCorrupt, StoreUnavailable
 from voxgate.model.jobs import JobState, TransferResult
-from voxgate_jobs.executors import DaskExecutor
 from voxgate_jobs.tuning import EngineSettings, RetryPolicy
 from voxgate_jobs.work import Patience
-
-ONE = EngineSettings(running_count=1, waiting_count=1, look_s=0.02, poll_s=0.05, retry=QUICK)
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench()
-    yield bench
-    bench.engine.close(grace_s=5.0)
-
-
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    gate = threading.Event()
-    yield gate
-    gate.set()
-
-
-@pytest.fixture(params=["threads", "dask"])
-def either(request) -> Iterator[Bench]:
-    executor = ThreadExecutor if request.param == "threads" else lambda opener: DaskExecutor.embedded(opener, 3)
-    bench = Bench(executor=executor)
-    yield bench
-    bench.engine.close(grace_s=5.0)
 
 
 def test_every_block_runs_once_and_checksums_count_in_the_order_of_the_plan(either: Bench):

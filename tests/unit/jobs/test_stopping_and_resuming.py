@@ -1,40 +1,16 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
-from support.job_engines import QUICK, Bench, CountedWork, ThreadExecutor, checksum_of_all, until
+from support.job_engines import QUICK, Bench, CountedWork, checksum_of_all, until
 from voxgate.model.errors import ChunkCorrupt, FailedPrecondition, ServerBusy, StoreUnavailable, UnknownJob
 from voxgate.model.jobs import JobState
-from voxgate_jobs.executors import DaskExecutor
 from voxgate_jobs.sqlstore import SqlJobStore
 from voxgate_jobs.tuning import EngineSettings, RetryPolicy
 
 ONE = EngineSettings(running_count=1, waiting_count=1, look_s=0.02, poll_s=0.05, retry=QUICK)
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench()
-    yield bench
-    bench.engine.close(grace_s=5.0)
-
-
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    gate = threading.Event()
-    yield gate
-    gate.set()
-
-
-@pytest.fixture(params=["threads", "dask"])
-def either(request) -> Iterator[Bench]:
-    executor = ThreadExecutor if request.param == "threads" else lambda opener: DaskExecutor.embedded(opener, 3)
-    bench = Bench(executor=executor)
-    yield bench
-    bench.engine.close(grace_s=5.0)
 
 
 def test_cancelling_stops_reading_finishes_what_runs_and_starts_nothing_more(either: Bench, gate):

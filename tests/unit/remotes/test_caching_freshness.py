@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from support.cached_volumes import Watched, cached
-from support.known_volumes import PATH
+from support.cached_volumes import HELD_UP_S, NAME, UNALIGNED, Watched, cached
 from support.memory_volumes import two_scales
 from voxgate.model.errors import StoreUnavailable, UnknownVolume
 from voxgate.model.geometry import Box, Vec3
@@ -26,11 +25,8 @@ from voxgate.model.volumes import (
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.memory import MemoryRemote
 
-NAME = tuple(PATH.split("/"))
-BOX = Box.of(x=(-7, 13), y=(8, 22), z=(1001, 1010))
 CELL = Box.of(x=(-5, 3), y=(13, 19), z=(1004, 1008))
 """A whole chunk, one of those that are absent."""
-HELD_UP_S = 60.0
 
 
 class Clock:
@@ -62,12 +58,12 @@ def write(volume, box, value, scale=0):
 def test_what_may_change_is_believed_for_its_time_and_no_longer(store):
     clock = Clock()
     volume = opened(cached(store, ttl_s=30, clock=clock))
-    volume.read(BOX)
+    volume.read(UNALIGNED)
     clock.now += 29.9
-    volume.read(BOX)
+    volume.read(UNALIGNED)
     assert len(store.taken()) == 1
     clock.now += 0.2
-    volume.read(BOX)
+    volume.read(UNALIGNED)
     assert len(store.taken()) == 1
 
 
@@ -79,17 +75,17 @@ def test_an_answer_is_as_old_as_its_question(store):
         clock.now += 31
 
     store.before = take_long
-    volume.read(BOX)
-    volume.read(BOX)
+    volume.read(UNALIGNED)
+    volume.read(UNALIGNED)
     assert len(store.taken()) == 2
 
 
 def test_what_a_clock_that_was_set_back_says_is_from_the_future_is_not_believed(store):
     clock = Clock()
     volume = opened(cached(store, ttl_s=30, clock=clock))
-    volume.read(BOX)
+    volume.read(UNALIGNED)
     clock.now -= 3600
-    volume.read(BOX)
+    volume.read(UNALIGNED)
     assert len(store.taken()) == 2
 
 
@@ -99,22 +95,22 @@ def test_what_never_changes_is_believed_for_ever(store, who_says_so):
     if who_says_so == "store":
         store.change = lambda info: replace(info, immutable=True)
     volume = opened(cached(store, ttl_s=0, clock=clock, immutable=who_says_so == "operator"))
-    volume.read(BOX)
+    volume.read(UNALIGNED)
     clock.now += 10 * 365 * 86400
-    volume.read(BOX)
+    volume.read(UNALIGNED)
     assert len(store.taken()) == 1
 
 
 def test_without_time_to_live_what_may_change_is_not_kept(store):
     volume = opened(cached(store, ttl_s=0))
-    volume.read(BOX)
-    volume.read(BOX)
+    volume.read(UNALIGNED)
+    volume.read(UNALIGNED)
     assert len(store.taken()) == 2
 
 
 def test_what_was_read_while_a_version_was_open_is_not_believed_once_it_is_committed(store):
     remote = cached(store, ttl_s=10**9)
-    opened(remote).read(BOX)
+    opened(remote).read(UNALIGNED)
     write(store.inner.open(NAME, OpenOptions()), CELL, 2**63 + 5)  # by somebody else, right before the commit
     store.change = lambda info: replace(info, immutable=True)
     assert (opened(remote).read(CELL) == 2**63 + 5).all()
@@ -124,22 +120,22 @@ def test_versions_are_kept_apart(store):
     remote = cached(store)
     for version in ("3fa", "9c1", "3fa"):
         store.change = lambda info, version=version: replace(info, resolved_version=version)
-        opened(remote).read(BOX)
+        opened(remote).read(UNALIGNED)
     assert len(store.taken()) == 2
 
 
 def test_a_volume_that_became_another_one_is_read_anew(store):
     remote = cached(store, immutable=True)
-    opened(remote).read(BOX)
+    opened(remote).read(UNALIGNED)
     store.change = lambda info: replace(info, fill_value=9)
-    opened(remote).read(BOX)
+    opened(remote).read(UNALIGNED)
     assert len(store.taken()) == 2
 
 
 def test_a_write_is_seen_by_every_handle_at_once(store):
     remote = cached(store, writable=True, ttl_s=10**9)
     reader, other = opened(remote), opened(remote)
-    reader.read(BOX)
+    reader.read(UNALIGNED)
     assert other.capability(ChunkPresence).is_absent(CELL)
     assert reader.capability(EncodedChunks).read_encoded([CELL]) == [None]
     part = Box.of(x=(-4, 2), y=(14, 17), z=(1005, 1008))
@@ -166,7 +162,7 @@ def test_a_write_leaves_what_it_did_not_touch_and_forgets_other_scales(store):
 def test_a_write_that_failed_may_have_written(store):
     remote = cached(store, writable=True, ttl_s=10**9)
     volume = opened(remote)
-    volume.read(BOX)
+    volume.read(UNALIGNED)
 
     def break_off(what, box):
         if what == "write":
@@ -213,21 +209,21 @@ def test_a_volume_under_two_names_is_forgotten_under_both(store):
     both = TwoNames(store.inner)
     remote = cached(both, writable=True, ttl_s=10**9)
     alias = remote.open(("alias",), OpenOptions())
-    alias.read(BOX)
+    alias.read(UNALIGNED)
     write(opened(remote), CELL, 17)
     assert (alias.read(CELL) == 17).all()
 
 
 def test_a_deleted_volume_is_gone_and_one_of_its_name_is_another():
     remote = cached(MemoryRemote(RemoteConfig(uri="memory://", writable=True, deletable=True)), immutable=True)
-    spec = VolumeSpec(np.dtype("<u8"), VolumeKind.SEGMENTATION, (ScaleSpec(BOX, chunk_shape=Vec3(8, 6, 4)),))
+    spec = VolumeSpec(np.dtype("<u8"), VolumeKind.SEGMENTATION, (ScaleSpec(UNALIGNED, chunk_shape=Vec3(8, 6, 4)),))
     volume = remote.create(NAME, spec)
-    write(volume, BOX, 19)
-    assert volume.read(BOX).all()
+    write(volume, UNALIGNED, 19)
+    assert volume.read(UNALIGNED).all()
     remote.capability(Deletable).delete(NAME)
     with pytest.raises(UnknownVolume):
-        volume.read(BOX)
-    assert not remote.create(NAME, spec).read(BOX).any()
+        volume.read(UNALIGNED)
+    assert not remote.create(NAME, spec).read(UNALIGNED).any()
 
 
 def test_where_a_store_is_asked_on_behalf_of_callers_none_gets_what_another_was_told(store):
@@ -236,7 +232,7 @@ def test_where_a_store_is_asked_on_behalf_of_callers_none_gets_what_another_was_
     assert remote.capability(CallerBound) is not None
     for caller in ("ada", "bob", "ada", "", "bob"):
         context = CallContext(caller=caller)
-        remote.for_caller(context).open(NAME, OpenOptions(context=context)).read(BOX)
+        remote.for_caller(context).open(NAME, OpenOptions(context=context)).read(UNALIGNED)
     assert len(store.taken()) == 3
 
 
@@ -244,5 +240,5 @@ def test_where_a_store_is_asked_in_its_operators_name_callers_share(store):
     remote = cached(store, immutable=True)
     assert remote.capability(CallerBound) is None
     for caller in ("ada", "bob"):
-        opened(remote, context=CallContext(caller=caller)).read(BOX)
+        opened(remote, context=CallContext(caller=caller)).read(UNALIGNED)
     assert len(store.taken()) == 1

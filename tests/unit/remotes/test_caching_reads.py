@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.cached_volumes import Watched, cached, counted
-from support.known_volumes import PATH
+from support.cached_volumes import HELD_UP_S, NAME, UNALIGNED, Watched, cached, counted
 from support.memory_volumes import CHUNK, three_channels, two_scales
 from voxgate.model.errors import Cancelled, ChunkMissing, DeadlineExceeded, StoreUnavailable
 from voxgate.model.geometry import Box, Vec3, grid_cells
@@ -29,11 +28,7 @@ from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.memory import MemoryRemote
 from voxgate_remotes.testing.cases import boxes_in
 
-NAME = tuple(PATH.split("/"))
 FOREVER = 10**9
-UNALIGNED = Box.of(x=(-7, 13), y=(8, 22), z=(1001, 1010))
-"""Cuts chunks on every side; CHUNK is 8 x 6 x 4, the volume starts at -13, 7, 1000."""
-HELD_UP_S = 60.0
 
 
 @pytest.fixture

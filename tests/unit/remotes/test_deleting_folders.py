@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from support.deletions import read_during
 from support.stores import BOX, labels, write_precomputed
 from voxgate.model.errors import (
     PathRefused,
@@ -109,27 +110,12 @@ def test_a_deletion_by_another_process_is_noticed_by_readers(tmp_path):
 def test_readers_during_a_deletion_see_every_voxel_or_an_error(tmp_path, fmt):
     remote = remote_at(tmp_path)
     filled(remote, "a", fmt=fmt)
-    begun, gone, outcomes = threading.Barrier(4), threading.Event(), []
 
-    def read():
+    def opened():
         volume = remote.open(("a",), OpenOptions())
-        begun.wait(60)
-        last = False
-        while not last:
-            last = gone.is_set()  # one read begins after the deletion has ended
-            try:
-                outcomes.append(int(volume.read(BOUNDS).min()))
-            except UnknownVolume:
-                outcomes.append(None)
+        return lambda: int(volume.read(BOUNDS).min())
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    begun.wait(60)
-    remote.delete(("a",))
-    gone.set()
-    for reader in readers:
-        reader.join(60)
+    outcomes = read_during(lambda: remote.delete(("a",)), opened, 3)
     assert outcomes.count(None) >= 3
     assert set(outcomes) <= {7, None}
 

@@ -1,10 +1,9 @@
 """Metadata by key in memory, and deleting volumes there."""
 
-import threading
-
 import numpy as np
 import pytest
 
+from support.deletions import read_during
 from voxgate.model.errors import InvalidArgument, ReadOnly, UnknownKey, UnknownVersion, UnknownVolume
 from voxgate.model.geometry import Box
 from voxgate.model.metadata import HasKeyValues
@@ -109,27 +108,12 @@ def test_a_handle_on_a_deleted_volume_answers_nothing():
 
 def test_readers_during_a_deletion_see_every_voxel_or_an_error():
     remote = filled_remote(deletable=True)
-    begun, gone, outcomes = threading.Barrier(3), threading.Event(), []
 
-    def read():
+    def opened():
         volume = remote.open(("c",), OpenOptions())
-        begun.wait(60)
-        last = False
-        while not last:
-            last = gone.is_set()  # one read begins after the deletion has ended
-            try:
-                outcomes.append(int(volume.read(BOUNDS).min()))
-            except UnknownVolume:
-                outcomes.append(None)
+        return lambda: int(volume.read(BOUNDS).min())
 
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    begun.wait(60)
-    remote.delete(("c",))
-    gone.set()
-    for reader in readers:
-        reader.join(60)
+    outcomes = read_during(lambda: remote.delete(("c",)), opened, 2)
     assert outcomes.count(None) >= 2
     assert set(outcomes) <= {2**63 + 1, None}
 

@@ -12,7 +12,6 @@ from support.transfer_bench import SETTINGS, TOTAL_BYTES, Bench
 from support.transfers import BOXES, CHUNK, SIZES, source_spec, voxels_of_scale
 from voxgate.model.errors import (
     AlreadyExists,
-    Cancelled,
     InvalidArgument,
     MalformedName,
     ReadOnly,
@@ -248,11 +247,3 @@ def test_a_caller_who_leaves_does_not_stop_the_job(bench: Bench):
     job = bench.transfers.start("ada", str(uuid.uuid4()), TransferSpec("a/seg", "b/copy"), context)
     context.stop.set()
     assert bench.end_of(job).state is JobState.SUCCEEDED
-
-
-def test_a_call_that_waits_for_another_of_the_same_request_leaves_with_its_caller(bench: Bench):
-    context = CallContext()
-    context.stop.set()
-    with bench.transfers._starting.holding(("ada", "1"), CallContext()), pytest.raises(Cancelled):
-        bench.transfers.start("ada", "1", TransferSpec("a/seg", "b/copy"), context)
-    assert bench.end_of(bench.start(request_id="1")).state is JobState.SUCCEEDED

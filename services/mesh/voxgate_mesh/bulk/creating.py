@@ -12,8 +12,8 @@ from voxgate.model.mesh_stores import MeshStore
 from voxgate.model.names import VolumeName
 from voxgate.model.volumes import CallContext, OpenOptions, VolumeInfo
 from voxgate_jobs.fencing import ACTIVE
-from voxgate_jobs.locks import NamedLocks
-from voxgate_jobs.store import JobQuery, JobRequest, JobStore
+from voxgate_jobs.starting import Prepared, Starter
+from voxgate_jobs.store import JobQuery, JobStore
 from voxgate_jobs.work import Engine
 from voxgate_mesh.bulk.origins import origin_of
 from voxgate_mesh.bulk.places import MeshPlaces, check_installed
@@ -37,8 +37,7 @@ class MeshJobs:
     def __init__(self, stores: MeshPlaces, jobs: JobStore, engine: Engine) -> None:
         self._stores = stores
         self._jobs = jobs
-        self._engine = engine
-        self._starting = NamedLocks()
+        self._starter = Starter(jobs, engine)
 
     def start(self, owner: str, request_id: str, asked: MeshJobSpec, context: CallContext) -> Job:
         """Record a job and let it run; a repeated request answers the job that it created first.
@@ -66,22 +65,16 @@ class MeshJobs:
         if not asked.volume:
             raise InvalidArgument("the request names no volume", "set spec.volume", details={"field": "spec.volume"})
         destination = VolumeName.parse(asked.destination or asked.volume)
-        # Two calls for one destination would both find it free; the request's lock comes first in every thread.
-        request = (owner, request_id)
-        with self._starting.holding(request, context), self._starting.holding(destination, context):
-            known = self._jobs.find(owner, request_id, asked)
-            if known is not None:
-                return known
-            self._engine.check_room()
+
+        def prepare() -> Prepared:
             check_installed()
             info = self._source(asked, context)
             spec = resolved(replace(asked, destination=str(destination)), info)
             self._check_destination(spec)
             self._check_alone(spec, owner)
-            origin = {**origin_of(spec), "source_format": info.format}
-            job = self._jobs.create(JobRequest(owner, request_id, asked, spec, origin))
-            self._engine.submit(job.name)
-        return self._jobs.get(job.name)
+            return spec, {**origin_of(spec), "source_format": info.format}
+
+        return self._starter.start((owner, request_id), asked, destination, prepare, context)
 
     def _source(self, asked: MeshJobSpec, context: CallContext) -> VolumeInfo:
         info = self._stores.open(asked.volume, OpenOptions(version=asked.version, context=context)).info
