@@ -126,6 +126,11 @@ def _class_of_code(number: int) -> type[VoxgateError]:
     return next((kind for kind, code in _CODES if _code_number(code) == number), errors.InternalError)
 
 
+def error_from_status(status: status_pb2.Status) -> VoxgateError:
+    """The typed error of a call that failed; one without our details is told by its code."""
+    return _from_status(status) or _class_of_code(status.code)(_cut(status.message))
+
+
 def from_rpc_error(error: grpc.RpcError, address: str = "the server") -> VoxgateError:
     """The typed error of a failed call; one without our details (a proxy, a dead server) is told by its code."""
     trailers: Any = error.trailing_metadata() if isinstance(error, grpc.Call) else None

@@ -16,9 +16,9 @@ from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from voxgate.model.errors import ServerBusy, VoxgateError
+from voxgate.model.errors import ServerBusy, ServerUnreachable, VoxgateError
 from voxgate.v1 import volume_pb2 as pb
-from voxgate.wire.errors import DETAILS_KEY, status_code, to_status
+from voxgate.wire.errors import DETAILS_KEY, error_from_status, status_code, to_status
 from voxgate_gateway.backend.calls import CHANNEL_OPTIONS, Metadata
 from voxgate_gateway.backend.described import Recent
 from voxgate_gateway.backend.methods import Method
@@ -60,6 +60,11 @@ class Ending:
     def status(self) -> status_pb2.Status:
         """The details, taken apart."""
         return status_pb2.Status.FromString(self.details)
+
+    @property
+    def has_reason(self) -> bool:
+        """Whether one of our servers said why; proxies and dead servers do not."""
+        return any(detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR) for detail in self.status.details)
 
 
 class CallFailed(Exception):
@@ -163,6 +168,15 @@ def _ending(error: grpc.aio.AioRpcError) -> Ending:
                 break
             return Ending(int(error.code().value[0]), status.message, value, _retry_after_s(status))
     return _plain(error.code())
+
+
+def error_of(ending: Ending) -> VoxgateError:
+    """The typed error that a failed call stands for, where the call was our own."""
+    if ending.code == grpc.StatusCode.UNAVAILABLE.value[0] and not ending.has_reason:
+        return ServerUnreachable(
+            "the server behind the gateway does not answer", "try again in a moment", retry_after_s=_RETRY_S
+        )
+    return error_from_status(ending.status)
 
 
 def unavailable(message: str) -> Ending:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
@@ -97,6 +97,13 @@ class Method:
         return json_format.MessageToJson(parsed, indent=None, always_print_fields_with_no_presence=True).encode()
 
 
+def method_of(file: FileDescriptor, service: str, name: str) -> Method:
+    """A method that the gateway calls on its own, whatever it does."""
+    found = file.services_by_name[service]
+    each = found.methods_by_name[name]
+    return Method(found.full_name, each.name, each.server_streaming, each.input_type, each.output_type)
+
+
 def find_method(path: str) -> Method:
     """The method that a request's path names.
 
@@ -122,7 +129,7 @@ def _methods() -> Mapping[str, Method | str]:
     for file in FILES:
         for service in file.DESCRIPTOR.services_by_name.values():
             for each in service.methods:
-                method = Method(service.full_name, each.name, each.server_streaming, each.input_type, each.output_type)
+                method = method_of(file.DESCRIPTOR, service.name, each.name)
                 reads = each.name.startswith(READING_VERBS) and not each.client_streaming
                 found[method.path] = method if reads else each.name
     return found
