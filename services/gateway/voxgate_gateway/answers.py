@@ -126,17 +126,44 @@ def pieces_answer(
         return known
     if request.method == "HEAD":
         return length_answer(length, media_type, headers)
-    status, span = 200, Span(0, length)
-    if "range" in request.headers and still_wants_range(request.headers, etag):
+    part = asked_part(request, length, headers)
+    if isinstance(part, Response):
+        return part
+    body = _cut(pieces, part.span)
+    return StreamingResponse(body, status_code=part.status, media_type=media_type, headers=part.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is sent of a body that is sent bit by bit.
+
+    Attributes:
+        span: its bytes.
+        status: 200 for all of them, 206 for a range.
+        headers: of the answer, its length included.
+    """
+
+    span: Span
+    status: int
+    headers: dict[str, str]
+
+
+def asked_part(request: Request, length: int, headers: Mapping[str, str]) -> Part | Response:
+    """What GET asks of a body of `length` bytes; or the refusal of a range that it does not have.
+
+    `headers` are the answer's; without an ETag among them nothing stands for If-Range.
+    """
+    span, status, told = Span(0, length), 200, dict(headers)
+    if "range" in request.headers and still_wants_range(request.headers, headers.get("etag", "")):
         try:
             asked = asked_span(request.headers["range"], length)
         except Unsatisfiable:
             return _unsatisfiable(length, headers)
         if asked is not None:
-            status, span = 206, asked
-            headers["content-range"] = span.header(length)
-    headers["content-length"] = str(span.stop - span.start)
-    return StreamingResponse(_cut(pieces, span), status_code=status, media_type=media_type, headers=headers)
+            span, status = asked, 206
+            told["content-range"] = asked.header(length)
+    told["content-length"] = str(span.stop - span.start)
+    return Part(span, status, told)
 
 
 async def _cut(pieces: Sequence[bytes], span: Span) -> AsyncIterator[memoryview]:

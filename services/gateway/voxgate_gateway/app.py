@@ -20,6 +20,7 @@ from voxgate_gateway.http.headers import CommonHeaders, common_headers
 from voxgate_gateway.making import Making
 from voxgate_gateway.prefix import ForwardedPrefix
 from voxgate_gateway.rest import routes as rest
+from voxgate_gateway.rest.streaming import Turns
 from voxgate_gateway.settings import GatewaySettings
 from voxgate_gateway.web import routes as web
 from voxgate_gateway.zarr import routes as zarr
@@ -43,6 +44,7 @@ def create_app(backend_address: str, settings: GatewaySettings | None = None) ->
         app.state.backend = backend
         app.state.forwarder = forwarder = Forwarder(backend_address)
         app.state.making = making = Making()
+        app.state.turns = Turns()
         app.state.ready_limiter = anyio.CapacityLimiter(_READY_THREADS)
         # Starlette runs handlers that are plain functions in this pool.
         anyio.to_thread.current_default_thread_limiter().total_tokens = settings.threads

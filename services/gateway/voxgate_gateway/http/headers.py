@@ -17,7 +17,8 @@ _CORS_METHODS = f"{METHODS}, POST"  # calls are POST; what is none says 405
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _EXPOSED = (
     "accept-ranges, content-encoding, content-length, content-range, etag, grpc-message, grpc-status, "
-    "grpc-status-details-bin, retry-after, x-request-id, x-voxgate-mesh, x-voxgate-skeleton"
+    "grpc-status-details-bin, retry-after, x-request-id, x-voxgate-axes, x-voxgate-box, x-voxgate-data-type, "
+    "x-voxgate-mapping, x-voxgate-mesh, x-voxgate-scale, x-voxgate-shape, x-voxgate-skeleton, x-voxgate-version"
 )
 _ALLOWED = (
     "authorization, cache-control, connect-protocol-version, connect-timeout-ms, content-type, grpc-timeout, "
