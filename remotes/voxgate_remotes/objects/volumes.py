@@ -6,7 +6,7 @@ That something is not there is believed only of a volume that still is; see `vox
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from voxgate.model.errors import MissingCapability, UnalignedWrite
 from voxgate.model.geometry import Box, aligned_outward
+from voxgate.model.kept_mesh_files import MeshFilePiece, StoredMeshFiles
 from voxgate.model.meshes import Mesh
 from voxgate.model.provenance import KeepsProvenance
 from voxgate.model.segment_properties import SegmentProperties, SegmentTable
@@ -148,7 +149,7 @@ class ObjectVolume:
             keep = self._opened.provenance
             return None if keep is None else cast("C", keep(self._options.context))
         found = self._inner.capability(kind)
-        if found is not None and kind in (StoredMeshes, StoredSkeletons, SegmentProperties):
+        if found is not None and kind in (StoredMeshes, StoredMeshFiles, StoredSkeletons, SegmentProperties):
             return cast("C", _Kept(found, lambda: self._opened.check_there(self._options.context)))
         return cast("C", self) if found is not None and kind is Writable else found
 
@@ -169,7 +170,7 @@ class ObjectVolume:
 class _Kept:
     """What is kept beside the voxels, with failures of the network told apart, and nothing of a volume that is gone.
 
-    Satisfies StoredMeshes, StoredSkeletons and SegmentProperties as far as the inner object does.
+    Satisfies StoredMeshes, StoredMeshFiles, StoredSkeletons and SegmentProperties as far as the inner object does.
     """
 
     def __init__(self, inner: Any, check_there: Callable[[], None]) -> None:
@@ -184,6 +185,14 @@ class _Kept:
                 self._check_there()
         return found
 
+    def read_mesh_file(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[MeshFilePiece] | None:
+        """See `StoredMeshFiles.read_mesh_file`."""
+        with told("reading a file of meshes"):
+            found: Iterator[MeshFilePiece] | None = self._inner.read_mesh_file(name, start, stop)
+            if found is None:
+                self._check_there()
+        return None if found is None else _told_of(found)
+
     def stored_skeleton(self, segment_id: int) -> Skeleton | None:
         """See `StoredSkeletons.stored_skeleton`."""
         with told("reading a stored skeleton"):
@@ -197,6 +206,12 @@ class _Kept:
         with told("reading segment properties"):
             found: SegmentTable = self._inner.properties()
         return found
+
+
+def _told_of(pieces: Iterator[MeshFilePiece]) -> Iterator[MeshFilePiece]:
+    """The same pieces, with failures of the network told apart."""
+    with told("reading a file of meshes"):
+        yield from pieces
 
 
 def _may_share_granules(info: VolumeInfo) -> bool:

@@ -7,14 +7,16 @@ so what is no mesh and looks compressed is looked at once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import tensorstore as ts
 
 from voxgate.model.errors import ChunkCorrupt, InvalidSegmentId, MetadataInvalid, StoreAccessDenied
+from voxgate.model.kept_mesh_files import MeshFilePiece
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.folders import Folder
+from voxgate_remotes.precomputed_kept.parts import stored_pieces
 from voxgate_remotes.suffixes import GZIP, SUFFIXES, Suffix, undone
 from voxgate_remotes.tensorstores import STORE_ERRORS, store_error, wait
 
@@ -100,6 +102,18 @@ class KeptFiles:
                 raise
             plain = data
         return parse(plain)
+
+    def below(self, relative: str) -> KeptFiles:
+        """The files of a folder that a file of this one names.
+
+        Raises:
+            PathRefused: when it leads out of the remote.
+        """
+        return KeptFiles(self._folder.within(relative), self._context)
+
+    def pieces(self, name: str, start: int, stop: int | None) -> Iterator[MeshFilePiece]:
+        """The bytes [start, stop) of a file as it is stored; see `stored_pieces`. Nothing of one that is absent."""
+        return stored_pieces(self._folder, self._context, name, (start, stop))
 
     def part(self, name: str, start: int, stop: int) -> bytes | None:
         """The bytes [start, stop) of a file; None where it is absent.

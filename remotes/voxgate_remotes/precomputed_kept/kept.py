@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from voxgate.model.errors import MetadataInvalid
+from voxgate.model.kept_mesh_files import StoredMeshFiles
 from voxgate.model.segment_properties import SegmentProperties
 from voxgate.model.skeletons import StoredMeshes, StoredSkeletons
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.folders import Folder
 from voxgate_remotes.precomputed_kept.files import KeptFiles
+from voxgate_remotes.precomputed_kept.mesh_files import PrecomputedMeshFiles
 from voxgate_remotes.precomputed_kept.meshes import PrecomputedMeshes
 from voxgate_remotes.precomputed_kept.properties import PrecomputedProperties
 from voxgate_remotes.precomputed_kept.skeletons import PrecomputedSkeletons
@@ -20,6 +22,7 @@ C = TypeVar("C")
 
 _KEYS: dict[object, tuple[str, Callable[[Callable[[], KeptFiles]], object]]] = {
     StoredMeshes: ("mesh", PrecomputedMeshes),
+    StoredMeshFiles: ("mesh", PrecomputedMeshFiles),
     StoredSkeletons: ("skeletons", PrecomputedSkeletons),
     SegmentProperties: ("segment_properties", PrecomputedProperties),
 }
@@ -38,9 +41,10 @@ class Kept:
     info: dict[str, Any]
 
     def capability(self, kind: type[C], context: CallContext) -> C | None:
-        """StoredMeshes, StoredSkeletons and SegmentProperties where `info` names a folder of them, for one caller.
+        """StoredMeshes, StoredMeshFiles, StoredSkeletons and SegmentProperties where `info` names a folder of them.
 
-        Nothing is read yet, so that a volume whose meshes are broken is still a volume; every error comes later.
+        They are one caller's. Nothing is read yet, so that a volume whose meshes are broken is still a volume; every
+        error comes later.
         """
         key, make = _KEYS.get(kind, ("", None))
         name = self.info.get(key)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
-from voxgate.model.errors import InvalidArgument, InvalidSegmentId, MissingCapability, SegmentNotFound, VoxgateError
+from voxgate.model.errors import (
+    InvalidArgument,
+    InvalidSegmentId,
+    MissingCapability,
+    SegmentNotFound,
+    UnknownKey,
+    VoxgateError,
+)
+from voxgate.model.kept_mesh_files import MeshFilePiece, StoredMeshFiles, check_part, mesh_file_kind
 from voxgate.model.mesh_stream import MeshEnding, MeshPiece
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.skeletons import StoredMeshes
@@ -46,6 +54,28 @@ def native_or_computed(
     if not others.segment_ids:
         return _beside_background(None)
     return _beside_background(_foreground(volume, others, context, settings, compute))
+
+
+def kept_file(volume: Volume, name: str, start: int, stop: int | None) -> Iterator[MeshFilePiece]:
+    """The bytes [start, stop) of a file of stored meshes; see `StoredMeshFiles.read_mesh_file`.
+
+    Raises:
+        MissingCapability: for a store that keeps no meshes in such files.
+        UnknownKey: when there is no such file; and what reading it raises.
+    """
+    mesh_file_kind(name)
+    check_part(start, stop)
+    files = volume.capability(StoredMeshFiles)
+    if files is None:
+        raise MissingCapability(
+            "the store keeps no meshes of this volume in files of neuroglancer's",
+            "ask for the meshes themselves",
+            details={"capability": "mesh_files"},
+        )
+    pieces = files.read_mesh_file(name, start, stop)
+    if pieces is None:
+        raise UnknownKey(f"there is no file {name!r} among the meshes", "ask for the mesh itself")
+    return pieces
 
 
 def _foreground(

@@ -15,11 +15,12 @@ from voxgate.model.mesh_facts import MeshProvenance
 from voxgate.model.mesh_files import check_mesh_file
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.requests import check_opened, raw_size
-from voxgate.model.volumes import CallContext, VolumeInfo
+from voxgate.model.volumes import CallContext, OpenOptions, VolumeInfo
 from voxgate.v1 import mesh_pb2 as pb
 from voxgate.v1 import mesh_pb2_grpc
 from voxgate.wire.job_specs import mesh_job_spec_from_proto
 from voxgate.wire.jobs import job_to_proto, request_id_from_proto
+from voxgate.wire.mesh_files import mesh_file_messages
 from voxgate.wire.mesh_requests import (
     mesh_format_from_proto,
     mesh_request_from_proto,
@@ -37,7 +38,7 @@ from voxgate_mesh.finishing import Killable
 from voxgate_mesh.meshers import find_mesher
 from voxgate_mesh.meshing import MeshEvent, MeshingSettings, Workers
 from voxgate_mesh.messages import MeshMessages
-from voxgate_mesh.native import native_or_computed
+from voxgate_mesh.native import kept_file, native_or_computed
 from voxgate_mesh.sharing import cached_or_made, lasting_voxels
 from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
@@ -138,6 +139,16 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
             call_context(context),
         )
         return pb.CreateMeshJobResponse(job=job_to_proto(job))
+
+    def ReadMeshFile(
+        self, request: pb.ReadMeshFileRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.ReadMeshFileResponse]:
+        """Stream a file of the meshes that a store keeps."""
+        if not request.volume:
+            raise InvalidArgument("the request names no volume", "set volume", details={"field": "volume"})
+        volume = self._registry.open(request.volume, OpenOptions(request.version, context=call_context(context)))
+        stop = request.stop_byte if request.HasField("stop_byte") else None
+        yield from mesh_file_messages(kept_file(volume, request.name, request.start_byte, stop))
 
     @contextmanager
     def _started(self, spec: pb.MeshSpec, call: CallContext) -> Iterator[_Work]:

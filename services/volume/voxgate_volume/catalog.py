@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from voxgate.model.downsampling import Downsampling
 from voxgate.model.errors import MissingCapability, VersionMoved
+from voxgate.model.kept_mesh_files import StoredMeshFiles
 from voxgate.model.metadata import KeyValues
 from voxgate.model.remotes import RemoteEntry, VolumeEntry
 from voxgate.model.requests import check_opened
@@ -142,6 +143,7 @@ _POWERS: tuple[tuple[str, type[object]], ...] = (
     ("stored_skeletons", StoredSkeletons),
     ("downsampling", Downsampling),
     ("segment_properties", SegmentProperties),
+    ("mesh_files", StoredMeshFiles),
 )
 
 

@@ -82,7 +82,12 @@ RPCS = {
         "ReserveSegmentIds": "one",
         "ListSegmentProperties": "one",
     },
-    "MeshService": {"GetMeshes": "server stream", "ExportMesh": "server stream", "CreateMeshJob": "one"},
+    "MeshService": {
+        "GetMeshes": "server stream",
+        "ExportMesh": "server stream",
+        "CreateMeshJob": "one",
+        "ReadMeshFile": "server stream",
+    },
     "TransferService": {"CreateTransfer": "one", "CreatePyramid": "one"},
     "JobService": {
         "GetJob": "one",
@@ -198,6 +203,7 @@ def test_payloads_are_the_last_field_number_15() -> None:
         "SkeletonPart",
         "SegmentProperty",
         "ExportSkeletonResponse",
+        "ReadMeshFileResponse",
     }
     for field in payloads:
         assert field.type == descriptor.FieldDescriptor.TYPE_BYTES

@@ -10,11 +10,13 @@ from typing import Any
 
 from voxgate.client.calls import BoundCalls
 from voxgate.client.kept import RemoteDownsampling, RemoteKept, mesh_source, skeleton_source
+from voxgate.client.mesh_files import RemoteMeshFiles
 from voxgate.client.mesh_jobs import MeshesAll, RemoteMeshJobs
 from voxgate.client.remote_properties import RemoteProperties
 from voxgate.client.remote_segments import RemoteSegments
 from voxgate.client.remote_versions import RemoteVersions
 from voxgate.model.downsampling import Downsampling
+from voxgate.model.kept_mesh_files import StoredMeshFiles
 from voxgate.model.meshes import MeshSource
 from voxgate.model.segment_properties import SegmentProperties
 from voxgate.model.segments import (
@@ -62,6 +64,7 @@ _BY_POWER: dict[type[Any], tuple[str, Callable[[BoundCalls], Any]]] = {
     StoredSkeletons: ("stored_skeletons", RemoteKept),
     Downsampling: ("downsampling", RemoteDownsampling),
     SegmentProperties: ("segment_properties", RemoteProperties),
+    StoredMeshFiles: ("mesh_files", RemoteMeshFiles),
 }
 """Powers that are there where the store has them."""
 

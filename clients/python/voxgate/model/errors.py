@@ -172,7 +172,7 @@ class UnknownJob(NotFound):
 
 
 class UnknownKey(NotFound):
-    """There is no such key in this metadata."""
+    """There is no such key in this metadata, or no such file among stored meshes."""
 
     reason = "UNKNOWN_KEY"
 

@@ -243,3 +243,33 @@ class CreateMeshJobResponse(_message.Message):
     JOB_FIELD_NUMBER: _ClassVar[int]
     job: _types_pb2.Job
     def __init__(self, job: _Optional[_Union[_types_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class ReadMeshFileRequest(_message.Message):
+    __slots__ = ("volume", "version", "name", "start_byte", "stop_byte")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    START_BYTE_FIELD_NUMBER: _ClassVar[int]
+    STOP_BYTE_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    version: str
+    name: str
+    start_byte: int
+    stop_byte: int
+    def __init__(self, volume: _Optional[str] = ..., version: _Optional[str] = ..., name: _Optional[str] = ..., start_byte: _Optional[int] = ..., stop_byte: _Optional[int] = ...) -> None: ...
+
+class MeshFileHeader(_message.Message):
+    __slots__ = ("tag", "byte_count")
+    TAG_FIELD_NUMBER: _ClassVar[int]
+    BYTE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    tag: str
+    byte_count: int
+    def __init__(self, tag: _Optional[str] = ..., byte_count: _Optional[int] = ...) -> None: ...
+
+class ReadMeshFileResponse(_message.Message):
+    __slots__ = ("header", "data")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    header: MeshFileHeader
+    data: bytes
+    def __init__(self, header: _Optional[_Union[MeshFileHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...

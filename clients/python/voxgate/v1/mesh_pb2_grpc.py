@@ -50,6 +50,11 @@ class MeshServiceStub(object):
                 request_serializer=voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobRequest.SerializeToString,
                 response_deserializer=voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobResponse.FromString,
                 _registered_method=True)
+        self.ReadMeshFile = channel.unary_stream(
+                '/voxgate.v1.MeshService/ReadMeshFile',
+                request_serializer=voxgate_dot_v1_dot_mesh__pb2.ReadMeshFileRequest.SerializeToString,
+                response_deserializer=voxgate_dot_v1_dot_mesh__pb2.ReadMeshFileResponse.FromString,
+                _registered_method=True)
 
 
 class MeshServiceServicer(object):
@@ -78,6 +83,14 @@ class MeshServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadMeshFile(self, request, context):
+        """Reads one file of the meshes that the store keeps, or a part of it, as a stream of its bytes. For volumes with
+        CAPABILITY_MESH_FILES.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MeshServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +108,11 @@ def add_MeshServiceServicer_to_server(servicer, server):
                     servicer.CreateMeshJob,
                     request_deserializer=voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobRequest.FromString,
                     response_serializer=voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobResponse.SerializeToString,
+            ),
+            'ReadMeshFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadMeshFile,
+                    request_deserializer=voxgate_dot_v1_dot_mesh__pb2.ReadMeshFileRequest.FromString,
+                    response_serializer=voxgate_dot_v1_dot_mesh__pb2.ReadMeshFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +197,33 @@ class MeshService(object):
             '/voxgate.v1.MeshService/CreateMeshJob',
             voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobRequest.SerializeToString,
             voxgate_dot_v1_dot_mesh__pb2.CreateMeshJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadMeshFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/voxgate.v1.MeshService/ReadMeshFile',
+            voxgate_dot_v1_dot_mesh__pb2.ReadMeshFileRequest.SerializeToString,
+            voxgate_dot_v1_dot_mesh__pb2.ReadMeshFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -73,7 +73,23 @@ _MeshServiceCreateMeshJobType = typing_extensions.TypeVar(
     ],
 )
 
-class MeshServiceStub(typing.Generic[_MeshServiceGetMeshesType, _MeshServiceExportMeshType, _MeshServiceCreateMeshJobType]):
+_MeshServiceReadMeshFileType = typing_extensions.TypeVar(
+    '_MeshServiceReadMeshFileType',
+    grpc.UnaryStreamMultiCallable[
+        voxgate.v1.mesh_pb2.ReadMeshFileRequest,
+        voxgate.v1.mesh_pb2.ReadMeshFileResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        voxgate.v1.mesh_pb2.ReadMeshFileRequest,
+        voxgate.v1.mesh_pb2.ReadMeshFileResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        voxgate.v1.mesh_pb2.ReadMeshFileRequest,
+        voxgate.v1.mesh_pb2.ReadMeshFileResponse,
+    ],
+)
+
+class MeshServiceStub(typing.Generic[_MeshServiceGetMeshesType, _MeshServiceExportMeshType, _MeshServiceCreateMeshJobType, _MeshServiceReadMeshFileType]):
     """Makes triangle meshes of segments."""
 
     @typing.overload
@@ -89,6 +105,10 @@ class MeshServiceStub(typing.Generic[_MeshServiceGetMeshesType, _MeshServiceExpo
         grpc.UnaryUnaryMultiCallable[
             voxgate.v1.mesh_pb2.CreateMeshJobRequest,
             voxgate.v1.mesh_pb2.CreateMeshJobResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            voxgate.v1.mesh_pb2.ReadMeshFileRequest,
+            voxgate.v1.mesh_pb2.ReadMeshFileResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -106,6 +126,10 @@ class MeshServiceStub(typing.Generic[_MeshServiceGetMeshesType, _MeshServiceExpo
             voxgate.v1.mesh_pb2.CreateMeshJobRequest,
             voxgate.v1.mesh_pb2.CreateMeshJobResponse,
         ],
+        grpc.aio.UnaryStreamMultiCallable[
+            voxgate.v1.mesh_pb2.ReadMeshFileRequest,
+            voxgate.v1.mesh_pb2.ReadMeshFileResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     GetMeshes: _MeshServiceGetMeshesType
@@ -117,6 +141,11 @@ class MeshServiceStub(typing.Generic[_MeshServiceGetMeshesType, _MeshServiceExpo
     CreateMeshJob: _MeshServiceCreateMeshJobType
     """Creates a job that meshes all segments of a volume and stores the meshes; JobService follows it. Errors of starting
     are this call's; errors of running are in the job.
+    """
+
+    ReadMeshFile: _MeshServiceReadMeshFileType
+    """Reads one file of the meshes that the store keeps, or a part of it, as a stream of its bytes. For volumes with
+    CAPABILITY_MESH_FILES.
     """
 
 MeshServiceAsyncStub: typing_extensions.TypeAlias = MeshServiceStub[
@@ -131,6 +160,10 @@ MeshServiceAsyncStub: typing_extensions.TypeAlias = MeshServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         voxgate.v1.mesh_pb2.CreateMeshJobRequest,
         voxgate.v1.mesh_pb2.CreateMeshJobResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        voxgate.v1.mesh_pb2.ReadMeshFileRequest,
+        voxgate.v1.mesh_pb2.ReadMeshFileResponse,
     ],
 ]
 
@@ -161,6 +194,16 @@ class MeshServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[voxgate.v1.mesh_pb2.CreateMeshJobResponse, collections.abc.Awaitable[voxgate.v1.mesh_pb2.CreateMeshJobResponse]]:
         """Creates a job that meshes all segments of a volume and stores the meshes; JobService follows it. Errors of starting
         are this call's; errors of running are in the job.
+        """
+
+    @abc.abstractmethod
+    def ReadMeshFile(
+        self,
+        request: voxgate.v1.mesh_pb2.ReadMeshFileRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[voxgate.v1.mesh_pb2.ReadMeshFileResponse], collections.abc.AsyncIterator[voxgate.v1.mesh_pb2.ReadMeshFileResponse]]:
+        """Reads one file of the meshes that the store keeps, or a part of it, as a stream of its bytes. For volumes with
+        CAPABILITY_MESH_FILES.
         """
 
 def add_MeshServiceServicer_to_server(servicer: MeshServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -79,6 +79,7 @@ class Capability(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CAPABILITY_STORED_SKELETONS: _ClassVar[Capability]
     CAPABILITY_DOWNSAMPLING: _ClassVar[Capability]
     CAPABILITY_SEGMENT_PROPERTIES: _ClassVar[Capability]
+    CAPABILITY_MESH_FILES: _ClassVar[Capability]
 
 class ServiceSupport(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -227,6 +228,7 @@ CAPABILITY_STORED_MESHES: Capability
 CAPABILITY_STORED_SKELETONS: Capability
 CAPABILITY_DOWNSAMPLING: Capability
 CAPABILITY_SEGMENT_PROPERTIES: Capability
+CAPABILITY_MESH_FILES: Capability
 SERVICE_SUPPORT_UNSPECIFIED: ServiceSupport
 SERVICE_SUPPORT_NATIVE: ServiceSupport
 SERVICE_SUPPORT_SURROGATE: ServiceSupport
