@@ -14,13 +14,14 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from support.processes import until_left
 from voxgate.model.remotes import ListEntry, ResolvedUri
 from voxgate.model.volumes import C, OpenOptions, Volume, VolumeSpec
 from voxgate_remotes.registry import Registry
 from voxgate_serving.server import RunningServer, ServiceRegistration, new_server_id, start_server
 from voxgate_serving.settings import ServerSettings, parse_server
 from voxgate_volume.service import registrations
+
+from .processes import until_left
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
