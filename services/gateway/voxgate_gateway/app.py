@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,10 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from voxgate.model.errors import VoxgateError
-from voxgate_gateway import bossdb, health, home, page, precomputed, preview, viewer
+from voxgate_gateway import bossdb, health, home, jobs, page, precomputed, preview, viewer
 from voxgate_gateway.answers import on_fault, on_http_error, on_voxgate_error
 from voxgate_gateway.backend import Backend
 from voxgate_gateway.backend.forwarding import Forwarder
+from voxgate_gateway.http.events import STREAMS_AT_A_TIME
 from voxgate_gateway.http.headers import CommonHeaders, common_headers
 from voxgate_gateway.making import Making
 from voxgate_gateway.prefix import ForwardedPrefix
@@ -44,6 +46,7 @@ def create_app(backend_address: str, settings: GatewaySettings | None = None) ->
         app.state.backend = backend
         app.state.forwarder = forwarder = Forwarder(backend_address)
         app.state.making = making = Making()
+        app.state.event_streams = asyncio.Semaphore(STREAMS_AT_A_TIME)
         app.state.turns = Turns()
         app.state.ready_limiter = anyio.CapacityLimiter(_READY_THREADS)
         # Starlette runs handlers that are plain functions in this pool.
@@ -64,6 +67,7 @@ def create_app(backend_address: str, settings: GatewaySettings | None = None) ->
             *health.ROUTES,
             *home.ROUTES,
             *page.ROUTES,
+            *jobs.ROUTES,
             *preview.ROUTES,
             *viewer.ROUTES,
             *rest.ROUTES,

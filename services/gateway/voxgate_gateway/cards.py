@@ -92,12 +92,16 @@ def _facts(info: VolumeInfo) -> list[tuple[str, str]]:
     if not info.scales:
         return [("Voxels", "none: this volume holds no voxels")]
     finest = info.scales[0]
+    raw_bytes = finest.bounds.voxel_count * info.dtype.itemsize * info.channel_count * info.time_count
     guessed = f" (guessed: {', '.join(info.inferred)})" if info.inferred else ""
     facts = [
         ("Shape (x, y, z)", _extent(finest.bounds.shape)),
         ("Voxel size (x, y, z)", _size(finest.voxel_size_nm)),
         ("Voxel type", info.dtype.name + guessed),
-        ("Raw size", _bytes(finest.bounds.voxel_count * info.dtype.itemsize * info.channel_count * info.time_count)),
+        (
+            "Raw size",
+            bytes_text(raw_bytes),
+        ),
     ]
     if "c" in info.axes:
         facts.append(("Channels", ", ".join(c.name or str(i) for i, c in enumerate(info.channels))))
@@ -145,7 +149,8 @@ def _size(size: VoxelSize | None) -> str:
     return "unknown" if size is None else f"{_TIMES.join(f'{n:g}' for n in size)} nm"
 
 
-def _bytes(count: float) -> str:
+def bytes_text(count: float) -> str:
+    """A number of bytes for people."""
     for unit in _UNITS:
         if count < 1024 or unit == _UNITS[-1]:
             break

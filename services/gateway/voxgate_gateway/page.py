@@ -18,6 +18,7 @@ _POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'sel
 _ASSETS = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
+    "jobs.js": "text/javascript; charset=utf-8",
     "view.js": "text/javascript; charset=utf-8",
     "quiet.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
@@ -36,6 +37,7 @@ class Page:
         content: HTML.
         script: which of our scripts it runs.
         extra: HTML at its end that the script reads.
+        talks: whether its script asks this server for more.
     """
 
     title: str
@@ -43,6 +45,7 @@ class Page:
     content: str
     script: str = "page.js"
     extra: str = ""
+    talks: bool = False
 
 
 def page_answer(request: Request, page: Page, status: int = 200) -> Response:
@@ -61,7 +64,7 @@ def page_answer(request: Request, page: Page, status: int = 200) -> Response:
         answer = content_answer(request, Content(body, _HTML, compressible=True))
     else:
         answer = Response(body, status_code=status, media_type=_HTML, headers={"cache-control": "no-store"})
-    answer.headers["content-security-policy"] = _POLICY
+    answer.headers["content-security-policy"] = f"{_POLICY}; connect-src 'self'" if page.talks else _POLICY
     answer.headers["referrer-policy"] = "no-referrer"
     return answer
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from voxgate.model.errors import NotFound
 from voxgate.model.names import VolumeName, split_version
 from voxgate_gateway.backend import Backend, VolumeRef
+from voxgate_gateway.backend.jobs import Jobs
 
 CLOSES_THE_NAME = "-"
 
@@ -53,3 +54,8 @@ def backend_of(request: Request) -> Backend:
     metadata = [("x-request-id", str(getattr(request.state, "request_id", "")))]
     metadata += [(key, request.headers[key]) for key in ("authorization", "traceparent") if key in request.headers]
     return backend.bound_to(tuple((key, value) for key, value in metadata if value))
+
+
+def jobs_of(request: Request) -> Jobs:
+    """The jobs of whoever asks."""
+    return Jobs(request.app.state.forwarder, backend_of(request).calls.metadata)

@@ -82,6 +82,13 @@ class PatientProtocol(HttpToolsProtocol):
         self.in_head = True
         super().on_message_complete()
 
+    def shutdown(self) -> None:
+        """The server stops: whoever follows something is not waited for, and asks again later."""
+        super().shutdown()
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and cycle.scope.get("state", {}).get("ends_with_server"):
+            self.transport.close()
+
     def pause_writing(self) -> None:
         """The client does not keep up; give it time, while it takes anything."""
         super().pause_writing()

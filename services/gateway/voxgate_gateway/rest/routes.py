@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from voxgate.model.errors import Unimplemented, VoxgateError
 from voxgate_gateway.answers import json_answer
-from voxgate_gateway.rest import cutouts, slices, volumes
+from voxgate_gateway.rest import cutouts, jobs, slices, volumes
 from voxgate_gateway.rest.matching import Table, asked_of
 from voxgate_gateway.rest.openapi import document
 from voxgate_gateway.rest.operations import PREFIX, Answer, Area, Asked, Operation
@@ -35,7 +35,7 @@ ABOUT = Area(
         ),
     ),
 )
-AREAS: tuple[Area, ...] = (volumes.AREA, cutouts.AREA, slices.AREA, ABOUT)
+AREAS: tuple[Area, ...] = (volumes.AREA, cutouts.AREA, slices.AREA, jobs.AREA, ABOUT)
 """What is served, in the order in which people read of it."""
 
 
