@@ -24,6 +24,7 @@ from support.static_http import static_http
 from voxgate.client.connection import connect
 from voxgate.model.geometry import Vec3
 from voxgate.model.jobs import MeshJobSpec
+from voxgate_gateway.settings import GatewaySettings, PrecomputedSettings
 from voxgate_gateway.viewer.client import client_folder
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
 from voxgate_standalone.suite import start_suite
@@ -55,8 +56,10 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def suite(folders):
-    remotes = {name: RemoteConfig(uri=folder.as_uri()) for name, folder in (("samples", SAMPLES), ("work", folders))}
-    suite = start_suite(RemotesConfig(remotes=remotes), settings())
+    places = (("samples", SAMPLES), ("pictures", SAMPLES), ("work", folders))
+    remotes = {name: RemoteConfig(uri=folder.as_uri()) for name, folder in places}
+    told = GatewaySettings(precomputed=PrecomputedSettings(jpeg={"pictures": 60}))
+    suite = start_suite(RemotesConfig(remotes=remotes), settings(), gateway_settings=told)
     yield suite
     suite.stop(1.0)
 
@@ -113,11 +116,18 @@ def test_a_view_draws_image_segments_and_meshes_and_asks_nobody_else(chromium, s
         assert any(part in path for path in asked)
 
 
-@pytest.mark.parametrize("source", ["precomputed://{}/ng/samples/fib25/em/-", "{}/zarr/samples/fib25/em/-/|zarr3:"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "precomputed://{}/ng/samples/fib25/em/-",
+        pytest.param("precomputed://{}/ng/pictures/fib25/em/-", id="jpeg that the operator chose"),
+        "{}/zarr/samples/fib25/em/-/|zarr3:",
+    ],
+)
 def test_an_image_is_grey_in_either_dialect(chromium, url, keep, source):
     show(chromium, url, (10, 10, 10), {"layers": [{"type": "image", "name": "em", "source": source.format(url)}]})
     drawn = panels(chromium)
-    keep(f"image-{'zarr' if 'zarr' in source else 'precomputed'}")
+    keep(f"image-{'zarr' if 'zarr' in source else 'jpeg' if 'pictures' in source else 'precomputed'}")
     for name in ("xy", "xz", "yz"):
         assert greys(drawn[name]) > 100
         assert coloured(drawn[name]) == 0

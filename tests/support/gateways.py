@@ -10,15 +10,16 @@ from typing import Any
 import tensorstore as ts
 
 from support.servers import settings
+from voxgate_gateway.settings import GatewaySettings
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
 from voxgate_standalone.suite import start_suite
 
 
 @contextlib.contextmanager
-def suite_over(folders: Mapping[str, Path], **stated: Any) -> Iterator[str]:
+def suite_over(folders: Mapping[str, Path], *, gateway: GatewaySettings | None = None, **stated: Any) -> Iterator[str]:
     """Serve each folder as a remote; yields the gateway's URL."""
     remotes = {name: RemoteConfig(uri=folder.as_uri(), **stated) for name, folder in folders.items()}
-    suite = start_suite(RemotesConfig(remotes=remotes), settings())
+    suite = start_suite(RemotesConfig(remotes=remotes), settings(), gateway_settings=gateway)
     try:
         yield suite.gateway.url
     finally:

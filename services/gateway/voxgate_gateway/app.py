@@ -79,5 +79,6 @@ def create_app(backend_address: str, settings: GatewaySettings | None = None) ->
     )
     app.state.common_headers = headers
     app.state.bossdb = bossdb.Dialect(settings.bossdb)
+    app.state.precomputed = settings.precomputed
     app.state.backend_address = backend_address
     return app

@@ -48,6 +48,26 @@ class BossSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PrecomputedSettings:
+    """`[gateway.precomputed]`: the precomputed dialect.
+
+    Attributes:
+        jpeg: images that leave as JPEG unless who asks says otherwise: qualities from 1 to 100 by the names of volumes,
+            groups or remotes.
+    """
+
+    jpeg: Mapping[str, int] = field(default_factory=dict)
+
+    def jpeg_quality(self, name: str) -> int | None:
+        """What is said of a volume, or of the nearest group that it is in; None where nothing is."""
+        while name not in self.jpeg:
+            name, slash, _ = name.rpartition("/")
+            if not slash:
+                return None
+        return self.jpeg[name]
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """`[gateway]`.
 
@@ -55,11 +75,13 @@ class GatewaySettings:
         cors_origin: the one web origin whose pages may read, or "*".
         threads: how many requests are worked on at a time.
         bossdb: of the BossDB dialect.
+        precomputed: of the precomputed dialect.
     """
 
     cors_origin: str = "*"
     threads: int = DEFAULT_THREADS
     bossdb: BossSettings = field(default_factory=BossSettings)
+    precomputed: PrecomputedSettings = field(default_factory=PrecomputedSettings)
 
 
 def parse_gateway(table: object) -> GatewaySettings:
@@ -80,7 +102,7 @@ def checked_gateway(table: object) -> tuple[GatewaySettings, list[ConfigInvalid]
     Each problem names its key in its message, and as the detail "key".
     """
     problems: list[ConfigInvalid] = []
-    stated = _read("gateway", table, {"cors_origin": _text, "threads": _whole(1, 1024), "bossdb": _table}, problems)
+    stated = _read("gateway", table, _GATEWAY, problems)
     told = _read("gateway.bossdb", stated.pop("bossdb", {}), _BOSSDB, problems)
     told["names"] = dict(_entries("gateway.bossdb.names", told.get("names", {}), _entry, problems))
     told["collections"] = dict(
@@ -90,7 +112,9 @@ def checked_gateway(table: object) -> tuple[GatewaySettings, list[ConfigInvalid]
     if bossdb.max_cutout_bytes > bossdb.memory_bytes:
         key = "gateway.bossdb.max_cutout_bytes"
         problems.append(_problem(key, f'"{key}" is larger than memory_bytes', "one cutout has to fit: raise the other"))
-    return GatewaySettings(**stated, bossdb=bossdb), problems
+    pictured = _read("gateway.precomputed", stated.pop("precomputed", {}), {"jpeg": _table}, problems)
+    jpeg = dict(_entries("gateway.precomputed.jpeg", pictured.get("jpeg", {}), _quality, problems))
+    return GatewaySettings(**stated, bossdb=bossdb, precomputed=PrecomputedSettings(jpeg)), problems
 
 
 def settings_to_json(settings: GatewaySettings) -> str:
@@ -150,6 +174,10 @@ def _collection(key: str, value: Any) -> tuple[str, str]:
     return key, _group(value)
 
 
+def _quality(key: str, value: Any) -> tuple[str, int]:
+    return str(VolumeName.parse(key)), _whole(1, 100)(value)
+
+
 def _group(value: Any) -> str:
     try:
         return str(VolumeName.parse(_text(value))) if value != "" else ""
@@ -178,6 +206,12 @@ def _whole(least: int, most: int) -> Reader:
     return read
 
 
+_GATEWAY: Mapping[str, Reader] = {
+    "cors_origin": _text,
+    "threads": _whole(1, 1024),
+    "bossdb": _table,
+    "precomputed": _table,
+}
 _BOSSDB: Mapping[str, Reader] = {
     "names": _table,
     "collections": _table,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import anyio.to_thread
 import numpy as np
@@ -22,12 +22,13 @@ from voxgate_gateway.backend.chunks import Chunk, ChunkWish
 from voxgate_gateway.grid import format_cell, require_cell
 from voxgate_gateway.http.conditions import etag_of_name
 from voxgate_gateway.pictures import INSTALL, jpeg_of, png_of
-from voxgate_gateway.precomputed.info import JPEG_QUALITY
 from voxgate_gateway.precomputed.layout import Level, levels_of
 
 _MEDIA_TYPES = {ArrayCodec.JPEG: "image/jpeg", ArrayCodec.PNG: "image/png"}
 _OCTETS = "application/octet-stream"
 _INLINE_BYTES = 1 << 14
+_JPEG_QUALITY = 90
+"""Where the operator says no other."""
 
 
 async def chunk(
@@ -50,7 +51,8 @@ async def chunk(
     index, level = _level(described, key, wanted)
     require_cell(box, level.scale.bounds, level.chunk)
     lasting = caching(request, lasting=described.is_lasting)
-    etag = _lasting_etag(described, level, box) if described.is_unchanging else ""
+    form = _Form(level.encoding, _quality(request, described, level.encoding))
+    etag = _lasting_etag(described, level, box, form) if described.is_unchanging else ""
     if etag and (known := known_answer(request, etag, cache_control=lasting)):
         return known
     if request.method == "HEAD" and level.encoding.array is ArrayCodec.RAW:
@@ -58,14 +60,28 @@ async def chunk(
         size = box.voxel_count * described.info.dtype.itemsize * described.info.channel_count
         return length_answer(size, _OCTETS, {"cache-control": lasting, **({"etag": etag} if etag else {})})
     wish = ChunkWish(box, index, None, _accepted(request, level))
-    content = await _content(backend, described, wish, level.encoding)
+    content = await _content(backend, described, wish, form)
     if etag:
         content = replace(content, etag=etag if not content.coding else f'{etag[:-1]}-stored"')
     return content_answer(request, content, cache_control=lasting)
 
 
-async def _content(backend: Backend, described: Described, wish: ChunkWish, encoding: Encoding) -> Content:
-    chunk = await backend.fetch(described, wish)
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How voxels leave; `quality` is that of a JPEG, else 0."""
+
+    encoding: Encoding
+    quality: int
+
+
+def _quality(request: Request, described: Described, encoding: Encoding) -> int:
+    if encoding.array is not ArrayCodec.JPEG:
+        return 0
+    return request.app.state.precomputed.jpeg_quality(described.info.name) or _JPEG_QUALITY
+
+
+async def _content(backend: Backend, described: Described, wish: ChunkWish, form: _Form) -> Content:
+    chunk, encoding = await backend.fetch(described, wish), form.encoding
     # Tables of ids become a third as long for little work; pictures are compressed, and voxels of images hardly shrink.
     tables = encoding.array is ArrayCodec.COMPRESSED_SEGMENTATION
     media_type = _MEDIA_TYPES.get(encoding.array, _OCTETS)
@@ -73,8 +89,8 @@ async def _content(backend: Backend, described: Described, wish: ChunkWish, enco
         coding = "gzip" if chunk.encoding.bytes is ByteCodec.GZIP else ""
         return Content(chunk.data, media_type, coding=coding, compressible=tables)
     if encoding.array is ArrayCodec.RAW and len(chunk.data) <= _INLINE_BYTES:
-        return Content(_encoded(chunk, encoding), media_type)
-    return Content(await anyio.to_thread.run_sync(_encoded, chunk, encoding), media_type, compressible=tables)
+        return Content(_encoded(chunk, form), media_type)
+    return Content(await anyio.to_thread.run_sync(_encoded, chunk, form), media_type, compressible=tables)
 
 
 def _level(described: Described, key: str, wanted: str) -> tuple[int, Level]:
@@ -110,27 +126,28 @@ def _accepted(request: Request, level: Level) -> tuple[Encoding, ...]:
     return tuple(accepted)
 
 
-def _lasting_etag(described: Described, level: Level, box: Box) -> str:
+def _lasting_etag(described: Described, level: Level, box: Box, form: _Form) -> str:
     """Of voxels that never change, what names them is enough: nothing has to be read to say that they are the same."""
     info = described.info
-    return etag_of_name(info.name, info.resolved_version, level.key, format_cell(box), level.encoding, info.dtype.str)
+    return etag_of_name(info.name, info.resolved_version, level.key, format_cell(box), form, info.dtype.str)
 
 
-def _encoded(chunk: Chunk, encoding: Encoding) -> Data:
+def _encoded(chunk: Chunk, form: _Form) -> Data:
     if chunk.encoding == FILL:
-        return _blank(encoding, (chunk.channels, *chunk.box.shape.zyx), chunk.fill.tobytes(), chunk.dtype.str)
-    return _in(encoding, chunk.voxels())
+        return _blank(form, (chunk.channels, *chunk.box.shape.zyx), chunk.fill.tobytes(), chunk.dtype.str)
+    return _in(form, chunk.voxels())
 
 
 @functools.lru_cache(maxsize=16)
-def _blank(encoding: Encoding, shape: tuple[int, ...], fill: bytes, dtype: str) -> Data:
+def _blank(form: _Form, shape: tuple[int, ...], fill: bytes, dtype: str) -> Data:
     """A chunk that nobody stored: most of many volumes."""
-    return _in(encoding, np.broadcast_to(np.frombuffer(fill, dtype), shape))
+    return _in(form, np.broadcast_to(np.frombuffer(fill, dtype), shape))
 
 
-def _in(encoding: Encoding, voxels: Voxels) -> Data:
+def _in(form: _Form, voxels: Voxels) -> Data:
+    encoding = form.encoding
     if encoding.array in _MEDIA_TYPES:
-        return _picture(encoding.array, voxels)
+        return _picture(form, voxels)
     if encoding.array is ArrayCodec.COMPRESSED_SEGMENTATION:
         if not available():
             raise UnsupportedEncoding("compressed_segmentation cannot be made here", INSTALL)
@@ -139,8 +156,8 @@ def _in(encoding: Encoding, voxels: Voxels) -> Data:
     return encode(voxels, encoding)
 
 
-def _picture(codec: ArrayCodec, voxels: Voxels) -> bytes:
+def _picture(form: _Form, voxels: Voxels) -> bytes:
     """Voxels (c, z, y, x) as one picture of x columns and y * z rows, as the format recommends."""
     channels, depth, height, width = voxels.shape
     rows = np.ascontiguousarray(np.moveaxis(voxels, 0, -1)).reshape(depth * height, width, channels)
-    return jpeg_of(rows, JPEG_QUALITY) if codec is ArrayCodec.JPEG else png_of(rows)
+    return jpeg_of(rows, form.quality) if form.encoding.array is ArrayCodec.JPEG else png_of(rows)

@@ -6,15 +6,15 @@ Format: https://github.com/google/neuroglancer, src/datasource/precomputed/{volu
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from voxgate.model.volumes import ArrayCodec, VolumeKind
 from voxgate_gateway.backend import Described
-from voxgate_gateway.precomputed.layout import Level, levels_of
+from voxgate_gateway.precomputed.layout import Level, is_jpeg_image, levels_of
 
 MESHES, SKELETONS, PROPERTIES = "mesh", "skeletons", "segment_properties"
 """The directories beside the scales."""
-JPEG_QUALITY = 90
 
 PROVENANCE: dict[str, Any] = {"description": "", "owners": [], "processing": [], "sources": []}
 MESH_INFO = {"@type": "neuroglancer_legacy_mesh"}
@@ -38,12 +38,13 @@ def directories(described: Described) -> tuple[str, ...]:
     return tuple(found)
 
 
-def describe(described: Described, wanted: str = "") -> dict[str, Any]:
+def describe(described: Described, wanted: str = "", *, pictured: bool = False) -> dict[str, Any]:
     """The `info` file of a volume, all scales.
 
     Args:
         described: the volume.
         wanted: the encoding of every chunk, one of `layout.ENCODINGS`; empty leaves it to us.
+        pictured: whether the operator wants images to leave as JPEG where nothing else is asked for.
 
     Raises:
         UnsupportedFormat, InvalidArgument, UnsupportedEncoding: see `levels_of`.
@@ -56,9 +57,16 @@ def describe(described: Described, wanted: str = "") -> dict[str, Any]:
         "type": kind,
         "data_type": info.dtype.name,
         "num_channels": info.channel_count,
-        "scales": list(_scales(levels_of(described, wanted))),
+        "scales": list(_scales(_levels(described, wanted, pictured=pictured))),
     }
     return document | {name: name for name in directories(described)}
+
+
+def _levels(described: Described, wanted: str, *, pictured: bool) -> list[Level]:
+    if wanted or not pictured or not is_jpeg_image(described.info):
+        return levels_of(described, wanted)
+    # Where they are for who asks for them: one address never has chunks of two encodings, whatever caches kept of it.
+    return [replace(level, key=f"jpeg/{level.key}") for level in levels_of(described, "jpeg")]
 
 
 def _scales(levels: Iterable[Level]) -> Iterable[dict[str, Any]]:

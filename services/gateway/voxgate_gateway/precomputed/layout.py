@@ -166,6 +166,12 @@ def _makes_tables(encodings: Collection[Encoding]) -> bool:
     return any(encoding.array is ArrayCodec.COMPRESSED_SEGMENTATION for encoding in encodings)
 
 
+def is_jpeg_image(info: VolumeInfo) -> bool:
+    """Whether voxels are an image, as its store says, that JPEG can hold: what nobody calls one may be segment ids."""
+    stated = info.kind is VolumeKind.IMAGE and "kind" not in info.inferred
+    return stated and _is_picture(info, ArrayCodec.JPEG)
+
+
 def _is_picture(info: VolumeInfo, codec: ArrayCodec) -> bool:
     return info.channel_count in _PICTURES[codec].get(info.dtype.name, ())
 

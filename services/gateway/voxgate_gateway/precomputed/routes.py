@@ -52,7 +52,8 @@ async def _document(request: Request, backend: Backend, ref: VolumeRef, what: tu
     described = await anyio.to_thread.run_sync(lambda: backend.describe(ref, fresh=name == "info"))
     if name == "info":
         described = await anyio.to_thread.run_sync(backend.checked, described)
-        return json_answer(request, describe(described, wanted))
+        pictured = request.app.state.precomputed.jpeg_quality(described.info.name) is not None
+        return json_answer(request, describe(described, wanted, pictured=pictured))
     refuse_unsupported(described.info)
     return json_answer(request, PROVENANCE)
 
