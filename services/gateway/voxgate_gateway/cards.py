@@ -81,10 +81,14 @@ def _uses(info: VolumeInfo, ways: list[Snippet]) -> str:
 def _use(info: VolumeInfo, way: Snippet) -> str:
     if not way.works:
         return f'<p><b>{way.name}</b> <span class="bad">cannot: {escape(way.text)}.</span></p>'
-    label = escape(f"Copy what {way.name} needs to read {info.name}")
+    return copyable(way.name, way.text, f"Copy what {way.name} needs to read {info.name}")
+
+
+def copyable(name: str, text: str, label: str) -> str:
+    """Text to copy, under a name; `label` says to who cannot see it what its button copies. None of them is HTML."""
     return (
-        f'<div class="copy"><b>{way.name}</b><code tabindex="0">{escape(way.text)}</code>'
-        f'<button type="button" data-copy hidden aria-label="{label}">Copy</button></div>'
+        f'<div class="copy"><b>{escape(name)}</b><code tabindex="0">{escape(text)}</code>'
+        f'<button type="button" data-copy hidden aria-label="{escape(label)}">Copy</button></div>'
     )
 
 

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from voxgate.model.errors import Unimplemented, VoxgateError
 from voxgate_gateway.answers import json_answer
 from voxgate_gateway.rest import cutouts, jobs, slices, volumes
+from voxgate_gateway.rest.docs import docs_page, to_docs
 from voxgate_gateway.rest.matching import Table, asked_of
 from voxgate_gateway.rest.openapi import document
 from voxgate_gateway.rest.operations import PREFIX, Answer, Area, Asked, Operation
@@ -69,4 +70,12 @@ async def _answer(request: Request) -> Response:
     return await operation.handler(asked_of(request, operation, found))
 
 
-ROUTES: tuple[BaseRoute, ...] = (Route(f"/{PREFIX}/{{path:path}}", Dispatch()),)
+def _docs(request: Request) -> Response:
+    return docs_page(request, AREAS)
+
+
+ROUTES: tuple[BaseRoute, ...] = (
+    Route(f"/{PREFIX}/{{path:path}}", Dispatch()),
+    Route("/api/", _docs, methods=["GET", "HEAD"]),
+    Route("/api", to_docs, methods=["GET", "HEAD"]),
+)
