@@ -11,12 +11,15 @@ from starlette.responses import Response
 
 from voxgate_gateway.backend import MAX_AGE_S, Backend
 from voxgate_gateway.backend.described import Recent
+from voxgate_gateway.bossdb.memory import Locks, Memory
 from voxgate_gateway.bossdb.naming import Naming
+from voxgate_gateway.bossdb.projects import Projects
 from voxgate_gateway.settings import BossSettings, Names
 
 NAMES = r"(?P<collection>[\w-]+)/(?P<experiment>[\w-]+)/(?P<channel>[\w-]+)"
 """Of a pattern: the three names of an address."""
-BOX = r"(?P<resolution>\d)/(?P<x>-?\d+:-?\d+)/(?P<y>-?\d+:-?\d+)/(?P<z>-?\d+:-?\d+)(?:/(?P<t>\d+:\d+))?"
+_RANGE = r"-?\d{1,15}:-?\d{1,15}"
+BOX = rf"(?P<resolution>\d)/(?P<x>{_RANGE})/(?P<y>{_RANGE})/(?P<z>{_RANGE})(?:/(?P<t>{_RANGE}))?"
 """Of a pattern: resolution, x, y, z and perhaps t. The service takes no negative numbers; volumes here may."""
 
 
@@ -28,14 +31,21 @@ class Dialect:
         settings: of the dialect.
         naming: of volumes.
         remotes: names of remotes, and whether they can be written, by who asks; some seconds old at most.
+        projects: what was made and has no voxels yet.
+        memory: what cutouts may hold.
+        merging: a lock for each volume that something is merged into.
     """
 
     settings: BossSettings
     naming: Naming = field(init=False)
     remotes: Recent[str, Mapping[str, bool]] = field(default_factory=lambda: Recent(MAX_AGE_S))
+    projects: Projects = field(default_factory=Projects)
+    memory: Memory = field(init=False)
+    merging: Locks = field(default_factory=Locks)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "naming", Naming(self.settings))
+        object.__setattr__(self, "memory", Memory(self.settings.memory_bytes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ A volume's name is "remote/path" (segments percent-encoded), BossDB's three are 
 Derived names are reversible, hence never two volumes' at once. Letters, digits and `-` stand for themselves, and so
 does a single `_` between two of these; any other byte is `__` and two capital hexadecimal digits, between segments
 too (`__2F`). `_` alone stands for no segment: the only one of a remote's volume is its channel. One channel of several
-is marked `__chN`, and a version `__v` and the version, likewise encoded.
+is marked `__chN`, and a version `__v` and the version, likewise encoded. An experiment that is marked `__x` and a
+channel has that channel alone: volumes of one group may have voxels of different sizes, and an experiment one.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ NOTHING = "_"
 """The experiment or channel that stands for no segment at all."""
 _PLAIN = re.compile(rb"[A-Za-z0-9-]")
 _TOKEN = re.compile(r"__([0-9A-F]{2})|([A-Za-z0-9-]|_(?!_))", re.ASCII)
+_ONLY = "__x"
 _MARKED = re.compile(r"(?P<stem>.*?)(?:__ch(?P<channel>0|[1-9][0-9]{0,5}))?(?:__v(?P<version>.+))?", re.ASCII)
 
 
@@ -107,10 +109,14 @@ class Naming:
         version = decoded(marked["version"]) if marked and marked["version"] else ""
         if group is None or marked is None or version is None:
             raise _unknown(names)
-        segments = [*_segments(names[1]), *_segments(marked["stem"], most=1)]
-        if (names[1] != NOTHING and marked["stem"] == NOTHING) or None in segments:
+        experiment, only = split_experiment(names[1])
+        inside = group_below(group, experiment)
+        last = _segments(marked["stem"], most=1)
+        if inside is None or last is None or only not in (None, marked["stem"]):
             raise _unknown(names)
-        name = VolumeName(group.remote, (*group.segments, *(each for each in segments if each is not None)))
+        if experiment != NOTHING and not last:
+            raise _unknown(names)
+        name = VolumeName(inside.remote, (*inside.segments, *last))
         channel = None if marked["channel"] is None else int(marked["channel"])
         return ChannelRef(VolumeRef(str(name), version), channel)
 
@@ -175,9 +181,34 @@ def experiment_of(segments: tuple[str, ...]) -> str:
 def group_below(group: VolumeName, experiment: str) -> VolumeName | None:
     """The group that holds the channels of an experiment; None for what names none."""
     segments = _segments(experiment)
-    if None in segments:
-        return None
-    return VolumeName(group.remote, (*group.segments, *(each for each in segments if each is not None)))
+    return None if segments is None else VolumeName(group.remote, (*group.segments, *segments))
+
+
+def split_experiment(name: str) -> tuple[str, str | None]:
+    """An experiment's name without its mark, and the one channel that the mark leaves; None where it has none."""
+    experiment, mark, only = name.partition(_ONLY)
+    return experiment, only if mark else None
+
+
+def experiment_of_one(experiment: str, channel: str) -> str:
+    """The experiment that has one channel of another."""
+    return f"{experiment}{_ONLY}{_stem(channel)}"
+
+
+def frame_of(collection: str, experiment: str) -> str:
+    """The coordinate frame of an experiment."""
+    return encoded(f"{collection}/{experiment}")
+
+
+def experiment_of_frame(frame: str) -> tuple[str, str] | None:
+    """The collection and the experiment whose frame this is; None for a name that is no such one."""
+    parts = (decoded(frame) or "").split("/")
+    return (parts[0], parts[1]) if len(parts) == 2 and all(parts) else None
+
+
+def _stem(channel: str) -> str:
+    marked = _MARKED.fullmatch(channel)
+    return marked["stem"] if marked else channel
 
 
 def is_segment(text: str) -> bool:
@@ -185,13 +216,12 @@ def is_segment(text: str) -> bool:
     return bool(text) and text not in (".", "..") and not any(sign in text for sign in "/\\\0")
 
 
-def _segments(name: str, most: int | None = None) -> list[str | None]:
+def _segments(name: str, most: int | None = None) -> list[str] | None:
+    """The segments that a name stands for; None where it stands for none that can be."""
     if name == NOTHING:
         return []
-    text = decoded(name)
-    segments = [] if text is None else text.split("/")
-    good = bool(segments) and all(map(is_segment, segments)) and (most is None or len(segments) <= most)
-    return list(segments) if good else [None]
+    segments = (decoded(name) or "").split("/")
+    return segments if all(map(is_segment, segments)) and (most is None or len(segments) <= most) else None
 
 
 def _is_below(name: VolumeName, group: VolumeName) -> bool:
