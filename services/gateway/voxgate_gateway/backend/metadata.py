@@ -6,12 +6,13 @@ from voxgate.model.errors import MissingCapability, UnknownVolume
 from voxgate.v1 import metadata_pb2 as pb
 from voxgate.v1 import metadata_pb2_grpc
 from voxgate_gateway.backend.calls import Calls
+from voxgate_gateway.backend.described import VolumeRef
 
 _PAGE = 10_000
 
 
-def keys_at(calls: Calls, name: str) -> list[str] | None:
-    """The keys at a name, sorted; None where its store keeps no metadata, or none there.
+def keys_at(calls: Calls, ref: VolumeRef) -> list[str] | None:
+    """The keys at the name of a group or a volume, sorted; None where its store keeps no metadata, or none there.
 
     Raises:
         VoxgateError: what the server answered, or ServerUnreachable.
@@ -19,7 +20,7 @@ def keys_at(calls: Calls, name: str) -> list[str] | None:
     keys: list[str] = []
     token = ""
     while True:
-        request = pb.ListMetadataRequest(name=name, page_size=_PAGE, page_token=token)
+        request = pb.ListMetadataRequest(name=ref.name, version=ref.version, page_size=_PAGE, page_token=token)
         try:
             page = calls.unary(_stub(calls).ListMetadata, request)
         except (MissingCapability, UnknownVolume):
@@ -30,34 +31,34 @@ def keys_at(calls: Calls, name: str) -> list[str] | None:
             return keys
 
 
-def value_at(calls: Calls, name: str, key: str) -> bytes:
+def value_at(calls: Calls, ref: VolumeRef, key: str) -> bytes:
     """The value of a key.
 
     Raises:
         UnknownKey: when there is none.
         VoxgateError: what the server answered, or ServerUnreachable.
     """
-    return calls.unary(_stub(calls).GetMetadata, pb.GetMetadataRequest(name=name, key=key)).value
+    return calls.unary(_stub(calls).GetMetadata, pb.GetMetadataRequest(name=ref.name, version=ref.version, key=key)).value
 
 
-def set_value(calls: Calls, name: str, key: str, value: bytes) -> None:
+def set_value(calls: Calls, ref: VolumeRef, key: str, value: bytes) -> None:
     """Set the value of a key, new or not.
 
     Raises:
         ReadOnly: when the remote takes no writes.
         VoxgateError: what the server answered, or ServerUnreachable.
     """
-    calls.unary(_stub(calls).SetMetadata, pb.SetMetadataRequest(name=name, key=key, value=value))
+    calls.unary(_stub(calls).SetMetadata, pb.SetMetadataRequest(name=ref.name, version=ref.version, key=key, value=value))
 
 
-def delete_value(calls: Calls, name: str, key: str) -> None:
+def delete_value(calls: Calls, ref: VolumeRef, key: str) -> None:
     """Delete a key.
 
     Raises:
         UnknownKey: when there is none.
         VoxgateError: what the server answered, or ServerUnreachable.
     """
-    calls.unary(_stub(calls).DeleteMetadata, pb.DeleteMetadataRequest(name=name, key=key))
+    calls.unary(_stub(calls).DeleteMetadata, pb.DeleteMetadataRequest(name=ref.name, version=ref.version, key=key))
 
 
 def _stub(calls: Calls) -> metadata_pb2_grpc.MetadataServiceStub:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from voxgate.model.errors import VoxgateError
+from voxgate_gateway.bossdb import cutouts, downsample, images, metadata, objects
 from voxgate_gateway.bossdb.call import BossRoute, Call, Dialect
 from voxgate_gateway.bossdb.errors import BossError, Code, boss_error_of, refusal_answer
 from voxgate_gateway.http.origins import refuse_other_origins
@@ -20,7 +21,13 @@ from voxgate_gateway.paths import backend_of
 from voxgate_serving.logs import logger
 
 # The table: each module of the dialect has its lines, `ROUTES`. The first that fits answers.
-TABLE: tuple[BossRoute, ...] = ()
+TABLE: tuple[BossRoute, ...] = (
+    *cutouts.ROUTES,
+    *images.ROUTES,
+    *downsample.ROUTES,
+    *objects.ROUTES,
+    *metadata.ROUTES,
+)
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _READS = ("GET", "HEAD")
