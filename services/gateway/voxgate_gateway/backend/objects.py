@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 from voxgate.model.downsampling import DownsamplingState
 from voxgate.model.errors import IncompleteAnswer, SegmentNotFound, VoxgateError
 from voxgate.model.geometry import Box, Vec3
+from voxgate.model.volumes import LabelView
 from voxgate.v1 import segment_pb2 as pb
 from voxgate.v1 import volume_pb2
 from voxgate.wire.downsampling import downsampling_from_proto
 from voxgate.wire.segments import RunsAssembler, bounds_from_proto
-from voxgate.wire.volumes import box_to_proto
+from voxgate.wire.volumes import box_to_proto, label_view_to_proto
 from voxgate_gateway.backend.calls import Calls
 from voxgate_gateway.backend.described import Described
 
@@ -29,11 +31,24 @@ class Where:
         described: a segmentation.
         scale: by index.
         time: the time point; None where the volume has no more than one.
+        label_view: what segment ids mean.
     """
 
     described: Described
     scale: int
     time: int | None = None
+    label_view: LabelView = LabelView.BODIES
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The same as fields of every request of the Segment service, at the version that is known of the volume."""
+        return {
+            "volume": self.described.info.name,
+            "version": self.described.info.resolved_version,
+            "scale_index": self.scale,
+            "time_index": self.time,
+            "label_view": label_view_to_proto(self.label_view),
+        }
 
 
 def ids_in(calls: Calls, where: Where, box: Box) -> list[int]:
@@ -47,10 +62,7 @@ def ids_in(calls: Calls, where: Where, box: Box) -> list[int]:
     token = ""
     while True:
         request = pb.ListSegmentsRequest(
-            volume=where.described.info.name,
-            version=where.described.info.resolved_version,
-            scale_index=where.scale,
-            time_index=where.time,
+            **where.fields,
             box=box_to_proto(box),
             ids_only=True,
             page_size=_PAGE,
@@ -72,10 +84,7 @@ def box_of(calls: Calls, where: Where, segment_id: int, *, exact: bool) -> Box:
         VoxgateError: what the server answered, or ServerUnreachable.
     """
     request = pb.GetSegmentBoundsRequest(
-        volume=where.described.info.name,
-        version=where.described.info.resolved_version,
-        scale_index=where.scale,
-        time_index=where.time,
+        **where.fields,
         segment_ids=[segment_id],
     )
     answer = calls.unary(calls.servers.segment.GetSegmentBounds, request, _SEARCH_S)
@@ -89,10 +98,7 @@ def box_of(calls: Calls, where: Where, segment_id: int, *, exact: bool) -> Box:
 
 def _box_of_runs(calls: Calls, where: Where, segment_id: int) -> Box:
     request = pb.ReadSegmentVoxelsRequest(
-        volume=where.described.info.name,
-        version=where.described.info.resolved_version,
-        scale_index=where.scale,
-        time_index=where.time,
+        **where.fields,
         segment_id=segment_id,
     )
     assembler = RunsAssembler()

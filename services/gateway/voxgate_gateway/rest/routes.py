@@ -9,9 +9,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from voxgate.model.errors import Unimplemented, VoxgateError
+from voxgate.model.errors import OutOfBounds, Unimplemented, VoxgateError
 from voxgate_gateway.answers import json_answer
-from voxgate_gateway.rest import cutouts, jobs, slices, volumes
+from voxgate_gateway.rest import cutouts, jobs, products, segments, slices, volumes
 from voxgate_gateway.rest.docs import docs_page, to_docs
 from voxgate_gateway.rest.matching import Table, asked_of
 from voxgate_gateway.rest.openapi import document
@@ -36,7 +36,7 @@ ABOUT = Area(
         ),
     ),
 )
-AREAS: tuple[Area, ...] = (volumes.AREA, cutouts.AREA, slices.AREA, jobs.AREA, ABOUT)
+AREAS: tuple[Area, ...] = (volumes.AREA, cutouts.AREA, slices.AREA, segments.AREA, products.AREA, jobs.AREA, ABOUT)
 """What is served, in the order in which people read of it."""
 
 
@@ -67,7 +67,12 @@ async def _answer(request: Request) -> Response:
         allowed = ", ".join((*found.operations, "OPTIONS"))
         refused = Unimplemented(f"{request.method[:20]} is not taken here", f"{allowed} are")
         return problem(request, refused, status=405, headers={"allow": allowed})
-    return await operation.handler(asked_of(request, operation, found))
+    answer = await operation.handler(asked_of(request, operation, found))
+    if answer.status_code != 416:
+        return answer
+    span = answer.headers["content-range"]
+    outside = OutOfBounds("the range has no byte of this body", f"it has {span.rpartition('/')[2]} bytes")
+    return problem(request, outside, status=416, headers={"content-range": span, "accept-ranges": "bytes"})
 
 
 def _docs(request: Request) -> Response:
