@@ -124,6 +124,17 @@ class SqlJobStore:
         token = str(page[-1].ordinal) if len(rows) > len(page) else ""
         return JobPage(tuple(job_of(row) for row in page), token)
 
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each state; for who watches the server.
+
+        Raises:
+            Unavailable: when the database does not answer.
+        """
+        query = sa.select(JOBS.c.state, sa.func.count().label("number")).group_by(JOBS.c.state)
+        rows = self._database.read(lambda connection: connection.execute(query).all())
+        found = {row.state: int(row.number) for row in rows}
+        return {state.value: found.get(state.value, 0) for state in JobState}
+
     def claim(self, holder: str, ttl_s: float, kinds: Collection[str] | None = None) -> Claim | None:
         """See JobStore."""
         # Asked often and mostly in vain: without the writers' queue.

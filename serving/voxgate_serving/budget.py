@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from voxgate.model.errors import ServerBusy
 from voxgate.model.volumes import CallContext
+from voxgate_serving.metrics import Metric
 
 _POLL_S = 0.25
 
@@ -18,6 +19,7 @@ class ByteBudget:
     def __init__(self, total: int) -> None:
         self._total = total
         self._free = total
+        self._waiting = self._refused = 0
         self._changed = threading.Condition()
 
     @contextmanager
@@ -31,14 +33,12 @@ class ByteBudget:
             Cancelled, DeadlineExceeded: when the caller's own patience ended.
         """
         amount = min(wanted, self._total)
-        waited = 0.0
         with self._changed:
-            while self._free < amount:
-                context.check()
-                if waited >= patience_s:
-                    raise ServerBusy("the server is at its memory budget", "try again in a moment", retry_after_s=1.0)
-                self._changed.wait(_POLL_S)
-                waited += _POLL_S
+            self._waiting += 1
+            try:
+                self._wait_for(amount, context, patience_s)
+            finally:
+                self._waiting -= 1
             self._free -= amount
         try:
             yield amount
@@ -46,3 +46,29 @@ class ByteBudget:
             with self._changed:
                 self._free += amount
                 self._changed.notify_all()
+
+    def metrics(self, service: str) -> list[Metric]:
+        """The bytes there are and those that calls hold, the calls that wait for some, and those that waited in vain.
+
+        Args:
+            service: whose budget it is.
+        """
+        with self._changed:
+            used, waiting, refused = self._total - self._free, self._waiting, self._refused
+        labels = {"service": service}
+        return [
+            Metric("voxgate_budget_bytes", "bytes that all calls share", "gauge", labels, self._total),
+            Metric("voxgate_budget_used_bytes", "bytes that calls hold of the budget", "gauge", labels, used),
+            Metric("voxgate_budget_waiting", "calls that wait for their share of the budget", "gauge", labels, waiting),
+            Metric("voxgate_budget_refused_total", "calls that got no share in time", "counter", labels, refused),
+        ]
+
+    def _wait_for(self, amount: int, context: CallContext, patience_s: float) -> None:
+        waited = 0.0
+        while self._free < amount:
+            context.check()
+            if waited >= patience_s:
+                self._refused += 1
+                raise ServerBusy("the server is at its memory budget", "try again in a moment", retry_after_s=1.0)
+            self._changed.wait(_POLL_S)
+            waited += _POLL_S

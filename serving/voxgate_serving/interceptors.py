@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 
 from voxgate_serving.calls import ServerCall
+from voxgate_serving.observing import CallObserver
 
 _Handler = Any  # grpc.RpcMethodHandler, which cannot be subscripted at run time
 _Behavior = Callable[[Any, ServerCall], Any]
@@ -19,8 +20,15 @@ class CallInterceptor(grpc.ServerInterceptor):
     Only methods of voxgate services are touched: health and reflection keep their own ways.
     """
 
-    def __init__(self, server_id: str, unary_deadline_s: float, stream_deadline_s: float) -> None:
+    def __init__(
+        self,
+        server_id: str,
+        unary_deadline_s: float,
+        stream_deadline_s: float,
+        observer: CallObserver | None = None,
+    ) -> None:
         self._server_id = server_id
+        self._observer = observer or CallObserver()
         self._unary_deadline_s = unary_deadline_s
         self._stream_deadline_s = stream_deadline_s
 
@@ -33,6 +41,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith("/voxgate."):
             return handler
+        name = handler_call_details.method[1:]
         if handler.response_streaming:
             behavior: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
             make = (
@@ -40,7 +49,7 @@ class CallInterceptor(grpc.ServerInterceptor):
                 if handler.request_streaming
                 else grpc.unary_stream_rpc_method_handler
             )
-            wrapped: Any = self._stream(behavior)
+            wrapped: Any = self._stream(name, behavior)
         else:
             behavior = handler.stream_unary if handler.request_streaming else handler.unary_unary
             make = (
@@ -48,32 +57,47 @@ class CallInterceptor(grpc.ServerInterceptor):
                 if handler.request_streaming
                 else grpc.unary_unary_rpc_method_handler
             )
-            wrapped = self._unary(behavior, handler.request_streaming)
-        return make(wrapped, handler.request_deserializer, handler.response_serializer)
+            wrapped = self._unary(name, behavior, handler.request_streaming)
+        metrics = self._observer.metrics
+        return make(
+            wrapped,
+            metrics.counting_received(name, handler.request_deserializer),
+            metrics.counting_sent(name, handler.response_serializer),
+        )
 
-    def _unary(self, behavior: _Behavior, uploads: bool) -> Callable[[Any, grpc.ServicerContext], Any]:
+    def _unary(self, name: str, behavior: _Behavior, uploads: bool) -> Callable[[Any, grpc.ServicerContext], Any]:
         deadline_s = self._stream_deadline_s if uploads else self._unary_deadline_s
 
         def run(request: Any, context: grpc.ServicerContext) -> Any:
-            call = ServerCall(context, deadline_s, self._server_id)
+            call = self._call(context, deadline_s, name)
+            watched = self._observer.watch(name, call)
             try:
                 call.refuse_loop()
-                return behavior(request, call)
+                answer = behavior(request, call)
             except Exception as error:  # noqa: BLE001  (the border where every error becomes a status)
+                watched.failed(error)
                 call.fail(error)
+            watched.finished()
+            return answer
 
         return run
 
-    def _stream(self, behavior: _Behavior) -> Callable[[Any, grpc.ServicerContext], Iterator[Any]]:
+    def _stream(self, name: str, behavior: _Behavior) -> Callable[[Any, grpc.ServicerContext], Iterator[Any]]:
         def run(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            call = ServerCall(context, self._stream_deadline_s, self._server_id)
+            call = self._call(context, self._stream_deadline_s, name)
+            watched = self._observer.watch(name, call)
             try:
                 call.refuse_loop()
                 yield from behavior(request, call)
+                watched.finished()
             except Exception as error:  # noqa: BLE001  (the border where every error becomes a status)
+                watched.failed(error)
                 call.fail(error)
             finally:
                 # The generator is dropped when the caller goes away: whoever works for it learns it here too.
                 call.call.stop.set()
 
         return run
+
+    def _call(self, context: grpc.ServicerContext, deadline_s: float, name: str) -> ServerCall:
+        return ServerCall(context, deadline_s, self._server_id, tracer=self._observer.tracer, method=name)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from voxgate.model.errors import ConfigInvalid
+from voxgate.model.measures import BOUNDS_S, Spread
 
 _PATH = "/metrics"
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,9 +24,10 @@ class Metric:
     Attributes:
         name: as "voxgate_cache_misses_total"; counters end in "_total".
         text: what it is, for people.
-        kind: "counter" or "gauge".
+        kind: "counter", "gauge" or "histogram".
         labels: which one it is of those of its name.
         value: now.
+        suffix: which number of a histogram it is: "_bucket", "_sum" or "_count".
     """
 
     name: str
@@ -33,6 +35,21 @@ class Metric:
     kind: str
     labels: Mapping[str, str]
     value: float
+    suffix: str = ""
+
+
+def histogram(name: str, text: str, labels: Mapping[str, str], spread: Spread) -> list[Metric]:
+    """Durations in buckets, as the numbers that Prometheus knows them by."""
+    bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
+    counts = [*spread.below, spread.count]
+    return [
+        *(
+            Metric(name, text, "histogram", {**labels, "le": bound}, count, "_bucket")
+            for bound, count in zip(bounds, counts, strict=True)
+        ),
+        Metric(name, text, "histogram", labels, spread.total_s, "_sum"),
+        Metric(name, text, "histogram", labels, spread.count, "_count"),
+    ]
 
 
 def exposition(metrics: Iterable[Metric]) -> str:
@@ -40,12 +57,12 @@ def exposition(metrics: Iterable[Metric]) -> str:
     by_name: dict[str, dict[str, Metric]] = {}
     for metric in metrics:
         labels = ",".join(f'{key}="{_escaped(value)}"' for key, value in sorted(metric.labels.items()))
-        by_name.setdefault(metric.name, {}).setdefault(labels, metric)
+        by_name.setdefault(metric.name, {}).setdefault(f"{metric.suffix}{{{labels}}}", metric)
     lines = []
     for name, samples in by_name.items():
         first = next(iter(samples.values()))
         lines += [f"# HELP {name} {first.text}", f"# TYPE {name} {first.kind}"]
-        lines += [f"{name}{{{labels}}} {metric.value}" for labels, metric in samples.items()]
+        lines += [f"{name}{labelled} {metric.value}" for labelled, metric in samples.items()]
     return "".join(f"{line}\n" for line in lines)
 
 

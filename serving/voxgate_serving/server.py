@@ -6,7 +6,6 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent import futures
 from dataclasses import dataclass
 from types import FrameType
 
@@ -18,7 +17,12 @@ from voxgate_serving.health import HealthServer, bind
 from voxgate_serving.interceptors import CallInterceptor
 from voxgate_serving.logs import logger
 from voxgate_serving.metrics import Metric, MetricsServer
-from voxgate_serving.settings import ServerSettings
+from voxgate_serving.observing import CallObserver
+from voxgate_serving.pool import CallPool
+from voxgate_serving.process_metrics import process_metrics
+from voxgate_serving.reloading import RemotesChange
+from voxgate_serving.settings import Configuration, ServerSettings
+from voxgate_serving.tracing import NO_TRACER, Tracer
 
 _MIB = 1 << 20
 _SIGNALS_S = 0.5
@@ -52,6 +56,8 @@ class ServiceRegistration:
         drain: called when the server starts to stop: end long work, wake waiting calls.
         close: called after the last call has ended.
         metrics: what the page of metrics says of it.
+        adopt: serves the remotes of another configuration from now on; None where nothing can be exchanged. One service
+            of a process has it.
     """
 
     full_name: str
@@ -59,13 +65,20 @@ class ServiceRegistration:
     drain: Callable[[], None] = _nothing
     close: Callable[[], None] = _nothing
     metrics: Callable[[], Sequence[Metric]] = _no_metrics
+    adopt: Callable[[Configuration], RemotesChange] | None = None
 
 
 class RunningServer:
     """A started server. `port` and `health_port` are the bound ones."""
 
-    def __init__(self, registrations: Sequence[ServiceRegistration], settings: ServerSettings, server_id: str) -> None:
-        """Bind and start.
+    def __init__(
+        self,
+        registrations: Sequence[ServiceRegistration],
+        settings: ServerSettings,
+        server_id: str,
+        tracer: Tracer = NO_TRACER,
+    ) -> None:
+        """Bind and start; `tracer` is closed with the server.
 
         Raises:
             ConfigInvalid: when an address cannot be had.
@@ -75,8 +88,16 @@ class RunningServer:
         self._grace_s = settings.grace_s
         self._stopped = threading.Event()
         self._stopping = threading.Lock()
-        self._pool = futures.ThreadPoolExecutor(settings.workers, thread_name_prefix="call")
-        interceptor = CallInterceptor(server_id, settings.unary_deadline_s, settings.stream_deadline_s)
+        self._tracer = tracer
+        self._pool = CallPool(settings.workers)
+        observer = CallObserver(tracer)
+        self._sources: list[Callable[[], Sequence[Metric]]] = [
+            process_metrics(),
+            self._pool.metrics,
+            observer.metrics.metrics,
+            *(registration.metrics for registration in self._registrations),
+        ]
+        interceptor = CallInterceptor(server_id, settings.unary_deadline_s, settings.stream_deadline_s, observer)
         self._server = grpc.server(self._pool, interceptors=[interceptor], options=_OPTIONS)
         self._health = HealthServer(settings.host, settings.health_port)
         names = [registration.full_name for registration in self._registrations]
@@ -100,6 +121,10 @@ class RunningServer:
         """Where to connect from this machine."""
         return f"localhost:{self.port}"
 
+    def add_metrics(self, source: Callable[[], Sequence[Metric]]) -> None:
+        """Show more on the page of metrics."""
+        self._sources.append(source)
+
     def report_health(self, name: str, *, is_serving: bool) -> None:
         """Have the health ports answer for something that lives beside the services, by a name of its own."""
         self._health.report(name, is_serving=is_serving)
@@ -119,6 +144,7 @@ class RunningServer:
         if self._metrics is not None:
             self._metrics.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._tracer.close()
         self._stopped.set()
 
     def wait(self) -> None:
@@ -128,19 +154,24 @@ class RunningServer:
     def _metrics_server(self, settings: ServerSettings) -> MetricsServer | None:
         if settings.metrics_port is None:
             return None
-        sources = [registration.metrics for registration in self._registrations]
-        return MetricsServer(settings.host, settings.metrics_port, lambda: [m for source in sources for m in source()])
+        # As many lists as there are readers: more may be added meanwhile.
+        return MetricsServer(
+            settings.host, settings.metrics_port, lambda: [each for source in list(self._sources) for each in source()]
+        )
 
 
 def start_server(
-    registrations: Sequence[ServiceRegistration], settings: ServerSettings, server_id: str | None = None
+    registrations: Sequence[ServiceRegistration],
+    settings: ServerSettings,
+    server_id: str | None = None,
+    tracer: Tracer = NO_TRACER,
 ) -> RunningServer:
-    """Start serving; returns at once.
+    """Start serving; returns at once. `tracer` notices its calls, and is closed with it.
 
     Raises:
         ConfigInvalid: when an address cannot be had.
     """
-    server = RunningServer(registrations, settings, server_id or new_server_id())
+    server = RunningServer(registrations, settings, server_id or new_server_id(), tracer)
     log = logger()
     log.info("serving", host=settings.host, port=server.port, health_port=server.health_port)
     if server.metrics_port is not None:

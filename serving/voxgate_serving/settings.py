@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from voxgate.model.errors import ConfigInvalid
+from voxgate_serving.logs import LogFormat, LogLevel
 
 MIB = 1 << 20
 MAX_MESSAGE_BYTES = 2 * MIB
@@ -32,6 +33,11 @@ class ServerSettings(BaseSettings):
     http_port: int = Field(8080, ge=0, le=65535, description="port of the HTTP gateway; 0 picks a free one")
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="port of the page of metrics, as Prometheus reads it; 0 picks a free one"
+    )
+    log_format: LogFormat = Field("json", description="lines of the log as `json` objects, or as `text` for people")
+    log_level: LogLevel = Field("info", description="`debug` has a line for every call; `info`, `warning`, `error`")
+    config_watch_s: float = Field(
+        0.0, ge=0, description="seconds between two looks whether the file changed; 0 waits for SIGHUP"
     )
     workers: int = Field(16, ge=1, description="threads that run calls")
     worker_processes: int = Field(

@@ -12,8 +12,7 @@ from dataclasses import replace
 from voxgate_jobs.desk import open_desk
 from voxgate_mesh.service import registrations
 from voxgate_mesh.warming import start_warming
-from voxgate_remotes.config import parse_remotes
-from voxgate_remotes.registry import Registry
+from voxgate_remotes.adopting import open_registry
 from voxgate_serving.command import serve_command
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import Configuration
@@ -22,13 +21,13 @@ from voxgate_serving.workers import WorkerPool
 
 def build(configuration: Configuration, server_id: str) -> Sequence[ServiceRegistration]:  # noqa: ARG001  (the shape)
     """The services of this process."""
-    remotes = parse_remotes(configuration.remotes, configuration.base)
     settings = configuration.server
-    registry = Registry.from_config(remotes if settings.writes_enabled else remotes.without_writes())
+    registry, adopt = open_registry(configuration, writes_enabled=settings.writes_enabled)
     workers = WorkerPool(settings.worker_processes)
     start_warming()
     if not settings.jobs_url:  # no default: jobs that the Transfer server does not know could not be followed
-        return registrations(registry, settings, workers=workers)
+        first, *others = registrations(registry, settings, workers=workers)
+        return [replace(first, adopt=adopt), *others]
     desk = open_desk(registry, settings, kinds=("mesh",))
     first, *others = registrations(registry, settings, workers=workers, desk=desk)
 
@@ -36,7 +35,7 @@ def build(configuration: Configuration, server_id: str) -> Sequence[ServiceRegis
         first.close()
         desk.close()
 
-    return [replace(first, drain=desk.drain, close=close), *others]
+    return [replace(first, drain=desk.drain, close=close, adopt=adopt), *others]
 
 
 if __name__ == "__main__":

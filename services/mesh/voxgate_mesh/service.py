@@ -9,6 +9,7 @@ from voxgate_mesh.bulk.creating import MeshJobs
 from voxgate_mesh.checks import MeshLimits
 from voxgate_mesh.finished import FinishedMeshes
 from voxgate_mesh.meshing import HEARTBEAT_S, MeshingSettings
+from voxgate_mesh.numbers import mesh_cache_metrics
 from voxgate_mesh.servicer import MeshExtras, MeshServicer
 from voxgate_mesh.skeleton_servicer import SkeletonServicer
 from voxgate_mesh.skeletonizing import SkeletonSettings
@@ -16,7 +17,9 @@ from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
 from voxgate_serving.cache_metrics import cache_metrics
 from voxgate_serving.handlers import add_servicer
+from voxgate_serving.job_metrics import JobNumbers
 from voxgate_serving.killable import KillableWorkers
+from voxgate_serving.remote_metrics import remote_metrics
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import ServerSettings
 from voxgate_serving.workers import WorkerPool
@@ -51,9 +54,11 @@ def registrations(
     budget = ByteBudget(settings.memory_budget_bytes)
     # Started when the first skeleton is computed, or the first large surface simplified: most servers do neither.
     killable = KillableWorkers(settings.worker_processes)
+    jobs = None if desk is None else JobNumbers(desk.store.counts)
+    finished = FinishedMeshes(settings.mesh_cache_bytes)
     extras = MeshExtras(
         killable,
-        FinishedMeshes(settings.mesh_cache_bytes),
+        finished,
         None if desk is None else MeshJobs(registry, desk.store, desk.engine),
         settings.writes_enabled,
     )
@@ -65,7 +70,13 @@ def registrations(
             MESH,
             lambda server: add_servicer(server, servicer, _MESH_SERVICE),
             close=workers.close,
-            metrics=lambda: cache_metrics(registry.caches()),
+            metrics=lambda: [
+                *cache_metrics(registry.caches()),
+                *remote_metrics(registry.traffic()),
+                *budget.metrics("mesh"),
+                *mesh_cache_metrics(finished.counts()),
+                *(() if jobs is None else jobs.metrics()),
+            ],
         ),
         ServiceRegistration(
             SKELETON,

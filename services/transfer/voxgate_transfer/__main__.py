@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
+from voxgate_remotes.adopting import open_registry
 from voxgate_remotes.config import parse_remotes
-from voxgate_remotes.registry import Registry
 from voxgate_serving.command import serve_command
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import Configuration
@@ -16,9 +17,10 @@ from voxgate_transfer.service import registrations
 
 def build(configuration: Configuration, server_id: str) -> Sequence[ServiceRegistration]:  # noqa: ARG001  (the shape of every service)
     """The services of this process."""
-    remotes = parse_remotes(configuration.remotes, configuration.base)
-    registry = Registry.from_config(remotes if configuration.server.writes_enabled else remotes.without_writes())
-    return registrations(registry, with_jobs_url(configuration, remotes))
+    registry, adopt = open_registry(configuration, writes_enabled=configuration.server.writes_enabled)
+    settings = with_jobs_url(configuration, parse_remotes(configuration.remotes, configuration.base))
+    first, *others = registrations(registry, settings)
+    return [replace(first, adopt=adopt), *others]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from voxgate_jobs.desk import JobDesk, open_desk
 from voxgate_jobs.work import Patience
 from voxgate_remotes.registry import Registry
 from voxgate_serving.cache_metrics import cache_metrics
+from voxgate_serving.job_metrics import JobNumbers
+from voxgate_serving.remote_metrics import remote_metrics
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import ServerSettings
 from voxgate_transfer.job_servicer import JobServicer
@@ -47,12 +49,13 @@ def registrations(
         ServiceRegistration(
             TRANSFER,
             lambda server: transfer_pb2_grpc.add_TransferServiceServicer_to_server(transfer, server),
-            metrics=lambda: cache_metrics(registry.caches()),
+            metrics=lambda: [*cache_metrics(registry.caches()), *remote_metrics(registry.traffic())],
         ),
         ServiceRegistration(
             JOB,
             lambda server: job_pb2_grpc.add_JobServiceServicer_to_server(job, server),
             drain=drain,
             close=desk.close,
+            metrics=JobNumbers(store.counts).metrics,
         ),
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
-from voxgate_remotes.config import parse_remotes
-from voxgate_remotes.registry import Registry
+from voxgate_remotes.adopting import open_registry
 from voxgate_serving.command import serve_command
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import Configuration
@@ -15,9 +15,9 @@ from voxgate_volume.service import registrations
 
 def build(configuration: Configuration, server_id: str) -> Sequence[ServiceRegistration]:
     """The services of this process."""
-    remotes = parse_remotes(configuration.remotes, configuration.base)
-    registry = Registry.from_config(remotes if configuration.server.writes_enabled else remotes.without_writes())
-    return registrations(registry, configuration.server, server_id=server_id)
+    registry, adopt = open_registry(configuration, writes_enabled=configuration.server.writes_enabled)
+    first, *others = registrations(registry, configuration.server, server_id=server_id)
+    return [replace(first, adopt=adopt), *others]
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from voxgate_remotes.registry import Registry
 from voxgate_serving.budget import ByteBudget
 from voxgate_serving.cache_metrics import cache_metrics
 from voxgate_serving.handlers import add_servicer
+from voxgate_serving.remote_metrics import remote_metrics
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import ServerSettings
 from voxgate_volume.catalog import Catalog
@@ -45,7 +46,11 @@ def registrations(
         ServiceRegistration(
             VOLUME,
             lambda server: add_servicer(server, volume, _VOLUME_SERVICE),
-            metrics=lambda: cache_metrics(registry.caches()),
+            metrics=lambda: [
+                *cache_metrics(registry.caches()),
+                *remote_metrics(registry.traffic()),
+                *budget.metrics("volume"),
+            ],
         ),
         ServiceRegistration(
             SEGMENT, lambda server: segment_pb2_grpc.add_SegmentServiceServicer_to_server(segment, server)
