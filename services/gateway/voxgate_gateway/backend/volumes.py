@@ -146,6 +146,10 @@ class Backend:
             self._distrust(described)
             raise
 
+    def forget(self, ref: VolumeRef) -> None:
+        """Ask about a volume anew: it was changed or deleted."""
+        self._known.forget((self.calls.identity, ref))
+
     def _distrust(self, described: Described) -> None:
         """Whatever it was, the next request should not trust what was known before."""
         self._known.forget((self.calls.identity, described.ref))

@@ -59,8 +59,8 @@ def frame_document(found: Experiment) -> Document:
     return document | {"voxel_unit": "nanometers"}
 
 
-def channel_document(channel: BossChannel) -> Document:
-    """A channel. Scales that a volume has are there: it is told as downsampled."""
+def channel_document(channel: BossChannel, status: str = "NOT_DOWNSAMPLED") -> Document:
+    """A channel; `status` is that of its coarser levels."""
     _, experiment, name = channel.names
     return {
         "name": name,
@@ -72,7 +72,7 @@ def channel_document(channel: BossChannel) -> Document:
         "base_resolution": 0,
         "datatype": channel.dtype.name,
         "sources": [],
-        "downsample_status": "DOWNSAMPLED" if channel.level_count > 1 else "NOT_DOWNSAMPLED",
+        "downsample_status": status,
         "related": [],
         "storage_type": "spdb",
         "bucket": None,

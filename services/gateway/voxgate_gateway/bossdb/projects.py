@@ -39,6 +39,11 @@ class Projects:
         with self._lock:
             return self._kept.pop((owner, *address), None) is not None
 
+    def has(self, owner: str, field: str, value: str) -> bool:
+        """Whether a document says this of a field."""
+        with self._lock:
+            return any(key[0] == owner and each.get(field) == value for key, each in self._kept.items())
+
     def below(self, owner: str, *address: str) -> list[str]:
         """The last part of all addresses that begin so and are one longer."""
         start = (owner, *address)

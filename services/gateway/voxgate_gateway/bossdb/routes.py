@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from voxgate.model.errors import VoxgateError
-from voxgate_gateway.bossdb import cutouts, downsample, images, metadata, objects
+from voxgate_gateway.bossdb import accounts, cutouts, downsample, images, metadata, objects, resources
 from voxgate_gateway.bossdb.call import BossRoute, Call, Dialect
 from voxgate_gateway.bossdb.errors import BossError, Code, boss_error_of, refusal_answer
 from voxgate_gateway.http.origins import refuse_other_origins
@@ -27,6 +27,8 @@ TABLE: tuple[BossRoute, ...] = (
     *downsample.ROUTES,
     *objects.ROUTES,
     *metadata.ROUTES,
+    *resources.ROUTES,
+    *accounts.ROUTES,
 )
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
