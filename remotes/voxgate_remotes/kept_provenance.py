@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from voxgate.model.errors import MetadataInvalid, UnknownVolume
-from voxgate.model.provenance import Provenance
+from voxgate.model.provenance import Provenance, processing_step
 from voxgate_remotes.metadata import is_file, read_json, write_json
 
 ATTRIBUTE = "voxgate_provenance"
@@ -73,16 +73,13 @@ def with_processing(before: Document, provenance: Provenance) -> Document:
     sources, processing = before.get("sources", []), before.get("processing", [])
     if not isinstance(sources, list) or not isinstance(processing, list):
         raise MetadataInvalid("`provenance` has another form than cloud-volume's", "correct or remove it")
-    entry = provenance.document()
-    method = {key: entry[key] for key in ("parameters", "checksum")} | {"task": provenance.method}
-    step = {"id": provenance.key, "method": method, "by": provenance.software, "date": entry["finished"]}
     others = [one for one in processing if not (isinstance(one, dict) and one.get("id") == provenance.key)]
     return {
         "description": "",
         "owners": [],
         **before,
         "sources": [*sources, *(source for source in provenance.sources if source not in sources)],
-        "processing": [*others, step],
+        "processing": [*others, processing_step(provenance.document())],
     }
 
 

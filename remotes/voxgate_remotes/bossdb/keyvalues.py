@@ -7,7 +7,7 @@ of jhuapl-boss/boss).
 from __future__ import annotations
 
 from voxgate.model.errors import InvalidArgument, LimitExceeded, StoreUnavailable, UnknownKey
-from voxgate.model.provenance import Provenance
+from voxgate.model.provenance import KEY_PREFIX, Provenance
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.bossdb import routes
 from voxgate_remotes.bossdb.client import BossClient, document_of
@@ -106,7 +106,7 @@ class BossProvenance:
         Raises:
             LimitExceeded: when it is too long for the store.
         """
-        self._key_values.set(f"voxgate-provenance-{provenance.key}", as_text(provenance).encode())
+        self._key_values.set(KEY_PREFIX + provenance.key, as_text(provenance).encode())
 
 
 def _is_about_key(answer: StoreAnswer) -> bool:

@@ -112,12 +112,14 @@ def test_an_unchanged_body_is_not_sent_again(http):
 
 
 def test_provenance_and_info_are_revalidated_by_every_client(http):
-    assert http.get("/ng/lab/em/-/provenance").json() == {
-        "description": "",
+    answer = http.get("/ng/lab/em/-/provenance")
+    assert answer.json() == {
+        "description": "lab/em, served by voxgate",
         "owners": [],
         "processing": [],
         "sources": [],
     }
+    assert answer.headers["cache-control"] == "no-cache"
     assert http.get("/ng/lab/em/-/info").headers["cache-control"] == "no-cache"
 
 

@@ -7,7 +7,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+KEY_PREFIX = "voxgate-provenance-"
+"""How keys begin under which stores of metadata keep entries, each `Provenance.document` as JSON; its id follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,13 @@ class Provenance:
         there = entries if isinstance(entries, list) else []
         others = [one for one in there if not (isinstance(one, Mapping) and one.get("id") == self.key)]
         return [*others, self.document()]
+
+
+def processing_step(document: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry, from `Provenance.document`, as cloud-volume's `processing` of a `provenance` has it."""
+    method = {key: document.get(key) for key in ("parameters", "checksum")} | {"task": document.get("method")}
+    told = {"by": document.get("software"), "date": document.get("finished")}
+    return {"id": document.get("id"), "method": method, **told}
 
 
 class KeepsProvenance(Protocol):

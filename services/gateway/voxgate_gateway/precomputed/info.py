@@ -16,7 +16,6 @@ from voxgate_gateway.precomputed.layout import Level, is_jpeg_image, levels_of
 MESHES, SKELETONS, PROPERTIES = "mesh", "skeletons", "segment_properties"
 """The directories beside the scales."""
 
-PROVENANCE: dict[str, Any] = {"description": "", "owners": [], "processing": [], "sources": []}
 MESH_INFO = {"@type": "neuroglancer_legacy_mesh"}
 SKELETON_INFO = {
     "@type": "neuroglancer_skeletons",

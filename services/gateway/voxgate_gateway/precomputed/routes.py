@@ -15,10 +15,11 @@ from voxgate_gateway.backend import Backend, VolumeRef
 from voxgate_gateway.grid import parse_cell
 from voxgate_gateway.paths import backend_of, parse_volume, segments_after, split_address
 from voxgate_gateway.precomputed.chunks import chunk
-from voxgate_gateway.precomputed.info import MESHES, PROPERTIES, PROVENANCE, SKELETONS, describe
+from voxgate_gateway.precomputed.info import MESHES, PROPERTIES, SKELETONS, describe
 from voxgate_gateway.precomputed.layout import ENCODINGS, refuse_unsupported
 from voxgate_gateway.precomputed.meshes import mesh
 from voxgate_gateway.precomputed.properties import properties
+from voxgate_gateway.precomputed.provenance import provenance
 from voxgate_gateway.precomputed.skeletons import skeleton
 
 _DIRECTORIES = {MESHES: mesh, SKELETONS: skeleton, PROPERTIES: properties}
@@ -55,7 +56,7 @@ async def _document(request: Request, backend: Backend, ref: VolumeRef, what: tu
         pictured = request.app.state.precomputed.jpeg_quality(described.info.name) is not None
         return json_answer(request, describe(described, wanted, pictured=pictured))
     refuse_unsupported(described.info)
-    return json_answer(request, PROVENANCE)
+    return json_answer(request, await anyio.to_thread.run_sync(provenance, backend, described))
 
 
 ROUTES = (Route("/ng/{path:path}", serve, methods=["GET", "HEAD"]),)
