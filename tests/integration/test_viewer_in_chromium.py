@@ -15,15 +15,13 @@ import numpy as np
 import pytest
 
 from support.browser import MISSING, browser
-from support.bulk_meshes import BIG, LARGE, OTHER, SIZE_NM, opened, registry_of, run, segmentation, stored
+from support.bulk_meshes import BIG, LARGE, OTHER, SIZE_NM, meshed
 from support.drawn import BARE, coloured, greys, panels, segments_of, settled, show
 from support.kept_files import kept_volume, line, write_skeletons
 from support.proxying import proxy_to
 from support.servers import SAMPLES, settings
 from support.static_http import static_http
 from voxgate.client.connection import connect
-from voxgate.model.geometry import Vec3
-from voxgate.model.jobs import MeshJobSpec
 from voxgate_gateway.settings import GatewaySettings, PrecomputedSettings
 from voxgate_gateway.viewer.client import client_folder
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
@@ -44,10 +42,7 @@ def folders(tmp_path_factory):
     """Bulk meshes in files and in shards, and a volume of which only a skeleton is kept."""
     root = tmp_path_factory.mktemp("volumes")
     for name, sharded in (("files", False), ("shards", True)):
-        (root / name).mkdir()
-        registry = registry_of(root / name)
-        stored(registry, "lab/seg", segmentation())
-        run(opened(registry, MeshJobSpec("lab/seg", chunk_shape=Vec3(24, 20, 16), sharded=sharded)))
+        meshed(root / name, sharded=sharded)
     (root / "kept").mkdir()
     kept_volume(root / "kept", skeletons="skeletons")
     write_skeletons(root / "kept", [line(BIG, 3)], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0], None)

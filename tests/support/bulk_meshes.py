@@ -53,6 +53,14 @@ def opened(registry: Registry, spec: MeshJobSpec) -> MeshWork:
     return open_mesh_job(registry, spec, Patience())
 
 
+def meshed(folder: Path, *, sharded: bool) -> None:
+    """A volume "seg" in a folder, made now, with meshes of several levels beside it, in files or in shards."""
+    folder.mkdir()
+    registry = registry_of(folder)
+    stored(registry, "lab/seg", segmentation())
+    run(opened(registry, MeshJobSpec("lab/seg", chunk_shape=Vec3(24, 20, 16), sharded=sharded)))
+
+
 def run(work: MeshWork, *, finish: bool = True):
     """Run every block, then finish; answers the result."""
     for index in range(work.block_count):

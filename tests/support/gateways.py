@@ -12,16 +12,23 @@ import tensorstore as ts
 from support.servers import settings
 from voxgate_gateway.settings import GatewaySettings
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
-from voxgate_standalone.suite import start_suite
+from voxgate_standalone.suite import Suite, start_suite
 
 
 @contextlib.contextmanager
 def suite_over(folders: Mapping[str, Path], *, gateway: GatewaySettings | None = None, **stated: Any) -> Iterator[str]:
     """Serve each folder as a remote; yields the gateway's URL."""
     remotes = {name: RemoteConfig(uri=folder.as_uri(), **stated) for name, folder in folders.items()}
-    suite = start_suite(RemotesConfig(remotes=remotes), settings(), gateway_settings=gateway)
-    try:
+    with suite_of(remotes, gateway=gateway) as suite:
         yield suite.gateway.url
+
+
+@contextlib.contextmanager
+def suite_of(remotes: Mapping[str, RemoteConfig], *, gateway: GatewaySettings | None = None) -> Iterator[Suite]:
+    """Serve remotes."""
+    suite = start_suite(RemotesConfig(remotes=dict(remotes)), settings(), gateway_settings=gateway)
+    try:
+        yield suite
     finally:
         suite.stop(1.0)
 

@@ -141,6 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(416, b"", {"Content-Range": f"bytes */{len(data)}"}, with_body)
         else:
             headers["Content-Range"] = f"bytes {span[0]}-{span[1] - 1}/{len(data)}"
+            headers["ETag"] = _etag(data)  # of the whole file, as RFC 9110 has it
             self._send(206, data[span[0] : span[1]], headers, with_body)
 
     def _found(self, path: str) -> tuple[bytes | None, dict[str, str]]:
@@ -155,9 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, headers: dict[str, str], with_body: bool) -> None:
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in {"ETag": _etag(body), **headers}.items():
             self.send_header(name, value)
-        self.send_header("ETag", f'"{zlib.crc32(body):x}"')
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if not with_body:
@@ -167,6 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.wfile.write(body)
+
+
+def _etag(data: bytes) -> str:
+    return f'"{zlib.crc32(data):x}"'
 
 
 def span_of(text: str, size: int) -> tuple[int, int] | None:

@@ -28,6 +28,25 @@ class Unsatisfiable(Exception):
     """The range begins past the end, or is empty."""
 
 
+_FARTHEST = 2**62
+
+
+def first_ask(method: str, header: str) -> tuple[int, int | None]:
+    """The bytes to ask for of a body whose length nobody told yet: start, and stop or None for its end.
+
+    Nothing of it, (0, 0), where its length has to be known first: for HEAD, and for its last bytes.
+    """
+    match = _BYTES.fullmatch(header.strip()) if method != "HEAD" else None
+    if match is None:
+        return (0, 0) if method == "HEAD" else (0, None)
+    first, last, suffix = match.groups()
+    if suffix is not None or int(first) >= _FARTHEST:
+        return 0, 0
+    if last and int(last) < int(first):
+        return 0, None  # no range at all: see `asked_span`
+    return int(first), min(int(last) + 1, _FARTHEST) if last else None
+
+
 def asked_span(header: str, length: int) -> Span | None:
     """The bytes that a Range header asks for, of a body of `length` bytes; None where the whole is the answer.
 

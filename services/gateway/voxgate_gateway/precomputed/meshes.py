@@ -1,7 +1,8 @@
-"""Legacy meshes: a manifest and one fragment for each segment, made when they are asked for.
+"""Meshes: the store's own multi-resolution files where it has them, else legacy ones, made when they are asked for.
 
-Format: https://github.com/google/neuroglancer, src/datasource/precomputed/meshes.md, "legacy". Stored multi-resolution
-meshes are served in this form too, their finest level: the contract hands out meshes and never a store's files.
+Format: https://github.com/google/neuroglancer, src/datasource/precomputed/meshes.md. Of legacy meshes each segment has
+a manifest and one fragment. They are answered beside stored multi-resolution meshes too, for segments that have none
+there: `info` does not name them, so readers do not look for them, but people can.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from voxgate.model.errors import InvalidArgument, NotFound, SegmentNotFound
+from voxgate.model.errors import NotFound
 from voxgate_gateway.answers import caching, json_answer, pieces_answer
 from voxgate_gateway.backend import Backend, Described
 from voxgate_gateway.backend.segments import MeshFile, mesh_file
 from voxgate_gateway.making import Making, Task
 from voxgate_gateway.precomputed.info import MESH_INFO, MESHES, directories
+from voxgate_gateway.precomputed.mesh_files import segment_id_of, stored_files
 
 MOST_FACES = 300_000
 """Of a mesh made for looking at: five megabytes, drawn without effort."""
@@ -26,23 +28,8 @@ _FRAGMENT = re.compile(r"([0-9]{1,40})\.ngmesh", re.ASCII)
 _OCTETS = "application/octet-stream"
 
 
-def segment_id_of(digits: str) -> int:
-    """A segment's id.
-
-    Raises:
-        InvalidArgument: for one that is no 64-bit number.
-        SegmentNotFound: for 0, which is background.
-    """
-    number = int(digits)
-    if number >= 1 << 64:
-        raise InvalidArgument(f"{digits} is no segment id", "ids are below 2**64")
-    if number == 0:
-        raise SegmentNotFound("0 is background, not a segment", "ask for another id")
-    return number
-
-
 async def mesh(request: Request, backend: Backend, described: Described, name: str) -> Response:
-    """Answer `mesh/info`, `mesh/ID:0` (the manifest) or `mesh/ID.ngmesh` (the fragment).
+    """Answer a file of stored meshes, or `mesh/info`, `mesh/ID:0` (the manifest) and `mesh/ID.ngmesh` (the fragment).
 
     Raises:
         NotFound: for any other name, a volume without meshes, and an absent segment.
@@ -50,6 +37,9 @@ async def mesh(request: Request, backend: Backend, described: Described, name: s
     """
     if MESHES not in directories(described):
         raise NotFound(f"{described.info.name} has no meshes", "its info says what it has")
+    files = await stored_files(backend, described, fresh=name == "info")
+    if files.are_multires and files.has_name(name):
+        return await files.answer(request, name)
     if name == "info":
         return json_answer(request, MESH_INFO)
     if match := _MANIFEST.fullmatch(name):

@@ -21,7 +21,7 @@ from voxgate_gateway.backend import Backend, Described
 from voxgate_gateway.backend.segments import skeleton_of
 from voxgate_gateway.making import Making, Task
 from voxgate_gateway.precomputed.info import SKELETON_INFO, SKELETONS, directories
-from voxgate_gateway.precomputed.meshes import segment_id_of
+from voxgate_gateway.precomputed.mesh_files import segment_id_of
 
 _FILE = re.compile(r"[0-9]{1,40}", re.ASCII)
 _UNKNOWN_RADIUS = -1.0
