@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import requests
 from numcodecs import blosc
 
-from .server import BossServer
-
 BLOSC = {"Content-Type": "application/blosc"}
+
+
+class Addressed(Protocol):
+    """A server of the dialect: the test server, or one of ours."""
+
+    @property
+    def address(self) -> str:
+        """127.0.0.1:port."""
+        ...
 
 
 class Raw:
     """One kept connection, with a token or none."""
 
-    def __init__(self, server: BossServer, token: str | None) -> None:
+    def __init__(self, server: Addressed, token: str | None) -> None:
         self.session = requests.Session()
         self.session.trust_env = False
         self.root = f"http://{server.address}"
