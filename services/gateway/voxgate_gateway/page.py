@@ -58,6 +58,7 @@ def page_answer(request: Request, page: Page, status: int = 200) -> Response:
         f'<link rel="stylesheet" href="{root}static/page.css"></head>'
         f'<body data-root="{root}" data-base="{base}"><header>{page.header}</header><main>{page.content}</main>'
         f'<footer><span id="said" role="status"></span> <a href="{root}api/">REST API</a> '
+        f'<a href="{root}protos/">gRPC contract</a> '
         f'<a href="{root}readyz">Server status</a></footer>'
         f'{page.extra}<script src="{root}static/{page.script}"></script></body></html>'
     ).encode()

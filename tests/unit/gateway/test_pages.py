@@ -30,6 +30,12 @@ def test_every_address_on_a_page_is_relative(http, path):
     assert all(link.startswith(("./", "../")) for link in found)
 
 
+@pytest.mark.parametrize("path", [*PAGES, "/protos/"])
+def test_every_page_leads_to_the_contract(http, path):
+    leads = {urljoin(path, unescape(link)) for link in _LINK.findall(http.get(path).text.partition("<footer>")[2])}
+    assert "/protos/" in leads
+
+
 @pytest.mark.parametrize("strips", [True, False], ids=["stripped", "left-on"])
 def test_pages_work_under_a_path_prefix(gateway, http, strips):
     """Every page, and everything that a page leads to, through a proxy."""
