@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tests.bench import (
     rows_bulk_meshing,
     rows_caching,
+    rows_chains,
     rows_gateway,
     rows_mesh_serving,
     rows_meshing,
@@ -78,6 +79,8 @@ ROWS: dict[str, Row] = {
     "H3d": Row("the same, cache on disk", Goal(10, 30), rows_caching.on_disk),
     "H3l": Row("256^3, whose first read waits for many chunks at a time", Goal(), rows_caching.large),
     "H3m": Row("256^3, nothing of it in the cache: without / with it", Goal(0.95, 0.98), rows_caching.missed),
+    "H5": Row("64^3, cached at each hop: two hops / one", Goal(0.5, 0.8), rows_chains.cached_at_each),
+    "H5p": Row("the same, cached at the far hop alone", Goal(), rows_chains.passed_on),
     "G1": Row("cutout stream into an array / raw TCP socket", Goal(0.6, 0.8), rows_transport.against_socket),
     "G2": Row("the same / plain gRPC, all defaults", Goal(2.5, 3.5), rows_transport.against_plain_grpc),
     "G3": Row("the same / Arrow Flight DoGet", Goal(1.0, 1.2), rows_transport.against_flight, ("pyarrow",)),
