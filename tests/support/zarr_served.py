@@ -36,11 +36,13 @@ class Served:
         url: the gateway's.
         folder: where the volumes "made/…" are.
         voxels: (c, z, y, x) arrays of each volume, finest scale first.
+        address: the Volume server's, "host:port".
     """
 
     url: str
     folder: Path
     voxels: dict[str, list[Voxels]]
+    address: str
 
     def array(self, name: str, level: int) -> Voxels:
         """A level as Zarr has it: without a channel axis where there is one channel."""
@@ -71,7 +73,7 @@ def served_stores(folder: Path) -> Iterator[Served]:
         gateway = Gateway(f"localhost:{server.port}", port=0)
         gateway.start()
         try:
-            yield Served(gateway.url, folder, voxels)
+            yield Served(gateway.url, folder, voxels, server.address)
         finally:
             gateway.stop(1)
 

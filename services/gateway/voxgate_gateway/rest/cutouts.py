@@ -146,12 +146,12 @@ def _packed(cutout: Cutout, voxels: Voxels) -> bytes:
 
 
 def _bits(backend: Backend, cutout: Cutout) -> list[Bit]:
+    """The pieces; what stands before the voxels goes with the first one, so that no answer begins without any."""
     head = _head(cutout) if cutout.format == "npy" else b""
-    first = [Bit(len(head), lambda: head)] if head else []
-    return first + [
-        Bit(wish.byte_count(cutout.info), functools.partial(_read, backend, cutout.described, wish))
-        for wish in _pieces(cutout)
-    ]
+    first, *others = _pieces(cutout)
+    read = functools.partial(_read, backend, cutout.described)
+    begin = Bit(len(head) + first.byte_count(cutout.info), lambda: b"".join((head, read(first))))
+    return [begin, *(Bit(wish.byte_count(cutout.info), functools.partial(read, wish)) for wish in others)]
 
 
 def _read(backend: Backend, described: Described, wish: CutoutWish) -> memoryview:

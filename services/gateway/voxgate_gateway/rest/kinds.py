@@ -8,6 +8,8 @@ from voxgate_gateway.rest.operations import Kind
 
 _ID = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 _MOST_ID = 2**64 - 1
+NAME = r"[a-z0-9-]+(/([A-Za-z0-9._~+-]|%[0-9A-Fa-f]{2})+)*"
+"""Names of groups and volumes; other characters are percent-encoded in them."""
 
 
 def integer(least: int, most: int) -> Kind:

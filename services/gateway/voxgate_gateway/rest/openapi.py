@@ -6,13 +6,13 @@ import importlib.metadata
 from collections.abc import Sequence
 from typing import Any
 
-from voxgate_gateway.rest.kinds import words
+from voxgate_gateway.rest.kinds import NAME, words
 from voxgate_gateway.rest.operations import Answer, Area, Operation, Parameter, ref
 from voxgate_gateway.rest.problems import MEDIA_TYPE, PROBLEM
 
 VOLUME_NAME = Parameter(
     "volume",
-    words(r"[a-z0-9-]+(/[A-Za-z0-9._~+-]+)*(@[A-Za-z0-9._~+-]+)?", "a volume's name", 1024),
+    words(f"{NAME}(@[A-Za-z0-9._~+-]+)?", "a volume's name", 1024),
     "The volume: `remote/path` or `remote/path@version`. Slashes are sent as they are, or as `%2F` by generated "
     "clients, which encode the whole name once.",
     where="path",

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from voxgate.model.errors import ServerBusy
+from voxgate.model.errors import ServerBusy, VoxgateError
 from voxgate_gateway.answers import asked_part, length_answer
 from voxgate_gateway.http.ranges import Span
+from voxgate_serving.logs import logger
 
 STREAMS_AT_A_TIME = 8
 MAKERS_AT_A_TIME = 4
@@ -105,6 +106,9 @@ class _Streaming(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
+        except VoxgateError as error:
+            # Its status is sent, so nothing but the length that is not reached can say it: the server hangs up.
+            logger().warning("a body ended early", path=scope["path"], reason=error.reason, message=error.message)
         finally:
             self.end()
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.volumes import Channel, Scale, VolumeInfo
 from voxgate_gateway.answers import json_answer
-from voxgate_gateway.rest.kinds import integer, words
+from voxgate_gateway.rest.kinds import NAME, integer, words
 from voxgate_gateway.rest.operations import (
     VOLUME,
     Answer,
@@ -180,7 +180,7 @@ AREA = Area(
             parameters=(
                 Parameter(
                     "prefix",
-                    words(r"[A-Za-z0-9_][^\x00-\x1f]*", "the full name of a group", 1024),
+                    words(NAME, "the full name of a remote or group", 1024),
                     "The full name of a remote or group; without it the remotes are listed.",
                     example="aniso",
                 ),
