@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import voxgate
-from support.servers import settings
+from support.slow_jobs import slow_suite
 from voxgate.model.errors import (
     AlreadyExists,
     Cancelled,
@@ -21,8 +21,6 @@ from voxgate.model.errors import (
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.jobs import JobState
 from voxgate.model.volumes import VolumeKind
-from voxgate_remotes.config import RemoteConfig, RemotesConfig
-from voxgate_standalone.suite import start_suite
 
 PIECE = Box.of(x=(-5, 60), y=(13, 71), z=(901, 922))
 
@@ -30,21 +28,9 @@ PIECE = Box.of(x=(-5, 60), y=(13, 71), z=(901, 922))
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     """Connected to a suite that serves made volumes and takes others, into a folder and into memory."""
-    scratch = tmp_path_factory.mktemp("scratch")
-    made = {"size": "90,80,40", "offset": "-7,11,900", "chunk": "32,16,8"}
-    remotes = {
-        "made": RemoteConfig(uri="procedural://", options=made),
-        "slow": RemoteConfig(uri="procedural://", options={**made, "size": "300,260,140", "latency_ms": "250"}),
-        "scratch": RemoteConfig(uri=scratch.as_uri(), writable=True, deletable=True),
-        "held": RemoteConfig(uri="memory://", writable=True, deletable=True),
-    }
-    # One block at a time, each slow enough for a test to act between two.
-    suite = start_suite(RemotesConfig(remotes=remotes), settings(job_threads=1), http=False)
-    try:
+    with slow_suite(tmp_path_factory.mktemp("scratch"), http=False) as suite:
         with voxgate.connect(f"127.0.0.1:{suite.server.port}") as connected:
             yield connected
-    finally:
-        suite.stop(1.0)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ import grpc
 import httpx
 from google.rpc import error_details_pb2, status_pb2
 
+from voxgate_gateway.server import Gateway
+
 GRPC_WEB, TEXT = "application/grpc-web+proto", "application/grpc-web-text+proto"
 
 
@@ -174,3 +176,15 @@ def scripted(acts: dict[str, Act]) -> Iterator[tuple[Scripted, str]]:
         yield script, f"127.0.0.1:{port}"
     finally:
         server.stop(0).wait()
+
+
+@contextlib.contextmanager
+def gateway_to(acts: dict[str, Act]) -> Iterator[tuple[Scripted, Gateway]]:
+    """A scripted server and a gateway in front of it."""
+    with scripted(acts) as (script, address):
+        gateway = Gateway(address, port=0)
+        gateway.start()
+        try:
+            yield script, gateway
+        finally:
+            gateway.stop(1)

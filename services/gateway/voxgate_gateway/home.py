@@ -46,7 +46,7 @@ def _header(under: str) -> str:
         return f'<h1>{escape(under)}</h1><p><a href="./">All volumes</a></p>'
     return (
         "<h1>voxgate</h1><p>Every volume below can be looked at here, and read by neuroglancer, cloud-volume, "
-        'tensorstore, zarr and the Python client as it is.</p><p><a href="jobs">Jobs</a> go on here.</p>'
+        'tensorstore, zarr and the Python client as it is.</p><p><a href="./jobs">Jobs</a> go on here.</p>'
     )
 
 

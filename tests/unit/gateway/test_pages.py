@@ -15,7 +15,14 @@ from voxgate.model.volumes import VolumeKind
 from voxgate_gateway.viewer import client
 
 PREFIX = "/user/x/proxy/8080"
-PAGES = ("/", "/?under=lab", "/view/lab/em/-", "/view/lab/seg/-?segments=some&position=101,-19,8", "/view/lab/none/-")
+PAGES = (
+    "/",
+    "/?under=lab",
+    "/jobs",
+    "/view/lab/em/-",
+    "/view/lab/seg/-?segments=some&position=101,-19,8",
+    "/view/lab/none/-",
+)
 _LINK = re.compile(r'(?:href|src|data-root)="([^"]*)"')
 
 

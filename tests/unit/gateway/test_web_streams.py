@@ -16,26 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.web_calls import GRPC_WEB, call, connect_stream, framed, frames, scripted
+from support.web_calls import GRPC_WEB, call, connect_stream, framed, frames, gateway_to, scripted
 from voxgate.v1 import mesh_pb2, volume_pb2
 from voxgate_gateway.http import protocol
-from voxgate_gateway.server import Gateway
 from voxgate_gateway.web import asking
 
 READ = "VolumeService/ReadCutout"
 MESSAGE = bytes(range(256)) * 4096  # a megabyte
-
-
-@contextlib.contextmanager
-def gateway_to(acts):
-    """A scripted server and a gateway in front of it."""
-    with scripted(acts) as (script, address):
-        gateway = Gateway(address, port=0)
-        gateway.start()
-        try:
-            yield script, gateway
-        finally:
-            gateway.stop(1)
 
 
 def sent(port: int, body: bytes, *, method: str = READ, kind: str = GRPC_WEB, length: int | None = None):

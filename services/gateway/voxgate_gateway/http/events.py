@@ -78,15 +78,15 @@ class Latest(Generic[T]):
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reader
 
-    async def tellings(self, silence_s: float = SILENCE_S) -> AsyncIterator[T | None]:
-        """What is new whenever the reader asks, and None after that many seconds of nothing new.
+    async def tellings(self) -> AsyncIterator[T | None]:
+        """What is new whenever the reader asks, and None after SILENCE_S of nothing new.
 
         Raises:
             Exception: whatever the source ended with.
         """
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(silence_s):
+                async with asyncio.timeout(SILENCE_S):
                     await self._news.wait()
             is_last = self._ended
             held, self._held = self._held, None

@@ -15,17 +15,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from voxgate.model.errors import InvalidArgument, VoxgateError
+from voxgate.model.errors import InvalidArgument, Unimplemented, VoxgateError
 from voxgate.model.jobs import JobState
 from voxgate_gateway.answers import error_answer
 from voxgate_gateway.backend.jobs import JobPage, Jobs
 from voxgate_gateway.http.events import ALIVE, Latest, event, events_answer, trouble
 from voxgate_gateway.jobs.following import snapshots
 from voxgate_gateway.jobs.shown import Rates, Shown, card, shown
-from voxgate_gateway.page import Page, page_answer, problem_answer
+from voxgate_gateway.page import Page, page_answer, problem_answer, problem_text
 from voxgate_gateway.paths import jobs_of
 from voxgate_gateway.prefix import root_of
 
+_TITLE = "Jobs · voxgate"
 _ON_PAGE = 50
 _FOLLOWED = 100
 """The newest, so that those of the first page are among them whatever is started meanwhile."""
@@ -54,11 +55,15 @@ async def page(request: Request) -> Response:
             page_size=_ON_PAGE,
             page_token=request.query_params.get("page", ""),
         )
+    except Unimplemented as error:
+        # Nothing went wrong: this is how such a server is.
+        content = f'<div class="note">{problem_text("No jobs here", error)}</div>'
+        return page_answer(request, Page(_TITLE, _header(root, state), content))
     except VoxgateError as error:
-        return problem_answer(request, Page("Jobs · voxgate", _header(root, ""), ""), error)
+        return problem_answer(request, Page(_TITLE, _header(root, ""), ""), error)
     is_live = not state and "page" not in request.query_params
     content = _content(found, root, state, is_live=is_live)
-    made = Page("Jobs · voxgate", _header(root, state), content, "jobs.js", _SURE, talks=True)
+    made = Page(_TITLE, _header(root, state), content, "jobs.js", _SURE, talks=True)
     answer = page_answer(request, made)
     answer.headers["cache-control"] = "no-store"
     return answer
@@ -94,7 +99,7 @@ async def _pieces(jobs: Jobs) -> AsyncGenerator[bytes, None]:
 
 def _header(root: str, state: str) -> str:
     ways = [
-        f'<a href="jobs{f"?state={each}" if each else ""}"{" aria-current=page" if each == state else ""}>'
+        f'<a href="{root}jobs{f"?state={each}" if each else ""}"{" aria-current=page" if each == state else ""}>'
         f"{each or 'all'}</a>"
         for each in _STATES
     ]
@@ -110,7 +115,7 @@ def _content(found: JobPage, root: str, state: str, *, is_live: bool) -> str:
     older = ""
     if found.next_page_token:
         query = urlencode({"page": found.next_page_token} | ({"state": state} if state else {}))
-        older = f'<p><a href="jobs?{escape(query)}">Older jobs</a></p>'
+        older = f'<p><a href="{root}jobs?{escape(query)}">Older jobs</a></p>'
     live = " data-live" if is_live else ""
     return f'<div id="jobs"{live}>{cards or _EMPTY}</div>{older}<template id="new">{card(None, root)}</template>'
 
