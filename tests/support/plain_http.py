@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import string
 
 
 def said(port: int, data: bytes, *, timeout: float = 30.0) -> bytes:
@@ -23,6 +24,16 @@ def get(target: str, *headers: str) -> bytes:
     """The bytes of a request for one answer; `target` and headers go as they are."""
     lines = [f"GET {target} HTTP/1.1", "host: x", "connection: close", *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1", "replace")
+
+
+def request_of(target: str, headers: list[tuple[str, str]], method: str, body: bytes = b"") -> bytes:
+    """The bytes of a request that is one, whatever its parts are: nothing in them ends a line."""
+    clean = "".join(f"%{ord(c):02x}" if c in string.whitespace else c for c in target)
+    clean = clean.encode("ascii", "replace").decode()
+    ends = {ord(c): None for c in "\r\n\v\f"}
+    lines = [f"{name}: {value.translate(ends)}" for name, value in headers]
+    lines += [f"content-length: {len(body)}"] if body else []
+    return get(clean, *lines).replace(b"GET", method.encode(), 1) + body
 
 
 def status_of(answer: bytes) -> int:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.plain_http import get, said, status_of
+from support.plain_http import get, request_of, said, status_of
 from support.servers import SAMPLES, volume_server
 from support.standin_volumes import StandIn, image, segmentation, served, two_channels
 from voxgate_gateway.server import Gateway
@@ -71,16 +71,6 @@ def real():
         gateway.stop(1)
 
 
-def sent(target: str, headers: list[tuple[str, str]], method: str, body: bytes = b"") -> bytes:
-    """A request that is one: nothing in it ends a line."""
-    clean = "".join(f"%{ord(c):02x}" if c in string.whitespace else c for c in target)
-    clean = clean.encode("ascii", "replace").decode()
-    ends = {ord(c): None for c in "\r\n\v\f"}
-    lines = [f"{name}: {value.translate(ends)}" for name, value in headers]
-    lines += [f"content-length: {len(body)}"] if body else []
-    return get(clean, *lines).replace(b"GET", method.encode(), 1) + body
-
-
 def assert_told_well(answer: bytes, *honest: int) -> None:
     """An honest status, and none of what the request had in it, or of what we have in us, on the page."""
     assert answer == b"" or status_of(answer) < 500 or status_of(answer) in (503, *honest), answer[:400]
@@ -101,7 +91,7 @@ def assert_told_well(answer: bytes, *honest: int) -> None:
 def test_no_address_of_a_page_is_a_fault_or_comes_back_as_markup(shared, start, pieces, query, headers, method):
     asked = "&".join(f"{name}={quote(text, safe='')}" for name, text in query)
     target = f"{start}{'/'.join(pieces)}{'?' if asked else ''}{asked}"
-    assert_told_well(said(shared.port, sent(target, headers, method)))
+    assert_told_well(said(shared.port, request_of(target, headers, method)))
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -130,7 +120,7 @@ def test_no_address_of_a_page_is_a_fault_or_comes_back_as_markup(shared, start, 
 def test_no_body_of_a_call_is_a_fault(real, service, call, content, body):
     target = f"/voxgate.v1.{service}/{call}"
     # 501 is what Connect says of a call that is not there.
-    assert_told_well(said(real.port, sent(target, [("content-type", content)], "POST", body)), 501)
+    assert_told_well(said(real.port, request_of(target, [("content-type", content)], "POST", body)), 501)
 
 
 def test_pages_are_well_after_all_this(shared):

@@ -21,6 +21,7 @@ from voxgate_gateway.backend.objects import downsampling_of, start_downsampling
 from voxgate_gateway.bossdb.call import NAMES, Call, route
 from voxgate_gateway.bossdb.channels import BossChannel, channel_of
 from voxgate_gateway.bossdb.errors import BossError, Code
+from voxgate_gateway.bossdb.merging import refuse_shared_account
 from voxgate_gateway.bossdb.objects import CUBOID
 
 NONE, DONE = "NOT_DOWNSAMPLED", "DOWNSAMPLED"
@@ -69,6 +70,7 @@ def _voxel_size(channel: BossChannel, scale: Scale) -> VoxelSize:
 
 async def post_downsample(call: Call) -> Response:
     """Ask the store for the coarser levels."""
+    refuse_shared_account(call)
     channel = await channel_of(call)
     status = await status_of(call, channel)
     if status in (*_AT_WORK, DONE):

@@ -22,6 +22,7 @@ from voxgate_gateway.bossdb.call import NAMES, Call, route
 from voxgate_gateway.bossdb.channels import channel_of, remotes_of
 from voxgate_gateway.bossdb.errors import BossError, Code
 from voxgate_gateway.bossdb.experiments import find_experiment
+from voxgate_gateway.bossdb.merging import refuse_shared_account
 from voxgate_gateway.bossdb.naming import group_below, split_experiment
 
 _MISSING = "Missing optional argument key/value in the request"
@@ -82,6 +83,7 @@ async def get_meta(call: Call) -> Response:
 
 async def write_meta(call: Call) -> Response:
     """POST makes a key that is not there, PUT changes one that is."""
+    refuse_shared_account(call)
     asked = call.request.query_params
     if "key" not in asked or "value" not in asked:
         raise BossError(Code.INVALID_POST_ARGUMENT, _MISSING)
@@ -93,6 +95,7 @@ async def write_meta(call: Call) -> Response:
 
 async def delete_meta(call: Call) -> Response:
     """Remove a key."""
+    refuse_shared_account(call)
     key = call.request.query_params.get("key")
     if key is None:
         raise BossError(Code.INVALID_POST_ARGUMENT, _MISSING)

@@ -12,6 +12,7 @@ from voxgate_gateway.backend.objects import Where, box_of, ids_in, reserve_ids
 from voxgate_gateway.bossdb.call import BOX, NAMES, Call, route
 from voxgate_gateway.bossdb.channels import BossChannel, channel_of
 from voxgate_gateway.bossdb.errors import BossError, Code
+from voxgate_gateway.bossdb.merging import refuse_shared_account
 from voxgate_gateway.bossdb.regions import Asked, asked_of, checked_scale
 from voxgate_gateway.http.origins import refuse_other_origins
 
@@ -68,6 +69,7 @@ async def get_reserve(call: Call) -> Response:
     if call.request.method == "HEAD":
         raise BossError(Code.BAD_REQUEST, 'Method "HEAD" not allowed.', status=405)
     refuse_other_origins(call.request.headers)
+    refuse_shared_account(call)
     channel = await _annotations(call)
     count = int(call.part("count"))
     if not 0 < count < 1 << 63:
