@@ -12,6 +12,7 @@ from support.bulk_meshes import (
     APART,
     BIG,
     CHECKSUM,
+    IDS,
     LARGE,
     OTHER,
     SIZE_NM,
@@ -31,7 +32,6 @@ from voxgate.model.skeletons import StoredMeshes
 from voxgate_mesh.arrays import mesh_labels
 from voxgate_mesh.simplifying.distances import farthest, target_of
 
-IDS = (SMALL, APART, OTHER, BIG, LARGE)
 EXACT = MeshJobSpec("lab/seg", chunk_shape=Vec3(24, 20, 16), max_error_nm=0)
 ROUNDED_NM = 24 * 40 / 65535 * 4
 

@@ -19,11 +19,9 @@ from support.kept_files import (
     kept_volume,
     legacy_by_cloud_volume,
     line,
-    multires,
     surface,
     triangle_set,
     triangles_of,
-    write_multires,
     write_skeletons,
 )
 from support.servers import SAMPLES
@@ -51,16 +49,12 @@ def legacy_pieces():
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory, legacy_pieces):
     root = tmp_path_factory.mktemp("kept")
-    for name in ("legacy", "multires"):
-        (root / name).mkdir()
+    (root / "legacy").mkdir()
     kept_volume(root / "legacy", mesh="mesh", skeletons="skeletons", segment_properties="props")
     legacy_by_cloud_volume(root / "legacy", BIG, legacy_pieces)
     write_skeletons(root / "legacy", [line(BIG, 3), line(OTHER, 4)], SHIFTED, None)
     (root / "legacy/props").mkdir()
     (root / "legacy/props/info").write_text(json.dumps(PROPERTIES))
-    kept_volume(root / "multires", mesh="mesh")
-    fragments, manifest, _ = multires(5)
-    write_multires(root / "multires", {BIG: (fragments, manifest)})
     return root
 
 
@@ -156,11 +150,6 @@ def test_a_mesh_that_the_store_keeps_comes_as_it_is(http, url, legacy_pieces):
     assert triangles_of(mesh) <= expected
     assert len(mesh.faces) > 0
     assert "origin=stored" in http.get(f"{url}/kept/legacy/-/mesh/{BIG}:0").headers["x-voxgate-mesh"]
-
-
-def test_the_finest_level_of_a_stored_multi_resolution_mesh_comes_as_a_legacy_mesh(http, url):
-    mesh = volume(url, "kept/multires").mesh.get(BIG)
-    assert triangles_of(mesh) == triangle_set(multires(5)[2])
 
 
 def test_a_skeleton_that_the_store_keeps_comes_in_nanometres_with_its_radii(url, kept):

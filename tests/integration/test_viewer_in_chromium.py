@@ -25,6 +25,7 @@ from voxgate.client.connection import connect
 from voxgate_gateway.settings import GatewaySettings, PrecomputedSettings
 from voxgate_gateway.viewer.client import client_folder
 from voxgate_remotes.config import RemoteConfig, RemotesConfig
+from voxgate_remotes.precomputed_kept.multires import parsed_manifest
 from voxgate_standalone.suite import start_suite
 
 pytestmark = [
@@ -155,6 +156,34 @@ def test_bulk_meshes_are_drawn_from_the_files_that_a_job_wrote(chromium, url, as
     settled(chromium, url)
     meshes = [path for path in asked if path.startswith(f"/files/{form}/seg/mesh")]
     assert any(path.endswith(".shard" if form == "shards" else ".index") for path in meshes)
+
+
+@pytest.mark.parametrize("form", ["files", "shards"])
+def test_stored_levels_of_detail_come_through_the_gateway_as_ranges_of_the_stored_files(
+    chromium, url, asked, folders, keep, form
+):
+    source, prefix = f"precomputed://{url}/ng/work/{form}/seg/-", f"{PREFIX}/ng/work/{form}/seg/-/mesh/"
+    seen = []
+    for name, scale in (("far", 20_000), ("near", 250)):
+        before = len(asked)
+        show(chromium, url, SIZE_NM, {"projectionScale": scale} | segments_of(source, [LARGE, BIG, OTHER]))
+        drawn = panels(chromium)
+        keep(f"stored-{form}-{name}")
+        assert coloured(drawn["3d"]) > (0 if name == "far" else drawn["3d"][..., 0].size // 50)
+        settled(chromium, url)
+        seen.append([path for path in asked[before:] if path.startswith(prefix)])
+    far, near = ({path.byte_range for path in paths if path.endswith((f"/{LARGE}", ".shard"))} for paths in seen)
+    assert far
+    assert all(each.startswith("bytes=") for each in far | near)
+    assert not any(":0" in path or ".ngmesh" in path for paths in seen for path in paths)
+    if form == "files":
+        assert f"{prefix}{LARGE}.index" in seen[0]
+        # Level 0, the finest, comes first in the file.
+        finest = parsed_manifest((folders / "files/seg/mesh" / f"{LARGE}.index").read_bytes()).size
+        starts = [{int(each[6:].partition("-")[0]) for each in ranges} for ranges in (far, near)]
+        assert min(starts[0]) >= finest > min(starts[1])
+    else:
+        assert near - far
 
 
 def test_the_first_page_fits_narrow_and_wide_windows_and_leads_to_a_view_by_keyboard(chromium, url, keep):

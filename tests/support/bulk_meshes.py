@@ -14,6 +14,7 @@ from voxgate_remotes.registry import Registry
 
 LARGE, BIG, OTHER, SMALL, APART = 2**64 - 3, 2**63 + 7, 2**53 + 1, 12, 77
 """Segments of `segmentation`. LARGE goes through all chunks, APART has a part in several and one in a single chunk."""
+IDS = (SMALL, APART, OTHER, BIG, LARGE)
 START = Vec3(-5, 20, 301)
 SIZE_NM = VoxelSize(4, 6.5, 40)
 CHECKSUM = "ab" * 32

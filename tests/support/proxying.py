@@ -17,6 +17,21 @@ _OF_ONE_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "host"
 _BESIDE = "/files/"
 
 
+class Asked(str):
+    """The path of a request.
+
+    Attributes:
+        byte_range: what its Range header says; empty for none.
+    """
+
+    __slots__ = ("byte_range",)
+
+    def __new__(cls, path: str, byte_range: str) -> Asked:
+        made = super().__new__(cls, path)
+        made.byte_range = byte_range
+        return made
+
+
 @contextlib.contextmanager
 def proxy_to(
     url: str,
@@ -34,7 +49,7 @@ def proxy_to(
         prefix: "/user/x/proxy/8080".
         strips: whether the prefix is taken off, without a word, or left on and stated in X-Forwarded-Prefix.
         beside: the address of a second server, which is served at /files/.
-        asked: takes the path of every request.
+        asked: takes the path of every request, each an Asked.
         certificate: for TLS, which ends here; None speaks plain HTTP.
     """
 
@@ -43,7 +58,7 @@ def proxy_to(
 
         def _pass_on(self) -> None:
             if asked is not None:
-                asked.append(self.path)
+                asked.append(Asked(self.path, self.headers.get("range", "")))
             if beside and self.path.startswith(_BESIDE):
                 target, path, stated = urlsplit(beside), "/" + self.path[len(_BESIDE) :], {}
             elif self.path == prefix and strips:

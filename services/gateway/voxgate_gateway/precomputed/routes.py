@@ -17,6 +17,7 @@ from voxgate_gateway.paths import backend_of, parse_volume, segments_after, spli
 from voxgate_gateway.precomputed.chunks import chunk
 from voxgate_gateway.precomputed.info import MESHES, PROPERTIES, SKELETONS, describe
 from voxgate_gateway.precomputed.layout import ENCODINGS, refuse_unsupported
+from voxgate_gateway.precomputed.mesh_files import mesh_properties
 from voxgate_gateway.precomputed.meshes import mesh
 from voxgate_gateway.precomputed.properties import properties
 from voxgate_gateway.precomputed.provenance import provenance
@@ -41,6 +42,8 @@ async def serve(request: Request) -> Response:
         return await chunk(request, backend, await backend.described(ref), (rest[0], box), wanted)
     if len(rest) == 2 and rest[0] in _DIRECTORIES:
         return await _DIRECTORIES[rest[0]](request, backend, await backend.described(ref), rest[1])
+    if len(rest) > 2 and (rest[0], rest[-1]) == (MESHES, "info"):
+        return await mesh_properties(request, backend, await backend.described(ref), "/".join(rest[1:-1]))
     raise NotFound(
         f"nothing is served at {request.url.path[:200]}",
         "a volume has info, provenance and KEY/X0-X1_Y0-Y1_Z0-Z1; a segmentation may have mesh, skeletons and "
