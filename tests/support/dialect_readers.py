@@ -17,9 +17,9 @@ from cloudvolume import CloudVolume
 from voxgate.model.geometry import Box
 
 Array = npt.NDArray[Any]
-PRECOMPUTED, ZARR3, ZARR2 = "precomputed", "Zarr v3", "Zarr v2"
+PRECOMPUTED, ZARR3, ZARR2, BOSSDB = "precomputed", "Zarr v3", "Zarr v2", "BossDB"
 PREFIXES = {PRECOMPUTED: "ng", ZARR3: "zarr", ZARR2: "zarr2"}
-"""Under which address each dialect is served."""
+"""Under which address each dialect is served that has one for a whole volume."""
 _ZARR_DRIVERS = {ZARR3: "zarr3", ZARR2: "zarr"}
 _CLOUD_VOLUME = {PRECOMPUTED: "precomputed", ZARR3: "zarr3", ZARR2: "zarr2"}
 

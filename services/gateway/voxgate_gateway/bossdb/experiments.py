@@ -98,7 +98,7 @@ class Experiment:
         """
         if self.is_one:
             return self
-        others = ", ".join(experiment_of_one(self.name, each.names[2]) for each in self.channels[:5])
+        others = ", ".join(dict.fromkeys(experiment_of_one(self.name, each.names[2]) for each in self.channels[:9]))
         raise BossError(
             Code.SYSTEM_ERROR,
             f"the channels of {self.name} differ in voxel size, hierarchy or times; each is an experiment: {others}",
