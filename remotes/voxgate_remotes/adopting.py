@@ -28,27 +28,20 @@ Adopt = Callable[[Stated], RemotesChange]
 """Serves the remotes of a configuration from now on; raises ConfigInvalid or UnknownScheme, and changes nothing."""
 
 
-def open_registry(
-    configuration: Stated,
-    *,
-    writes_enabled: bool,
-    remotes_of: Callable[[Stated], RemotesConfig] | None = None,
-) -> tuple[Registry, Adopt]:
+def open_registry(configuration: Stated, *, writes_enabled: bool) -> tuple[Registry, Adopt]:
     """The remotes of a configuration, and what exchanges them for those of another.
 
     Args:
         configuration: states them.
         writes_enabled: whether the server takes writes; without that no remote is writable, whatever is stated, also
             in a later configuration.
-        remotes_of: finds the remotes in a configuration, where that is not all.
 
     Raises:
         ConfigInvalid, UnknownScheme: for remotes that cannot be made.
     """
-    found = remotes_of or (lambda stated: parse_remotes(stated.remotes, stated.base))
 
     def allowed(stated: Stated) -> RemotesConfig:
-        remotes = found(stated)
+        remotes = parse_remotes(stated.remotes, stated.base)
         return remotes if writes_enabled else remotes.without_writes()
 
     registry = Registry.from_config(allowed(configuration))

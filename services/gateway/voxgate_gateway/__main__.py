@@ -5,18 +5,26 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import ipaddress
+import os
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, get_args
 
 from voxgate.model.errors import VoxgateError
 from voxgate_gateway.server import Gateway
 from voxgate_gateway.settings import GatewaySettings, parse_gateway, settings_from_json
-from voxgate_serving.logs import log_to_stderr, logger
+from voxgate_serving.logs import LogFormat, LogLevel, log_to_stderr, logger
 from voxgate_serving.server import wait_for
 from voxgate_serving.settings import read_document
+from voxgate_serving.tracing import tracer_of
+
+_NAME = "voxgate-gateway"
+_STATED = ("cors_origin", "metrics_port", "log_format", "log_level")
+"""Settings that the command line may state, too."""
 
 
 def main() -> int:
@@ -27,6 +35,9 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8080, help="port to listen on; 0 takes a free one")
     parser.add_argument("--config", type=Path, help="voxgate.toml, of which [gateway] is read")
     parser.add_argument("--cors-origin", help="the one web origin whose pages may read, or *")
+    parser.add_argument("--metrics-port", type=int, help="port of the page of metrics; 0 takes a free one")
+    parser.add_argument("--log-format", choices=get_args(LogFormat), help="lines of the log for programs or people")
+    parser.add_argument("--log-level", choices=get_args(LogLevel), help="debug has a line for every request")
     parser.add_argument("--grace-s", type=float, default=20.0, help="seconds that running requests get at the end")
     parser.add_argument("--socket", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -38,8 +49,10 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
-        settings = _settings(options.config, options.cors_origin)
-        gateway = Gateway(options.backend, host=options.host, port=options.port, settings=settings)
+        settings = _settings(options.config, {key: getattr(options, key) for key in _STATED})
+        log_to_stderr(settings.log_format, settings.log_level)
+        tracer = tracer_of(os.environ, _NAME)
+        gateway = Gateway(options.backend, host=options.host, port=options.port, settings=settings, tracer=tracer)
         gateway.start()
     except VoxgateError as error:
         print(f"voxgate_gateway: {error}", file=sys.stderr)
@@ -53,14 +66,14 @@ def main() -> int:
     return 0
 
 
-def _settings(config: Path | None, cors_origin: str | None) -> GatewaySettings:
+def _settings(config: Path | None, stated: Mapping[str, Any]) -> GatewaySettings:
     """What a file says, under what the command line says.
 
     Raises:
         ConfigInvalid.
     """
     settings = parse_gateway(read_document(config).get("gateway", {})) if config else GatewaySettings()
-    return settings if cors_origin is None else dataclasses.replace(settings, cors_origin=cors_origin)
+    return dataclasses.replace(settings, **{key: value for key, value in stated.items() if value is not None})
 
 
 def _serve_child(backend: str, handle: int) -> int:
@@ -70,10 +83,10 @@ def _serve_child(backend: str, handle: int) -> int:
     """
     # Ctrl-C in a terminal is told to both: the other one ends this one when it has decided to.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    log_to_stderr()
-    gateway = Gateway(
-        backend, listening=socket.socket(fileno=handle), settings=settings_from_json(sys.stdin.readline())
-    )
+    settings = settings_from_json(sys.stdin.readline())
+    log_to_stderr(settings.log_format, settings.log_level)
+    tracer = tracer_of(os.environ, _NAME)
+    gateway = Gateway(backend, listening=socket.socket(fileno=handle), settings=settings, tracer=tracer)
     gateway.start()
     print("ready", flush=True)
     line = sys.stdin.readline()

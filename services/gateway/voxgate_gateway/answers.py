@@ -235,6 +235,8 @@ async def on_voxgate_error(request: Request, error: Exception) -> Response:
             reason=error.reason,
             message=error.message,
             status=answer.status_code,
+            request_id=_request_id(request),
+            trace_id=str(getattr(request.state, "trace_id", "")),
         )
     return answer
 

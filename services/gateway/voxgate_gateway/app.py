@@ -20,6 +20,7 @@ from voxgate_gateway.backend.forwarding import Forwarder
 from voxgate_gateway.http.events import STREAMS_AT_A_TIME
 from voxgate_gateway.http.headers import CommonHeaders, common_headers
 from voxgate_gateway.making import Making
+from voxgate_gateway.observing import Observed, RequestObserver
 from voxgate_gateway.prefix import ForwardedPrefix
 from voxgate_gateway.rest import routes as rest
 from voxgate_gateway.rest.streaming import Turns
@@ -30,12 +31,15 @@ from voxgate_gateway.zarr import routes as zarr
 _READY_THREADS = 2
 
 
-def create_app(backend_address: str, settings: GatewaySettings | None = None) -> Starlette:
+def create_app(
+    backend_address: str, settings: GatewaySettings | None = None, observer: RequestObserver | None = None
+) -> Starlette:
     """Build the gateway's application.
 
     Args:
         backend_address: "host:port" (or any gRPC target) of the volume server.
         settings: `[gateway]` of voxgate.toml; None for the defaults.
+        observer: notices its requests.
     """
     settings = settings or GatewaySettings()
     headers = common_headers(settings.cors_origin)
@@ -73,7 +77,11 @@ def create_app(backend_address: str, settings: GatewaySettings | None = None) ->
             *rest.ROUTES,
             *web.ROUTES,
         ],
-        middleware=[Middleware(CommonHeaders, headers=headers), Middleware(ForwardedPrefix)],
+        middleware=[
+            Middleware(Observed, observer=observer or RequestObserver()),
+            Middleware(CommonHeaders, headers=headers, allowed=rest.allowed_methods),
+            Middleware(ForwardedPrefix),
+        ],
         exception_handlers={VoxgateError: on_voxgate_error, HTTPException: on_http_error, Exception: on_fault},
         lifespan=lifespan,
     )

@@ -12,6 +12,7 @@ from voxgate_gateway.backend import Backend, VolumeRef
 from voxgate_gateway.backend.jobs import Jobs
 
 CLOSES_THE_NAME = "-"
+_PASSED_ON = ("authorization", "traceparent", "tracestate")
 
 
 def segments_after(request: Request, prefix: str) -> list[str]:
@@ -52,7 +53,9 @@ def backend_of(request: Request) -> Backend:
     """The backend, its calls carrying this request's identity."""
     backend: Backend = request.app.state.backend
     metadata = [("x-request-id", str(getattr(request.state, "request_id", "")))]
-    metadata += [(key, request.headers[key]) for key in ("authorization", "traceparent") if key in request.headers]
+    metadata += [
+        (key, request.headers[key]) for key in ("authorization", "traceparent", "tracestate") if key in request.headers
+    ]
     return backend.bound_to(tuple((key, value) for key, value in metadata if value))
 
 

@@ -12,7 +12,12 @@ import uvicorn
 from voxgate.model.errors import ConfigInvalid, Unavailable
 from voxgate_gateway.app import create_app
 from voxgate_gateway.http.protocol import PatientProtocol
+from voxgate_gateway.observing import RequestObserver
 from voxgate_gateway.settings import GatewaySettings
+from voxgate_serving.logs import logger
+from voxgate_serving.metrics import MetricsServer
+from voxgate_serving.process_metrics import process_metrics
+from voxgate_serving.tracing import NO_TRACER, Tracer
 
 _START_PATIENCE_S = 15.0
 
@@ -26,9 +31,10 @@ class Gateway:
         port: the port to listen on; 0 takes a free one.
         settings: `[gateway]` of voxgate.toml; None for the defaults.
         listening: a socket that is bound already, instead of `host` and `port`.
+        tracer: notices its requests; closed with it.
 
     Raises:
-        ConfigInvalid: when the address cannot be bound.
+        ConfigInvalid: when the address cannot be bound, or that of the page of metrics.
     """
 
     def __init__(
@@ -39,12 +45,16 @@ class Gateway:
         port: int = 8080,
         settings: GatewaySettings | None = None,
         listening: socket.socket | None = None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._socket = bound(host, port) if listening is None else listening
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{reachable(host)}:{self.port}"
+        self._tracer = tracer
+        observer = RequestObserver(tracer)
+        self._metrics = self._page(settings, observer)
         config = uvicorn.Config(
-            create_app(backend_address, settings),
+            create_app(backend_address, settings, observer),
             http=PatientProtocol,
             log_config=None,
             access_log=False,
@@ -54,6 +64,11 @@ class Gateway:
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="gateway", daemon=True)
+
+    @property
+    def metrics_port(self) -> int | None:
+        """The port of the page of metrics; None where there is none."""
+        return None if self._metrics is None else self._metrics.port
 
     def start(self) -> None:
         """Serve, and return once requests are accepted.
@@ -75,6 +90,23 @@ class Gateway:
         if self._thread.is_alive():
             self._thread.join(grace_s + 5.0)
         self._socket.close()
+        if self._metrics is not None:
+            self._metrics.stop()
+        self._tracer.close()
+
+    def _page(self, settings: GatewaySettings | None, observer: RequestObserver) -> MetricsServer | None:
+        if settings is None or settings.metrics_port is None:
+            return None
+        process = process_metrics()
+        # Where the requests are, too: who scrapes a pod reaches all of its ports, or none.
+        host = self._socket.getsockname()[0]
+        try:
+            page = MetricsServer(host, settings.metrics_port, lambda: [*process(), *observer.metrics.metrics()])
+        except ConfigInvalid:
+            self._socket.close()
+            raise
+        logger().info("metrics", host=host, metrics_port=page.port)
+        return page
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])

@@ -10,10 +10,11 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from voxgate.model.errors import ConfigInvalid, MalformedName
 from voxgate.model.names import VolumeName, split_version
+from voxgate_serving.logs import LogFormat, LogLevel
 from voxgate_serving.settings import nearest_key
 
 MIB = 1 << 20
@@ -74,12 +75,18 @@ class GatewaySettings:
     Attributes:
         cors_origin: the one web origin whose pages may read, or "*".
         threads: how many requests are worked on at a time.
+        metrics_port: port of the page of metrics, never the public one; 0 takes a free one, None for no page.
+        log_format: "json", or "text" for people.
+        log_level: "debug" has a line for every request.
         bossdb: of the BossDB dialect.
         precomputed: of the precomputed dialect.
     """
 
     cors_origin: str = "*"
     threads: int = DEFAULT_THREADS
+    metrics_port: int | None = None
+    log_format: LogFormat = "json"
+    log_level: LogLevel = "info"
     bossdb: BossSettings = field(default_factory=BossSettings)
     precomputed: PrecomputedSettings = field(default_factory=PrecomputedSettings)
 
@@ -119,7 +126,7 @@ def checked_gateway(table: object) -> tuple[GatewaySettings, list[ConfigInvalid]
 
 def settings_to_json(settings: GatewaySettings) -> str:
     """Settings in one line, for `settings_from_json`."""
-    document = dataclasses.asdict(settings)
+    document = {key: value for key, value in dataclasses.asdict(settings).items() if value is not None}
     document["bossdb"]["names"] = {"/".join(names): name for names, name in settings.bossdb.names.items()}
     return json.dumps(document)
 
@@ -206,9 +213,21 @@ def _whole(least: int, most: int) -> Reader:
     return read
 
 
+def _one_of(words: Any) -> Reader:
+    def read(value: Any) -> str:
+        if value not in get_args(words):
+            raise ValueError(f"is none of {', '.join(get_args(words))}")
+        return str(value)
+
+    return read
+
+
 _GATEWAY: Mapping[str, Reader] = {
     "cors_origin": _text,
     "threads": _whole(1, 1024),
+    "metrics_port": _whole(0, 65535),
+    "log_format": _one_of(LogFormat),
+    "log_level": _one_of(LogLevel),
     "bossdb": _table,
     "precomputed": _table,
 }

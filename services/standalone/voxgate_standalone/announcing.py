@@ -28,7 +28,10 @@ def announce(suite: Suite, discovery: Discovery, unwritten: Mapping[str, RemoteC
     """
     url = suite.gateway.url if suite.gateway else ""
     if as_json:
-        where = {"grpc": suite.server.address, "http": url, "health_port": suite.server.health_port}
+        where: dict[str, str | int] = {"grpc": suite.server.address, "http": url}
+        where["health_port"] = suite.server.health_port
+        if suite.server.metrics_port is not None:
+            where["metrics_port"] = suite.server.metrics_port
         print(json.dumps(where), flush=True)
         return
     print(f"gRPC  {suite.server.address}\nHTTP  {url}", flush=True)

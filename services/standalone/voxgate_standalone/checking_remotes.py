@@ -18,10 +18,11 @@ from voxgate.model.errors import (
     VoxgateError,
 )
 from voxgate.model.volumes import CallContext, OpenOptions
+from voxgate_remotes.assembling import ENTRY_POINT_GROUP
 from voxgate_remotes.config import RemoteConfig, RemotesConfig, VolumeOverrides, dotted, nearest
 from voxgate_remotes.formats import file_format
 from voxgate_remotes.http.tokens import token_of
-from voxgate_remotes.registry import ENTRY_POINT_GROUP, Registry
+from voxgate_remotes.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from voxgate_gateway.settings import parse_gateway
+from voxgate_remotes.registry import RemotesChange
+from voxgate_serving.command import start_reloading
 from voxgate_serving.logs import log_to_stderr
+from voxgate_serving.reloading import Reloadable
 from voxgate_serving.server import stop_on_signals
-from voxgate_serving.settings import load_configuration
+from voxgate_serving.settings import Configuration, load_configuration
+from voxgate_serving.tracing import tracer_of
 from voxgate_standalone.announcing import announce
 from voxgate_standalone.config_command import config_group
 from voxgate_standalone.discovery import Discovery
@@ -43,6 +49,8 @@ def serve(
     port: Annotated[int | None, typer.Option(help="gRPC port; 0 picks a free one.  [default: 50051]")] = None,
     health_port: Annotated[int | None, typer.Option(help="Health port; 0 picks one.  [default: 50052]")] = None,
     http_port: Annotated[int | None, typer.Option(help="HTTP port; 0 picks one.  [default: 8080]")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Port of the page of metrics; 0 picks one.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="Lines of the log: json, or text for people.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Say where it listens as one JSON line.")] = False,
 ) -> None:
     """Start every service on this machine: gRPC on one port, HTTP on another, health on a third.
@@ -50,15 +58,35 @@ def serve(
     With nothing named, the sample volumes are served, and a writable remote "scratch" that lives in memory.
     """
     log_to_stderr()
-    overrides = {"host": host, "port": port, "health_port": health_port, "http_port": http_port}
+    overrides = {
+        "host": host,
+        "port": port,
+        "health_port": health_port,
+        "http_port": http_port,
+        "metrics_port": metrics_port,
+        "log_format": log_format,
+    }
     configuration = load_configuration(config, overrides)
+    server = configuration.server
+    log_to_stderr(server.log_format, server.log_level)
     remotes = configured_remotes(configuration, sources or [])
+    # Its lines are in the same log as ours.
+    gateway = dataclasses.replace(
+        parse_gateway(configuration.gateway), log_format=server.log_format, log_level=server.log_level
+    )
     suite = start_suite(
         remotes,
         with_jobs_url(configuration, remotes),
         own_process=True,
-        gateway_settings=parse_gateway(configuration.gateway),
+        gateway_settings=gateway,
+        tracer=tracer_of(os.environ, "voxgate"),
     )
+
+    def adopt(new: Configuration) -> RemotesChange:
+        stated = configured_remotes(new, sources or [])
+        return suite.registry.adopt(stated if server.writes_enabled else stated.without_writes())
+
+    reloader = start_reloading(suite.server, Reloadable(configuration, overrides, adopt))
     discovery = Discovery(suite.registry)
 
     def stop() -> None:
@@ -69,3 +97,5 @@ def serve(
     unwritten = {name: remote for name, remote in remotes.remotes.items() if name not in configuration.remotes}
     announce(suite, discovery, unwritten, as_json=as_json)
     suite.server.wait()
+    if reloader is not None:
+        reloader.stop()

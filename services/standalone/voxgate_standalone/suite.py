@@ -16,6 +16,7 @@ from voxgate_remotes.registry import Registry
 from voxgate_serving.health import HTTP
 from voxgate_serving.server import RunningServer, new_server_id, start_server
 from voxgate_serving.settings import ServerSettings
+from voxgate_serving.tracing import NO_TRACER, Tracer
 from voxgate_serving.workers import WorkerPool
 from voxgate_transfer.service import registrations as transfer_registrations
 from voxgate_volume.service import registrations as volume_registrations
@@ -49,6 +50,7 @@ def start_suite(
     http: bool = True,
     own_process: bool = False,
     gateway_settings: GatewaySettings | None = None,
+    tracer: Tracer = NO_TRACER,
 ) -> Suite:
     """Start every service over one registry.
 
@@ -58,6 +60,7 @@ def start_suite(
         http: whether to start the gateway.
         own_process: start it in a process of its own, where the system can: it answers while this one computes.
         gateway_settings: `[gateway]` of voxgate.toml; None for the defaults.
+        tracer: notices the services' calls; closed with them. A gateway in a process of its own has one of its own.
 
     Raises:
         ConfigInvalid, UnknownScheme: for remotes that cannot be made, or an address that cannot be had.
@@ -83,7 +86,7 @@ def start_suite(
             # It starts after the server that it lives off.
             http_url=lambda: _served_at(gateway),
         )
-        server = start_server([*volume, *others], settings, server_id)
+        server = start_server([*volume, *others], settings, server_id, tracer)
     except BaseException:
         workers.close()
         raise

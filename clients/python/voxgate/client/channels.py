@@ -15,6 +15,7 @@ import grpc
 
 from voxgate.client.preferences import FAST, SMALL
 from voxgate.client.profile import stored_token
+from voxgate.client.tracing import TracedChannel
 from voxgate.model.errors import ConfigInvalid, FailedPrecondition, InvalidArgument, Unauthenticated
 from voxgate.v1 import (
     job_pb2_grpc,
@@ -180,7 +181,9 @@ def open_channel(address: str, credentials: Credentials, *, own_connection: bool
         channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options)
     else:
         channel = grpc.insecure_channel(address, options)
-    return grpc.intercept_channel(channel, _BearerToken(credentials.token)) if credentials.token else channel
+    if credentials.token:
+        channel = grpc.intercept_channel(channel, _BearerToken(credentials.token))
+    return TracedChannel(channel)
 
 
 class OpenedChannels:

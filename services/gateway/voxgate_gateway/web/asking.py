@@ -17,7 +17,7 @@ MAX_MESSAGE_BYTES = 4 << 20
 BODY_PATIENCE_S = 30.0
 """How long a caller may take to send it."""
 _MAX_TIMEOUT_S = 30 * 86400.0
-_PASSED_ON = ("authorization", "traceparent", VIA_KEY)
+_PASSED_ON = ("authorization", "traceparent", "tracestate", VIA_KEY)
 _TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])", re.ASCII)
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _MILLISECONDS = re.compile(r"[0-9]{1,10}", re.ASCII)
