@@ -15,27 +15,17 @@ This is the one adapter that imports the client.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
-from voxgate.client.chaining import ChainedServer, Client, Server
+from voxgate.client.chaining import ChainedServer, Client, Server, opened_as
 from voxgate.model.errors import (
     AlreadyExists,
-    Cancelled,
     ConfigInvalid,
-    IncompleteAnswer,
     MalformedName,
-    MissingCapability,
-    PartialWriteError,
-    ServerUnreachable,
-    StoreAccessDenied,
-    StoreUnavailable,
-    Unauthenticated,
-    Unimplemented,
     UnknownVolume,
-    VoxgateError,
 )
 from voxgate.model.geometry import Box
 from voxgate.model.metadata import HasKeyValues, KeyValues
@@ -46,18 +36,23 @@ from voxgate.model.volumes import (
     CallContext,
     OpenOptions,
     ReadTuning,
+    Relayed,
     Tuned,
     Volume,
+    VolumeFacts,
     VolumeInfo,
     VolumeSpec,
     Voxels,
 )
+from voxgate_remotes.borders import Border
 from voxgate_remotes.config import RemoteConfig, nearest
 from voxgate_remotes.http.tokens import token_of
+from voxgate_remotes.recent import Believed
 
 T = TypeVar("T")
 
-_OPTIONS = ("mesh", "tls")
+_OPTIONS = ("believed_s", "mesh", "tls")
+_MOST_BELIEVED_S = 3600
 _PARALLEL_READS = 4
 """At least: whatever the store behind the other server is, an answer is waited for."""
 
@@ -115,11 +110,19 @@ def _name_of(segments: tuple[str, ...]) -> str:
     return name
 
 
+def _believed_s(options: Mapping[str, Any]) -> float:
+    seconds = options.get("believed_s", 0)
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= _MOST_BELIEVED_S:
+        raise ConfigInvalid("options.believed_s is no number of seconds", f"write 0 to {_MOST_BELIEVED_S}")
+    return seconds
+
+
 class VoxgateRemote:
     """The volumes of another server, for one caller. Thread-safe; connects at the first call.
 
     Options: `tls`, true for the system's authorities or a file of authorities in PEM; `mesh`, the "host:port" of the
-    other server's Mesh service, which knows its stored meshes and skeletons, where that is another.
+    other server's Mesh service, which knows its stored meshes and skeletons, where that is another; `believed_s`, for
+    how many seconds a described volume is taken to be as it was (0: the other server is asked for every call).
     """
 
     def __init__(self, config: RemoteConfig) -> None:
@@ -137,6 +140,8 @@ class VoxgateRemote:
         mesh = config.options.get("mesh", "")
         if not isinstance(mesh, str):
             raise ConfigInvalid("options.mesh is no address", 'write "host:port"')
+        # By name, version and caller: whom a server is asked for may decide what it answers.
+        self._believed: Believed[tuple[str, str, str], VolumeFacts] = Believed(_believed_s(config.options))
         self._uri_length = len(config.uri.rstrip("/"))
         self._place = _Place.parse(config.uri)
         self._format = config.format
@@ -160,9 +165,18 @@ class VoxgateRemote:
             StoreUnavailable: when it does not answer.
         """
         name = self._known_name(path)
-        border = _Border(self._place.address, options.context)
+        key = (name, options.version, options.context.caller)
+        # What was believed may be why a call failed.
+        border = Border(self._place.address, options.context, lambda: self._believed.drop(key))
         client = self._server.for_caller(options.context)
-        return _ChainedVolume(border(lambda: client.open(name, options)), border)
+        facts = self._believed.get(key)
+        if facts is not None:
+            return _ChainedVolume(opened_as(client, facts, options), border)
+        volume = border(lambda: client.open(name, options))
+        relayed = volume.capability(Relayed)
+        if relayed is not None:
+            self._believed.put(key, relayed.facts)
+        return _ChainedVolume(volume, border)
 
     def list(self, parent: tuple[str, ...]) -> list[ListEntry]:
         """The groups and volumes right under `parent`; see `Remote.list`."""
@@ -176,18 +190,22 @@ class VoxgateRemote:
         if not name:
             raise AlreadyExists("the remote itself is no volume", "name one below it")
         chosen = replace(spec, format=spec.format or self._format)
+        self._believed.clear()
         self._asked(lambda client: client.create(name, chosen))
         return self.open(path, OpenOptions(context=self._context))
 
     def delete(self, path: tuple[str, ...]) -> None:
         """Delete a volume, where the other server lets us; see `Deletable.delete`."""
         name = self._known_name(path)
-        self._asked(lambda client: client.delete(name))
+        try:
+            self._asked(lambda client: client.delete(name))
+        finally:
+            self._believed.clear()
 
     def key_values(self, path: tuple[str, ...], version: str) -> KeyValues:
         """The metadata at a name, where its store keeps any; see `HasKeyValues.key_values`."""
         name = self._known_name(path)
-        border = _Border(self._place.address, self._context)
+        border = Border(self._place.address, self._context)
         client = self._server.for_caller(self._context)
         return cast("KeyValues", _Passed(client.metadata(name, version=version), border))
 
@@ -220,69 +238,13 @@ class VoxgateRemote:
 
     def _asked(self, work: Callable[[Client], T]) -> T:
         client = self._server.for_caller(self._context)
-        return _Border(self._place.address, self._context)(lambda: work(client))
-
-
-class _Border:
-    """Where what the client says becomes what a store says.
-
-    An error that the other server sent stays as it is. One that the client itself made is about the way there: to our
-    caller, who knows nothing of the other server, the store is what does not answer.
-    """
-
-    def __init__(self, address: str, context: CallContext) -> None:
-        self._address = address
-        self._context = context
-
-    def __call__(self, work: Callable[[], T]) -> T:
-        """The answer of a call to the other server."""
-        try:
-            return work()
-        except VoxgateError as error:
-            raise self._told(error) from None
-
-    def iterated(self, answers: Iterator[T]) -> Iterator[T]:
-        """The answers of a stream from the other server."""
-        try:
-            yield from answers
-        except VoxgateError as error:
-            raise self._told(error) from None
-
-    def _told(self, error: VoxgateError) -> VoxgateError:
-        if isinstance(error, Cancelled) and self._context.stop.is_set():
-            return error
-        who = f"the voxgate server {self._address}"
-        return next((made(who, error) for kind, made in _ON_THE_WAY if isinstance(error, kind)), error)
-
-
-def _not_written(who: str, error: VoxgateError) -> VoxgateError:
-    cause = error.__cause__
-    return cause if isinstance(cause, VoxgateError) else StoreUnavailable(f"{who}: {error.message}", error.remedy)
-
-
-_ON_THE_WAY: tuple[tuple[type[VoxgateError], Callable[[str, VoxgateError], VoxgateError]], ...] = (
-    (ServerUnreachable, lambda who, _: StoreUnavailable(f"{who} does not answer", "is it running?")),
-    (IncompleteAnswer, lambda who, error: StoreUnavailable(f"{who} broke off: {error.message}", "ask again")),
-    (Cancelled, lambda who, _: StoreUnavailable(f"{who} stopped in the middle", "ask again")),
-    (PartialWriteError, _not_written),
-    (
-        Unimplemented,
-        lambda who, _: MissingCapability(
-            f"{who} has no such call", "upgrade it; or if its Mesh service is elsewhere, state options.mesh"
-        ),
-    ),
-    (
-        Unauthenticated,
-        lambda _, error: StoreAccessDenied(error.message, "check the remote's credentials", details=error.details),
-    ),
-)
-"""What the client itself says, or a proxy, and what becomes of it."""
+        return Border(self._place.address, self._context)(lambda: work(client))
 
 
 class _ChainedVolume:
     """A volume on another server."""
 
-    def __init__(self, inner: Volume, border: _Border) -> None:
+    def __init__(self, inner: Volume, border: Border) -> None:
         self._inner = inner
         self._border = border
 
@@ -315,7 +277,7 @@ class _ChainedVolume:
 class _Passed:
     """Any power of a volume or server, as it is but for the errors of the way there."""
 
-    def __init__(self, power: Any, border: _Border) -> None:
+    def __init__(self, power: Any, border: Border) -> None:
         self._power = power
         self._border = border
 

@@ -1,6 +1,7 @@
 """Rows of chains: a voxgate server whose remote is another one, which has the image in raw chunks in a folder.
 
-One program asks both for a chunk that was read before: the far one (one hop), and the near one (two).
+One program asks both for a chunk that was read before: the far one (one hop), and the near one (two), which is told how
+long descriptions are believed: asking the far one again whether a volume is still there is a hop, too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tests.support.servers import ServerProcess, server_process
 from voxgate import Box
 from voxgate.model.geometry import Vec3
 
+_BELIEVED_S = 3600
 _CACHED, _PLAIN = "cached", "plain"
 """How servers call what is behind a cache, and the same without one."""
 
@@ -41,7 +43,8 @@ def _chained(data: Data, near_remote: str) -> Iterator[Work]:
     volume = data.em()
     chunk = Box.at(data.whole.start, Vec3(*CHUNK))
     home = data.folder.parent
-    with _server(home, "far", data.folder.as_uri()) as far, _server(home, "near", _behind(far)) as near:
+    told = f"options = {{ believed_s = {_BELIEVED_S} }}\n"
+    with _server(home, "far", data.folder.as_uri()) as far, _server(home, "near", _behind(far), told) as near:
         where: dict[str, Any] = {"box": spans(chunk)}
         with (
             player("two hops", "sdk", address=near.address, volume=f"{near_remote}/{volume}", **where) as two,
@@ -56,10 +59,10 @@ def _behind(server: ServerProcess) -> str:
 
 
 @contextlib.contextmanager
-def _server(home: Path, name: str, uri: str) -> Iterator[ServerProcess]:
+def _server(home: Path, name: str, uri: str, options: str = "") -> Iterator[ServerProcess]:
     """`python -m voxgate_volume` with one store as two remotes."""
     config = home / f"{name}.toml"
-    stated = f'uri = "{uri}"\nimmutable = true\n'
+    stated = f'uri = "{uri}"\nimmutable = true\n{options}'
     config.write_text(f"[remotes.{_PLAIN}]\n{stated}[remotes.{_CACHED}]\n{stated}[remotes.{_CACHED}.cache]\n")
     with server_process("voxgate_volume", config, home / f"{name}.log") as server:
         yield server

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from support.servers import volume_server
 from support.transfers import Door, DoorState, fill_source
@@ -74,9 +75,9 @@ def far_store() -> tuple[Registry, FarStore]:
     return registry, store
 
 
-def chained_registry(address: str, prefix: str = "", *, writable: bool = True) -> Registry:
+def chained_registry(address: str, prefix: str = "", *, writable: bool = True, **stated: Any) -> Registry:
     """A registry with one remote, "next": the server at an address."""
-    table = {"next": {"uri": f"voxgate://{address}{prefix}", "writable": writable}}
+    table = {"next": {"uri": f"voxgate://{address}{prefix}", "writable": writable, **stated}}
     return Registry.from_config(parse_remotes(table, Path.cwd()))
 
 

@@ -41,6 +41,9 @@ def test_an_unknown_option_and_a_bad_value_are_named():
         remote(options={"tsl": True})
     with pytest.raises(ConfigInvalid, match=r"options\.tls"):
         remote(options={"tls": 3})
+    for bad in (-1, 3601, True, "5"):
+        with pytest.raises(ConfigInvalid, match=r"options\.believed_s"):
+            remote(options={"believed_s": bad})
 
 
 @pytest.mark.parametrize(

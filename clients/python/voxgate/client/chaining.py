@@ -17,12 +17,13 @@ import grpc
 
 from voxgate.client.channels import OpenedChannels, Server, Stubs
 from voxgate.client.connection import Client, ServerInfo
+from voxgate.client.remote_volume import RemoteVolume
 from voxgate.client.watching import Watcher
 from voxgate.model.errors import Cancelled, Unimplemented
-from voxgate.model.volumes import CallContext
+from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeFacts
 from voxgate.wire.headers import VIA_KEY
 
-__all__ = ["ChainedServer", "Client", "Server"]
+__all__ = ["ChainedServer", "Client", "Server", "opened_as"]
 
 _NOT_ASKED = ServerInfo("", "", {}, {}, writes_enabled=False)
 
@@ -54,6 +55,11 @@ class ChainedServer:
     def close(self) -> None:
         """Close this process's connection for good; calls that run are cancelled."""
         self._shared.close()
+
+
+def opened_as(client: Client, facts: VolumeFacts, options: OpenOptions) -> Volume:
+    """A volume as it was described before, at the version of then; the server is not asked whether it is still so."""
+    return RemoteVolume(client.stubs, facts, options)
 
 
 @dataclass(frozen=True, slots=True)
