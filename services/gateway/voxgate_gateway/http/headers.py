@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -30,8 +30,12 @@ _ALLOWED = (
 class CommonHeaders:
     """ASGI middleware: answers OPTIONS, and puts CORS, the request id and safe defaults on everything else."""
 
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, app: ASGIApp, headers: Mapping[str, str], allowed: Callable[[Scope], str] = lambda _: ""
+    ) -> None:
+        """`allowed` says which methods an address takes, where they are others than most take; else ""."""
         self._app = app
+        self._allowed = allowed
         self._headers = dict(headers)
         self._raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
@@ -47,7 +51,7 @@ class CommonHeaders:
         scope.setdefault("state", {})["request_id"] = request_id
         if scope["method"] == "OPTIONS":
             preflight = {
-                "allow": METHODS,
+                "allow": self._allowed(scope) or METHODS,
                 # Nobody's page changes anything here but our own: what else is POST is not for others.
                 "access-control-allow-methods": _CALL_METHODS if _CALLS in scope["path"] else METHODS,
                 "access-control-allow-headers": _ALLOWED,

@@ -6,14 +6,14 @@ import functools
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from voxgate.model.errors import OutOfBounds, Unimplemented, VoxgateError
 from voxgate_gateway.answers import json_answer
 from voxgate_gateway.rest import cutouts, jobs, products, segments, slices, volumes
 from voxgate_gateway.rest.docs import docs_page, to_docs
-from voxgate_gateway.rest.matching import Table, asked_of
+from voxgate_gateway.rest.matching import Found, Table, asked_of
 from voxgate_gateway.rest.openapi import document
 from voxgate_gateway.rest.operations import PREFIX, Answer, Area, Asked, Operation
 from voxgate_gateway.rest.problems import fault, problem
@@ -45,10 +45,18 @@ def _table() -> Table:
     return Table([operation for area in AREAS for operation in area.operations])
 
 
-class Dispatch:
-    """ASGI: answers everything under `/api/v1`, whatever goes wrong, in JSON that the document describes."""
+class Dispatch(BaseRoute):
+    """Answers everything under `/api/v1`, whatever goes wrong, in JSON that the document describes.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    A route of its own kind: Starlette's take no address with a line break in it.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether an address is below ours."""
+        below = scope["type"] == "http" and scope["path"].startswith(f"/{PREFIX}/")
+        return (Match.FULL if below else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         request = Request(scope, receive, send)
         try:
@@ -60,11 +68,25 @@ class Dispatch:
         await answer(scope, receive, send)
 
 
+def allowed_methods(scope: Scope) -> str:
+    """What `Allow` says at an address: the methods of its operations; "" where there are none of ours."""
+    if f"/{PREFIX}/" not in scope["path"]:
+        return ""
+    try:
+        return _allowed(_table().find(Request(scope)))
+    except VoxgateError:
+        return ""
+
+
+def _allowed(found: Found) -> str:
+    return ", ".join((*found.operations, "OPTIONS"))
+
+
 async def _answer(request: Request) -> Response:
     found = _table().find(request)
     operation = found.operations.get(request.method)
     if operation is None:
-        allowed = ", ".join((*found.operations, "OPTIONS"))
+        allowed = _allowed(found)
         refused = Unimplemented(f"{request.method[:20]} is not taken here", f"{allowed} are")
         return problem(request, refused, status=405, headers={"allow": allowed})
     answer = await operation.handler(asked_of(request, operation, found))
@@ -80,7 +102,7 @@ def _docs(request: Request) -> Response:
 
 
 ROUTES: tuple[BaseRoute, ...] = (
-    Route(f"/{PREFIX}/{{path:path}}", Dispatch()),
+    Dispatch(),
     Route("/api/", _docs, methods=["GET", "HEAD"]),
     Route("/api", to_docs, methods=["GET", "HEAD"]),
 )
