@@ -22,8 +22,14 @@ CLIENTS: dict[str, tuple[str, ...]] = {
     "precomputed": ("tensorstore", "tensorstore auto", "dask", "cloud-volume"),
     "Zarr v3": ZARR_CLIENTS,
     "Zarr v2": ZARR_CLIENTS,
+    "BossDB": ("intern",),
 }
-ADDRESSES = {"precomputed": "/ng/NAME/-", "Zarr v3": "/zarr/NAME/-", "Zarr v2": "/zarr2/NAME/-"}
+ADDRESSES = {
+    "precomputed": "/ng/NAME/-",
+    "Zarr v3": "/zarr/NAME/-",
+    "Zarr v2": "/zarr2/NAME/-",
+    "BossDB": "/v1/… COLLECTION/EXPERIMENT/CHANNEL",
+}
 STORES = (
     *("precomputed", "Zarr v2", "Zarr v3", "N5", "HDF5", "TIFF", "image stack", "BossDB", "DVID", "voxgate"),
     *("over http", "over S3", "over GCS", "plug-in"),
@@ -36,6 +42,15 @@ FACTS = {
     "absent": "chunks that nobody wrote, as fill values",
 }
 """What is looked at beside a box of every store, by the words of the proofs."""
+MORE = {
+    "BossDB": {
+        "made": "making a volume (precomputed, Zarr v2 and v3, memory, BossDB, voxgate)",
+        "written": "writing a box of it, and reading what was written",
+        "metadata": "key-values (memory, BossDB, voxgate)",
+        "mesh": "a mesh of what it reads, which it makes itself",
+    }
+}
+"""Likewise, of dialects that take writes."""
 
 Cell = tuple[str, str, str]
 """Dialect, client, store or fact."""
@@ -62,6 +77,9 @@ CANNOT: dict[Cell, str] = {
     ("Zarr v2", "cloud-volume", "several channels"): "reads the first and says that there is one",
     ("Zarr v3", "cloud-volume", "place"): "takes the offset's z, y, x for x, y, z",
     ("Zarr v2", "cloud-volume", "place"): "begins at 0",
+    ("BossDB", "intern", "voxel size"): (
+        "knows the finest; multiplies it by powers of 2 for the others, z too, whatever the levels are"
+    ),
     **{(dialect, "napari", "place"): "takes no translation from the metadata" for dialect in ("Zarr v3", "Zarr v2")},
 }
 """What there is no proof of, and why. tests/conformance/test_dialect_facts.py fails when cloud-volume learns it."""
@@ -80,12 +98,17 @@ run proved; nothing in it is typed by hand, but the reasons.
 
 How many voxels were compared is in [dialects.json](dialects.json). The neuroglancer client is tested in a browser
 instead (`tests/integration`). How to open what is served: [precomputed](../how-to/use-other-tools.md),
-[Zarr](../how-to/zarr-over-http.md).
+[Zarr](../how-to/zarr-over-http.md), [BossDB](../how-to/bossdb-dialect.md).
 """
 _TAIL = """
 zarr-python, ome-zarr and napari's plug-in have no reader of precomputed. Dask reads Zarr itself (`from_zarr`); of
 precomputed it makes an array whose blocks tensorstore reads. zarr-python reads over fsspec, ome-zarr and napari through
 dask. napari's layers are made without a window.
+
+intern takes a length of 1 for no axis, open slices for those of another axis, and steps for nothing; its `array` has no
+negative positions (its `BossRemote` has). Its meshes lie half a voxel lower, at a corner of the box that is not
+multiplied by the voxel size, and of several ids it keeps the last: `voxgate.array` and the gateway's own
+[meshes](../how-to/bossdb-dialect.md#where-intern-itself-is-wrong) do not. Voxels of uint32 reach it as uint64.
 """
 
 
@@ -99,8 +122,10 @@ def load(path: Path) -> dict[Cell, dict[str, int]]:
     for proof in json.loads(path.read_text()):
         dialect, _, client = proof["feature"].partition(" / ")
         what = proof["store"]
-        if client not in CLIENTS.get(dialect, ()) or what not in (*STORES, *FACTS):
-            sys.exit(f"{path.name}: {what} / {proof['feature']} is not a cell of the page: see CLIENTS, STORES, FACTS")
+        if client not in CLIENTS.get(dialect, ()) or what not in (*STORES, *FACTS, *MORE.get(dialect, ())):
+            sys.exit(
+                f"{path.name}: {what} / {proof['feature']} is not a cell of the page: see CLIENTS, STORES, FACTS, MORE"
+            )
         if (dialect, client, what) in CANNOT:
             sys.exit(f"{path.name}: {what} / {proof['feature']} is proved, and CANNOT says that it cannot be")
         cells[dialect, client, what][f"{proof['peer']} {proof['version']}"] = proof["voxels"]
@@ -115,12 +140,13 @@ def render(cells: dict[Cell, dict[str, int]]) -> str:
 
 def _section(dialect: str, cells: dict[Cell, dict[str, int]]) -> str:
     clients = CLIENTS[dialect]
+    words = FACTS | MORE.get(dialect, {})
     reasons: list[str] = []
     lines = [f"## {dialect}: `{ADDRESSES[dialect]}`\n"]
     lines += [f"| | {' | '.join(clients)} |", f"|---|{'---|' * len(clients)}"]
-    for what in (*STORES, *FACTS):
+    for what in (*STORES, *words):
         marks = [_mark((dialect, client, what), cells, reasons) for client in clients]
-        lines.append(f"| {FACTS.get(what, what)} | {' | '.join(marks)} |")
+        lines.append(f"| {words.get(what, what)} | {' | '.join(marks)} |")
     lines += ["", *(f"{number}. {reason}" for number, reason in enumerate(reasons, 1)), ""]
     return "\n".join(lines)
 
