@@ -40,6 +40,9 @@ class Stream:
     def __iter__(self) -> Iterator[Event]:
         return self._events
 
+    def __next__(self) -> Event:
+        return next(self._events)
+
     def _read(self) -> Iterator[Event]:
         fields: dict[str, str] = {}
         for line in self.answer.iter_lines():

@@ -49,9 +49,7 @@ def last_event_id(request: Request) -> int:
     if not text:
         return 0
     if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _MOST_ID):
-        raise InvalidArgument(
-            "Last-Event-ID is none of ours", "send the id of the last event, or leave it out"
-        )
+        raise InvalidArgument("Last-Event-ID is none of ours", "send the id of the last event, or leave it out")
     return int(text)
 
 
@@ -75,8 +73,9 @@ class Latest(Generic[T]):
     async def __aexit__(self, *_: object) -> None:
         if self._reader is not None:
             self._reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reader
+            # What it ended with is told by `tellings`, if anybody still wants to know.
+            await asyncio.wait({self._reader})
+            self._reader.cancelled() or self._reader.exception()
 
     async def tellings(self) -> AsyncIterator[T | None]:
         """What is new whenever the reader asks, and None after SILENCE_S of nothing new.
