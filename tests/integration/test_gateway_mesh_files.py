@@ -317,6 +317,22 @@ def troubled(far, **knobs):
         vars(far).update(before)
 
 
+@pytest.mark.parametrize("is_far", [False, True])
+def test_a_file_of_many_pieces_comes_whole_and_from_the_middle(tmp_path, http, root, is_far):
+    shutil.copytree(root / "shards/seg", tmp_path / "seg")
+    data = np.random.default_rng(1).bytes((9 << 20) + 5)
+    (tmp_path / "seg/mesh/e.shard").write_bytes(data)
+    with static_http(tmp_path) as files:
+        with suite_of({"lab": RemoteConfig(uri=files.url if is_far else tmp_path.as_uri())}) as suite:
+            address = f"{suite.gateway.url}/ng/lab/seg/-/mesh/e.shard"
+            assert http.get(address).content == data
+            assert http.get(address, headers={"range": "bytes=1048577-8388700"}).content == data[1048577:8388701]
+            assert http.get(address, headers={"range": f"bytes=-{5 << 20}"}).content == data[-(5 << 20) :]
+            with http.stream("GET", address) as answer:
+                next(answer.iter_raw(1000))  # and hangs up
+            assert http.head(address).headers["content-length"] == str(len(data))
+
+
 def test_a_truncated_shard_has_the_bytes_that_are_left_and_never_others(tmp_path, http, root):
     shutil.copytree(root / "shards/seg", tmp_path / "seg")
     path = tmp_path / "seg/mesh/3.shard"
@@ -338,7 +354,7 @@ def test_a_manifest_that_is_cut_short_is_an_error_and_no_mesh(tmp_path, http, ro
         assert (answer.status_code, answer.json()["error"]["reason"]) == (422, "CHUNK_CORRUPT")
 
 
-def test_a_legacy_folder_is_served_as_before(http, tmp_path):
+def test_a_folder_without_info_is_of_legacy_meshes_and_finest_levels_come_as_such_on_demand(http, tmp_path):
     kept_volume(tmp_path / "kept", mesh="mesh")
     fragments, manifest, expected = multires(3)
     write_multires(tmp_path / "kept", {BIG: (fragments, manifest)})
