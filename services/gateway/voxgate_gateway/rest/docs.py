@@ -129,7 +129,7 @@ def _chooser(names: list[str], example: Example | None, trouble: VoxgateError | 
 
 def _area(area: Area, example: Example | None, base: str) -> str:
     calls = "".join(_call(operation, example, base) for operation in area.operations)
-    anchor = escape(area.name.replace(" ", "-"))
+    anchor = "area-" + escape(area.name.replace(" ", "-"))
     return (
         f'<section class="note" id="{anchor}"><h2>{escape(area.name)}</h2><p>{escape(area.text)}</p>{calls}</section>'
     )
@@ -224,7 +224,7 @@ def _reasons() -> str:
     rows = "".join(
         f'<tr id="{kind.reason}"><th scope="row"><code>{kind.reason}</code></th>'
         f"<td>{escape((kind.__doc__ or '').partition(chr(10))[0])}</td></tr>"
-        for kind in sorted(_kinds_below(VoxgateError), key=lambda kind: kind.reason)
+        for kind in kinds_of_problems()
     )
     return (
         '<section class="note call" id="reasons"><h2>Reasons</h2><p>What <code>reason</code> of a problem may be; '
@@ -234,16 +234,16 @@ def _reasons() -> str:
     )
 
 
-def _kinds_below(kind: type[VoxgateError]) -> list[type[VoxgateError]]:
-    """The contract's errors, one for each reason: the most general."""
+def kinds_of_problems() -> list[type[VoxgateError]]:
+    """The contract's errors, one for each reason: the most general; sorted by reason."""
     found: dict[str, type[VoxgateError]] = {}
-    waiting = deque([kind])
+    waiting: deque[type[VoxgateError]] = deque([VoxgateError])
     while waiting:
         each = waiting.popleft()
         if each.__module__ == errors.__name__:
             found.setdefault(each.reason, each)
         waiting.extend(each.__subclasses__())
-    return list(found.values())
+    return [found[reason] for reason in sorted(found)]
 
 
 def _paragraphs(text: str) -> str:

@@ -1,0 +1,71 @@
+"""The OpenAPI document against the gateway that serves it, asked by Schemathesis."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import httpx
+import pytest
+
+from support.gateways import suite_over
+from support.peers import run_peer
+from support.zarr_served import served_stores
+from voxgate_gateway.rest.openapi import problems_of
+from voxgate_gateway.rest.routes import AREAS
+
+EXAMPLES = 10
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """The whole suite, jobs and meshes too, over volumes that were made for it."""
+    folder = tmp_path_factory.mktemp("made")
+    with served_stores(folder):
+        pass
+    with suite_over({"made": folder}) as found:
+        yield found
+
+
+def asked(url, config, tmp_path, phases):
+    """What Schemathesis says of a gateway; it asks the same every time."""
+    file = tmp_path / "schemathesis.toml"
+    file.write_text(config)
+    document = f"{url}/api/v1/openapi.json"
+    found = run_peer("schemathesis", "schemathesis_asks.py", document, file, str(EXAMPLES), phases, timeout=540)
+    assert found["exit"] == 0, found["said"]
+    return found["said"]
+
+
+@pytest.mark.timeout(600)
+def test_schemathesis_finds_nothing_in_whatever_it_makes_up(url, tmp_path):
+    said = asked(url, "", tmp_path, "examples,coverage,fuzzing")
+    assert int(re.search(r"(\d+) generated", said)[1]) > 10 * EXAMPLES
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["made/three", pytest.param("made/sparse", marks=pytest.mark.full)])
+def test_schemathesis_finds_nothing_on_volumes_that_there_are(url, tmp_path, name):
+    fixed = {"path.volume": name, "query.x": "-5:7", "query.y": "1001:1009", "query.z": "25", "query.time": "0"}
+    lines = [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in fixed.items()]
+    asked(url, "\n".join(["[parameters]", *lines]), tmp_path, "fuzzing,stateful")
+
+
+def test_the_document_has_every_operation_once_and_refers_to_nothing_that_it_lacks(url):
+    document = httpx.get(f"{url}/api/v1/openapi.json", timeout=60).json()
+    assert document["openapi"] == "3.1.0"
+    written = [at["operationId"] for path in document["paths"].values() for at in path.values()]
+    there = [operation.name for area in AREAS for operation in area.operations]
+    assert sorted(written) == sorted(set(there)) == sorted(there)
+    for name in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)):
+        assert name in document["components"]["schemas"]
+
+
+def test_every_refusal_of_an_operation_is_a_problem_in_the_document(url):
+    document = httpx.get(f"{url}/api/v1/openapi.json", timeout=60).json()
+    for area in AREAS:
+        for operation in area.operations:
+            answers = document["paths"][operation.path][operation.method.lower()]["responses"]
+            for status, text in problems_of(operation).items():
+                assert text
+                assert list(answers[str(status)]["content"]) == ["application/problem+json"]
