@@ -146,8 +146,8 @@ class GatewayProcess:
                 return False
             self._process = process
         if process.stdin is not None:
-            # No argument: a table of names may be longer than one can be. One that has ended says so below.
-            with contextlib.suppress(OSError):
+            # No argument: a table of names may be longer than one can be. One that has ended meanwhile says so below.
+            with contextlib.suppress(OSError, ValueError):
                 process.stdin.write(f"{self._settings}\n".encode())
                 process.stdin.flush()
         if process.stdout is None or process.stdout.readline() != _READY:
