@@ -1,4 +1,4 @@
-"""The BossDB dialect of a gateway: what a volume is called there, and requests to it."""
+"""The BossDB dialect of a gateway: what a volume is called there, and bodies of requests to it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import io
 import zlib
 from typing import Any
 
-import httpx
 import numpy as np
 import numpy.typing as npt
-from numcodecs import blosc
+import requests
 
 from voxgate.model.geometry import Box
 
 Array = npt.NDArray[Any]
+NPYGZ = "application/npygz"
 
 
 def boss_names(name: str, *, index: int | None = None, alone: bool = False) -> tuple[str, str, str]:
@@ -40,57 +40,16 @@ def ranges(box: Box) -> str:
     return "/".join(f"{a}:{b}" for a, b in zip(box.start, box.stop, strict=True))
 
 
-def in_blosc(voxels: Array) -> dict[str, Any]:
-    """The body of an upload, and its headers."""
-    body = blosc.compress(np.ascontiguousarray(voxels), b"zstd", 3, blosc.BITSHUFFLE)
-    return {"content": body, "headers": {"content-type": "application/blosc"}}
-
-
-def in_npygz(voxels: Array) -> dict[str, Any]:
-    """As `in_blosc`."""
+def in_npygz(voxels: Array) -> bytes:
+    """Voxels as a body: a .npy file in a zlib stream."""
     file = io.BytesIO()
     np.save(file, voxels, allow_pickle=False)
-    return {"content": zlib.compress(file.getvalue()), "headers": {"content-type": "application/npygz"}}
+    return zlib.compress(file.getvalue())
 
 
-def of_npygz(answer: httpx.Response) -> Array:
-    """The voxels of an answer, which says its shape and type itself."""
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "application/npygz"
-    voxels: Array = np.load(io.BytesIO(zlib.decompress(answer.content)), allow_pickle=False)
+def of_npygz(reply: requests.Response) -> Array:
+    """The voxels of a reply, which says its shape and type itself."""
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["content-type"] == NPYGZ
+    voxels: Array = np.load(io.BytesIO(zlib.decompress(reply.content)), allow_pickle=False)
     return voxels
-
-
-class BossClient:
-    """Requests to one channel.
-
-    Args:
-        http: to the gateway.
-        names: collection, experiment, channel.
-    """
-
-    def __init__(self, http: httpx.Client, *names: str) -> None:
-        self.http = http
-        self.names = names
-
-    def cutout(self, box: Box | str, scale: int = 0, *, black: bool = False) -> str:
-        """The address of a box; a text is put into it as it is."""
-        told = box if isinstance(box, str) else ranges(box)
-        return f"/v1/cutout/{'to_black/' if black else ''}{'/'.join(self.names)}/{scale}/{told}/"
-
-    def read(self, box: Box | str, scale: int = 0, query: str = "") -> Array:
-        """The voxels of a box."""
-        address = self.cutout(box, scale) + query
-        return of_npygz(self.http.get(address, headers={"accept": "application/npygz"}))
-
-    def write(self, box: Box | str, voxels: Array, scale: int = 0) -> httpx.Response:
-        """Upload a box."""
-        return self.http.post(self.cutout(box, scale), **in_blosc(voxels))
-
-
-def refusal(answer: httpx.Response) -> tuple[int, int]:
-    """The status and the code of a refusal in the dialect's words."""
-    told = answer.json()
-    assert told["status"] == answer.status_code
-    assert told["message"]
-    return answer.status_code, told["code"]
