@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from voxgate.model.geometry import Box, Vec3
 from voxgate_gateway.backend import MAX_AGE_S, Backend
 from voxgate_gateway.backend.described import Recent
 from voxgate_gateway.bossdb.memory import Locks, Memory
@@ -72,6 +73,17 @@ class Call:
     def part(self, name: str) -> str:
         """A named part of the address; empty where it has none."""
         return self.match.get(name) or ""
+
+    def told_frame(self, frame: Box) -> Box:
+        """A frame as this address's version tells it: under `/latest` from voxel 0 on.
+
+        neuroglancer, which asks there and nowhere else, takes where a frame ends for its size, and a coarser level to
+        start at the number that the finest does (src/datasource/boss, getSources): both are right of frames that start
+        at 0 alone. A frame may be larger than the voxels in it, and beyond them every voxel is 0.
+        """
+        if not self.request.url.path.startswith("/latest/"):
+            return frame
+        return Box(Vec3.minimum(frame.start, Vec3(0, 0, 0)), frame.stop)
 
     def flag(self, name: str) -> bool:
         """Whether a query parameter says true, in any case."""

@@ -86,7 +86,9 @@ async def framed(call: Call, asked: Asked) -> Asked:
     channel, box = asked.channel, asked.box
     if asked.level.bounds.contains(box):
         return asked
-    frame = channel.bounds if channel.bounds.contains(box) else await frame_box(call, channel)
+    frame = call.told_frame(channel.bounds)
+    if not frame.contains(box):
+        frame = call.told_frame(await frame_box(call, channel))
     corners = Vec3.minimum(frame.start, asked.level.bounds.start), Vec3.maximum(frame.stop, asked.level.bounds.stop)
     if not Box(*corners).contains(box):
         raise BossError(Code.INVALID_CUTOUT_ARGS, f"Incorrect cutout arguments: {box} is out of the frame, {frame}")

@@ -9,6 +9,7 @@ import anyio.to_thread
 from starlette.responses import Response
 
 from voxgate.model.errors import NotFound
+from voxgate.model.geometry import Box, Vec3
 from voxgate.model.names import VolumeName
 from voxgate_gateway.answers import json_answer
 from voxgate_gateway.backend import VolumeRef
@@ -74,7 +75,10 @@ async def list_frames(call: Call) -> Response:
 
 async def get_frame(call: Call) -> Response:
     """A coordinate frame."""
-    return json_answer(call.request, await _frame(call))
+    document = await _frame(call)
+    starts, stops = (Vec3(*(document[f"{axis}_{end}"] for axis in "xyz")) for end in ("start", "stop"))
+    told = call.told_frame(Box(starts, stops)).start
+    return json_answer(call.request, document | {f"{axis}_start": at for axis, at in zip("xyz", told, strict=True)})
 
 
 async def put_resource(call: Call) -> Response:
