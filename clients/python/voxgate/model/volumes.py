@@ -319,21 +319,9 @@ class Relayed(Protocol):
 
 
 POWERS: tuple[str, ...] = (
-    "read",
-    "write",
-    "segment_ids",
-    "segment_counts",
-    "segment_lookup",
-    "segment_bounds",
-    "segment_voxels",
-    "supervoxels",
-    "reserve_segment_ids",
-    "versions",
-    "stored_meshes",
-    "stored_skeletons",
-    "downsampling",
-    "segment_properties",
-    "mesh_files",
+    *("read", "write", "segment_ids", "segment_counts", "segment_lookup", "segment_bounds", "segment_voxels"),
+    *("supervoxels", "reserve_segment_ids", "versions", "stored_meshes", "stored_skeletons", "downsampling"),
+    *("segment_properties", "mesh_files"),
 )
 """The powers of the contract's Capability, by their names there."""
 
