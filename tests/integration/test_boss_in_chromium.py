@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from support.browser import MISSING, browser
@@ -92,3 +93,24 @@ def test_segments_are_coloured_and_meshes_come_from_a_source_beside(chromium, ur
     settled(chromium, url)
     assert any(path.startswith("/latest/cutout/samples/fib25/seg/0/") for path in asked)
     assert any("/mesh/2491" in path for path in asked)
+
+
+@pytest.mark.parametrize(("voxels_of_pixel", "level"), [(0.4, 0), (3, 1)])
+def test_voxels_are_where_precomputed_has_them(chromium, url, asked, keep, voxels_of_pixel, level):
+    asked.clear()
+    drawn = {}
+    for source in (f"boss://{url}/samples/fib25/em?encoding=npz", f"precomputed://{url}/ng/samples/fib25/em/-"):
+        layers = {"layers": [{"type": "image", "name": "em", "source": source}]}
+        show(chromium, url, SIZE_NM, MIDDLE | {"crossSectionScale": voxels_of_pixel} | layers)
+        drawn[source.partition(":")[0]] = panels(chromium)
+        keep(f"{source.partition(':')[0]}-{level}")
+    for name in ("xy", "xz", "yz"):
+        ours, theirs = drawn["boss"][name], drawn["precomputed"][name]
+        # Where precomputed has no voxel, the background is left; the frame of /latest has zeros there.
+        shown = (theirs != 128).any(axis=-1)
+        assert shown.sum() > 1_000
+        # Edges of voxels may fall on either of two pixels; a picture one voxel off has most of them wrong.
+        assert (ours == theirs)[shown].mean() > 0.8
+        assert np.abs(ours - theirs)[shown].mean() < 3
+    assert any(path.startswith(f"/latest/cutout/samples/fib25/em/{level}/") for path in asked)
+    settled(chromium, url)
