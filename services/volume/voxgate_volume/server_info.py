@@ -10,7 +10,9 @@ import numpy as np
 
 from voxgate.v1 import volume_pb2 as pb
 from voxgate.wire import encodings
+from voxgate.wire.contract import contract_version
 from voxgate.wire.volumes import encoding_to_proto
+from voxgate_remotes.assembling import ENTRY_POINT_GROUP
 from voxgate_serving.settings import MAX_MESSAGE_BYTES, ServerSettings
 
 _IDS = np.dtype("<u8")
@@ -91,8 +93,21 @@ class ServerFacts:
             encodings=[encoding_to_proto(encoding) for encoding in encodings.encodable(_IDS)],
             writes_enabled=self.settings.writes_enabled,
             http_url=self.settings.http_url or self.http_url(),
+            contract_version=contract_version(),
+            adapters=_adapters(),
         )
 
 
 def _installed(group: str) -> list[str]:
     return sorted(entry_points(group=group).names)
+
+
+def _adapters() -> list[pb.InstalledAdapter]:
+    return [
+        pb.InstalledAdapter(
+            scheme=point.name,
+            package=point.dist.name if point.dist else "",
+            version=point.dist.version if point.dist else "",
+        )
+        for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
+    ]

@@ -49,6 +49,8 @@ class ServerInfo:
         requirements: full service name -> what it asks of a volume, for people.
         plugins: full service name -> what its requests may name, such as meshers.
         http_url: where the HTTP gateway is; empty where there is none or nobody said.
+        contract_version: the contract that it speaks; empty where it does not say.
+        adapters: scheme -> the distribution and its release, "voxgate-remotes 0.1.0".
     """
 
     server_id: str
@@ -59,6 +61,8 @@ class ServerInfo:
     requirements: dict[str, list[str]] = field(default_factory=dict)
     plugins: dict[str, list[str]] = field(default_factory=dict)
     http_url: str = ""
+    contract_version: str = ""
+    adapters: dict[str, str] = field(default_factory=dict)
 
 
 def connect(
@@ -119,6 +123,8 @@ def _server_info(stubs: Stubs, address: str) -> ServerInfo:
         {endpoint.service: list(endpoint.requirements) for endpoint in answer.services if endpoint.requirements},
         {endpoint.service: list(endpoint.plugins) for endpoint in answer.services if endpoint.plugins},
         answer.http_url,
+        answer.contract_version,
+        {adapter.scheme: f"{adapter.package} {adapter.version}".strip() for adapter in answer.adapters},
     )
 
 

@@ -74,7 +74,7 @@ class Limits(_message.Message):
     def __init__(self, max_cutout_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_message_bytes: _Optional[int] = ..., max_segment_count: _Optional[int] = ..., max_scan_voxel_count: _Optional[int] = ...) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("server_id", "server_version", "services", "limits", "encodings", "writes_enabled", "http_url")
+    __slots__ = ("server_id", "server_version", "services", "limits", "encodings", "writes_enabled", "http_url", "contract_version", "adapters")
     SERVER_ID_FIELD_NUMBER: _ClassVar[int]
     SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
     SERVICES_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,8 @@ class GetServerInfoResponse(_message.Message):
     ENCODINGS_FIELD_NUMBER: _ClassVar[int]
     WRITES_ENABLED_FIELD_NUMBER: _ClassVar[int]
     HTTP_URL_FIELD_NUMBER: _ClassVar[int]
+    CONTRACT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ADAPTERS_FIELD_NUMBER: _ClassVar[int]
     server_id: str
     server_version: str
     services: _containers.RepeatedCompositeFieldContainer[ServiceEndpoint]
@@ -89,7 +91,19 @@ class GetServerInfoResponse(_message.Message):
     encodings: _containers.RepeatedCompositeFieldContainer[_types_pb2.Encoding]
     writes_enabled: bool
     http_url: str
-    def __init__(self, server_id: _Optional[str] = ..., server_version: _Optional[str] = ..., services: _Optional[_Iterable[_Union[ServiceEndpoint, _Mapping]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., encodings: _Optional[_Iterable[_Union[_types_pb2.Encoding, _Mapping]]] = ..., writes_enabled: bool = ..., http_url: _Optional[str] = ...) -> None: ...
+    contract_version: str
+    adapters: _containers.RepeatedCompositeFieldContainer[InstalledAdapter]
+    def __init__(self, server_id: _Optional[str] = ..., server_version: _Optional[str] = ..., services: _Optional[_Iterable[_Union[ServiceEndpoint, _Mapping]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., encodings: _Optional[_Iterable[_Union[_types_pb2.Encoding, _Mapping]]] = ..., writes_enabled: bool = ..., http_url: _Optional[str] = ..., contract_version: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[InstalledAdapter, _Mapping]]] = ...) -> None: ...
+
+class InstalledAdapter(_message.Message):
+    __slots__ = ("scheme", "package", "version")
+    SCHEME_FIELD_NUMBER: _ClassVar[int]
+    PACKAGE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    scheme: str
+    package: str
+    version: str
+    def __init__(self, scheme: _Optional[str] = ..., package: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class ListRemotesRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
