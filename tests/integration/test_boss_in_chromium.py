@@ -95,7 +95,7 @@ def test_segments_are_coloured_and_meshes_come_from_a_source_beside(chromium, ur
     assert any("/mesh/2491" in path for path in asked)
 
 
-@pytest.mark.parametrize(("voxels_of_pixel", "level"), [(0.4, 0), (3, 1)])
+@pytest.mark.parametrize(("voxels_of_pixel", "level"), [(0.4, 0), (3, 2)])
 def test_voxels_are_where_precomputed_has_them(chromium, url, asked, keep, voxels_of_pixel, level):
     asked.clear()
     drawn = {}
