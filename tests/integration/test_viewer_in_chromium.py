@@ -6,15 +6,13 @@ Screenshots are kept where VOXGATE_SCREENSHOTS says, else in pytest's folder.
 from __future__ import annotations
 
 import json
-import os
 import time
-from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
 import pytest
 
-from support.browser import MISSING, browser
+from support.browser import MISSING, browser, screenshots
 from support.bulk_meshes import BIG, LARGE, OTHER, SIZE_NM, meshed
 from support.drawn import BARE, coloured, greys, panels, segments_of, settled, show
 from support.kept_files import kept_volume, line, write_skeletons
@@ -85,7 +83,7 @@ def chromium():
 @pytest.fixture
 def keep(tmp_path_factory, chromium):
     """Keep a picture of the window under a test's name."""
-    folder = Path(os.environ.get("VOXGATE_SCREENSHOTS") or tmp_path_factory.getbasetemp() / "screenshots")
+    folder = screenshots(tmp_path_factory)
 
     def kept(name):
         chromium.screenshot(folder / f"{name}.png")

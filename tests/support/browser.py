@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import tempfile
 import threading
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from .webdriver import Driver, driver_of
 
@@ -122,6 +124,11 @@ class Browser:
         for entry in self.driver.log("browser"):
             if entry["level"] == "SEVERE":
                 self.complaints.append(entry["message"])
+
+
+def screenshots(folders: pytest.TempPathFactory) -> Path:
+    """Where pictures are kept: where VOXGATE_SCREENSHOTS says, else in pytest's folder."""
+    return Path(os.environ.get("VOXGATE_SCREENSHOTS") or folders.getbasetemp() / "screenshots")
 
 
 @contextlib.contextmanager

@@ -79,13 +79,13 @@ def proxy_to(
             try:
                 connection.request(self.command, path, headers={**headers, "host": self.headers["host"]})
                 answer = connection.getresponse()
+                if answer.getheader("content-type", "").startswith("text/event-stream"):
+                    _pass_on_as_it_comes(self, answer)
+                    return
                 body = answer.read()
             finally:
                 connection.close()
-            self.send_response(answer.status)
-            for key, value in answer.getheaders():
-                if key.lower() not in _OF_ONE_HOP:
-                    self.send_header(key, value)
+            _send_head(self, answer)
             length = answer.getheader("content-length") if self.command == "HEAD" else str(len(body))
             self.send_header("content-length", length or "0")
             self.end_headers()
@@ -112,6 +112,23 @@ def proxy_to(
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+def _send_head(handler: BaseHTTPRequestHandler, answer: http.client.HTTPResponse) -> None:
+    handler.send_response(answer.status)
+    for key, value in answer.getheaders():
+        if key.lower() not in _OF_ONE_HOP:
+            handler.send_header(key, value)
+
+
+def _pass_on_as_it_comes(handler: BaseHTTPRequestHandler, answer: http.client.HTTPResponse) -> None:
+    """A stream of events has no length, and its reader waits for each."""
+    _send_head(handler, answer)
+    handler.send_header("connection", "close")
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        while piece := answer.read1(65536):
+            handler.wfile.write(piece)
 
 
 def folder_url(url: str, prefix: str, folder: Path) -> str:

@@ -15,11 +15,12 @@ _MADE = {"size": "90,80,40", "offset": "-7,11,900", "chunk": "32,16,8"}
 
 @contextlib.contextmanager
 def slow_suite(folder: Path, *, http: bool = True) -> Iterator[Suite]:
-    """Serves "made" and "slow", which are made up, and takes writes into a folder ("scratch") and memory ("held")."""
+    """Serves "made", "slow" and "long", all made up; takes writes into a folder ("scratch") and memory ("held")."""
     slow = {**_MADE, "size": "300,260,140", "latency_ms": "250"}
     remotes = {
         "made": RemoteConfig(uri="procedural://", options=_MADE),
         "slow": RemoteConfig(uri="procedural://", options=slow),
+        "long": RemoteConfig(uri="procedural://", options={**slow, "size": "300,260,420"}),
         "scratch": RemoteConfig(uri=folder.as_uri(), writable=True, deletable=True),
         "held": RemoteConfig(uri="memory://", writable=True, deletable=True),
     }

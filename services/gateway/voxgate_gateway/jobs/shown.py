@@ -104,7 +104,8 @@ def _facts(job: Job, rate: float | None) -> list[str]:
     if progress.total_bytes:
         facts.append(f"{bytes_text(progress.done_bytes)} of {bytes_text(progress.total_bytes)}")
     if progress.total_block_count:
-        facts.append(f"{progress.done_block_count:,} of {progress.total_block_count:,} blocks")
+        blocks = "block" if progress.total_block_count == 1 else "blocks"
+        facts.append(f"{progress.done_block_count:,} of {progress.total_block_count:,} {blocks}")
     if progress.failed_block_count:
         facts.append(f"{progress.failed_block_count:,} failed")
     if rate:
