@@ -15,6 +15,7 @@ import pytest
 from support.standin_volumes import StandIn, image, served
 from voxgate.model.errors import ConfigInvalid
 from voxgate_gateway.process import GatewayProcess
+from voxgate_gateway.settings import parse_gateway
 
 CELL = "/ng/lab/em/-/8_8_33/-7-9_1000-1020_21-29"
 STARTER = """
@@ -52,6 +53,20 @@ def test_a_child_serves_as_the_gateway_does_and_ends_when_it_is_told_to():
             gateway.stop(1)
     assert not is_served(gateway.port)
     gateway.stop(1)
+
+
+def test_a_child_is_told_its_settings_however_long_they_are():
+    names = {f"kasthuri/ac4/em{number}": "lab/em" for number in range(5000)}
+    settings = parse_gateway({"cors_origin": "https://viewer.example", "bossdb": {"names": names}})
+    info, arrays = image()
+    with served(StandIn({info.name: (info, arrays)})) as address:
+        gateway = GatewayProcess(address, port=0, settings=settings)
+        gateway.start()
+        try:
+            told = httpx.get(f"{gateway.url}/healthz", timeout=60)
+            assert told.headers["access-control-allow-origin"] == "https://viewer.example"
+        finally:
+            gateway.stop(1)
 
 
 def test_a_child_ends_with_the_process_that_started_it_however_that_ended():

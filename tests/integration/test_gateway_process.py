@@ -35,11 +35,13 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="module")
-def url(backend):
+def url(backend, tmp_path_factory):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = start("--backend", backend, "--port", str(port))
+    config = tmp_path_factory.mktemp("gateway") / "voxgate.toml"
+    config.write_text('[gateway.bossdb.names]\n"kasthuri/ac4/ids" = "aniso/seg"\n')
+    process = start("--backend", backend, "--port", str(port), "--config", str(config))
     try:
         wait_until_ready(process, f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
@@ -76,6 +78,20 @@ def test_cloud_volume_reads_through_the_gateway_what_tensorstore_reads_from_disk
     start, stop = low + np.array([3, 1, 2]), high - np.array([1, 5, 3])
     box = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
     assert np.array_equal(np.asarray(volume[box]), direct[box].read().result())
+
+
+def test_the_file_says_what_volumes_are_called_in_bossdb(url):
+    told = httpx.get(f"{url}/v1/collection/kasthuri/experiment/ac4/channel/ids", timeout=60)
+    assert told.json()["type"] == "annotation"
+
+
+def test_a_file_that_is_wrong_is_told_by_its_key(tmp_path):
+    config = tmp_path / "voxgate.toml"
+    config.write_text("[gateway]\nthread = 5\n")
+    process = start("--config", str(config), "--port", "0")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "gateway.thread" in said
 
 
 def test_ids_above_2_to_the_63_arrive_unchanged(url):
