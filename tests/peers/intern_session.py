@@ -1,7 +1,8 @@
 """What a user of the published intern does with a BossDB, start to end; prints what intern answered, as JSON.
 
-Arguments: address, token, folder. The folder has box.json, {dtype}.npy, timed.npy and zeros.npy; what intern read is
-put beside them, as read_*.npy. Only the peer and numpy are imported here.
+Arguments: address, token, folder, and the names of steps (all, where none is named). The folder has box.json,
+{dtype}.npy, timed.npy and zeros.npy; what intern read is put beside them, as read_*.npy. Only the peer and numpy are
+imported here.
 """
 
 import json
@@ -172,8 +173,8 @@ class Session:
 def main():
     warnings.simplefilter("ignore")
     session = Session(*sys.argv[1:4])
-    steps = (session.arrays, session.projects, session.metadata, session.objects, session.zeros, session.seeded)
-    print(json.dumps({step.__name__: step() for step in steps}))
+    steps = sys.argv[4:] or ("arrays", "projects", "metadata", "objects", "zeros", "seeded")
+    print(json.dumps({step: getattr(session, step)() for step in steps}))
 
 
 if __name__ == "__main__":

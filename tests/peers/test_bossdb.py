@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
+from support.boss_gateways import boss_gateway
 from support.boss_remotes import boss_config
 from support.bossdb import bossdb_server
 from support.peers import run_peer
@@ -42,21 +44,44 @@ def registry_of(server):
     return Registry.from_config(RemotesConfig(remotes={"boss": config}))
 
 
-@pytest.fixture(scope="module")
-def after_intern(tmp_path_factory):
-    """A server on which intern has created, written and deleted, and a registry over it."""
-    folder = tmp_path_factory.mktemp("intern")
+def session_folder(folder):
+    """What a session of intern begins with."""
     for dtype in ("uint8", "uint16"):
         np.save(folder / f"{dtype}.npy", RANDOM.integers(0, np.iinfo(dtype).max, BOX.shape.zyx, dtype, endpoint=True))
     np.save(folder / "uint64.npy", labels(BOX))
     np.save(folder / "timed.npy", TIMED)
     np.save(folder / "zeros.npy", np.zeros((4, 5, 6), np.uint8))
     (folder / "box.json").write_text(spans(BOX, label=LABEL))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def after_intern(tmp_path_factory):
+    """A server on which intern has created, written and deleted, and a registry over it."""
+    folder = session_folder(tmp_path_factory.mktemp("intern"))
     levels = RANDOM.integers(0, 255, (20, 30, 40), np.uint8)
     with bossdb_server() as server:
         server.store.add_channel("seeded", "all", "levels", levels, levels=[levels[:, ::2, ::2]])
         told = run_peer("intern", "intern_session.py", server.address, server.token, folder)
         yield registry_of(server), folder, told
+
+
+def test_intern_is_told_the_same_through_the_gateways_dialect(after_intern, tmp_path):
+    _, folder, direct = after_intern
+    steps = ("arrays", "metadata", "objects", "zeros")
+    for name in ("uint8", "uint16", "uint64", "zeros"):
+        shutil.copy(folder / f"{name}.npy", tmp_path)
+    shutil.copy(folder / "box.json", tmp_path)
+    with bossdb_server() as server, boss_gateway(server) as gateway:
+        relayed = run_peer("intern", "intern_session.py", gateway.address, server.token, tmp_path, *steps)
+        assert server.requests.count("POST", "/cutout/") > 0
+    # A BossDB tells the levels that it would compute, too.
+    asked = {dtype: told | {"resolutions": [0]} for dtype, told in direct["arrays"].items()}
+    assert relayed == {step: direct[step] for step in steps} | {"arrays": asked}
+    found = sorted(each.name for each in tmp_path.glob("read_*.npy"))
+    assert found
+    for name in found:
+        np.testing.assert_array_equal(np.load(tmp_path / name), np.load(folder / name), name)
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "uint64"])
