@@ -10,6 +10,8 @@ import pytest
 
 from support.gateways import suite_over
 from support.peers import run_peer
+from support.rest import links_to_try, problem_of
+from support.servers import SAMPLES
 from support.zarr_served import served_stores
 from voxgate_gateway.rest.openapi import problems_of
 from voxgate_gateway.rest.routes import AREAS
@@ -23,7 +25,7 @@ def url(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     with served_stores(folder):
         pass
-    with suite_over({"made": folder}) as found:
+    with suite_over({"made": folder, "aniso": SAMPLES / "aniso"}) as found:
         yield found
 
 
@@ -49,6 +51,20 @@ def test_schemathesis_finds_nothing_on_volumes_that_there_are(url, tmp_path, nam
     fixed = {"path.volume": name, "query.x": "-5:7", "query.y": "1001:1009", "query.z": "25", "query.time": "0"}
     lines = [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in fixed.items()]
     asked(url, "\n".join(["[parameters]", *lines]), tmp_path, "fuzzing,stateful")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["made/sparse", "aniso/seg"])
+def test_every_link_of_the_page_works_on_a_segmentation(url, name):
+    page = httpx.get(f"{url}/api/", params={"volume": name}, timeout=60).text
+    tried = links_to_try(page)
+    assert len(tried) >= 10
+    for link in tried:
+        answer = httpx.get(f"{url}/api/{link}", timeout=300)
+        if "skeleton" in link and answer.status_code != 200:
+            assert problem_of(answer)["reason"] == "MISSING_CAPABILITY"  # its library is an extra
+        else:
+            assert answer.status_code == 200, (link, answer.text)
 
 
 def test_the_document_has_every_operation_once_and_refers_to_nothing_that_it_lacks(url):

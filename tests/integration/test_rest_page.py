@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 import httpx
 import pytest
 
 from support.browser import MISSING, browser
-from support.rest import problem_of
+from support.rest import links_to_try, problem_of
 from support.zarr_served import served_stores
 from voxgate.model.errors import VoxgateError
 from voxgate_gateway.rest.docs import kinds_of_problems
@@ -31,14 +30,12 @@ def http(stores):
         yield client
 
 
-def links(page):
-    return [html.unescape(link) for link in re.findall(r'class="button quiet" href="(v1/[^"]*)"', page)]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_link_of_the_area_of_voxels_that_can_be_tried_works_on_every_volume(http, name):
     page = http.get("/api/", params={"volume": name}).text
-    tried = [link for link in links(page) if re.search(r"/(info|cutout|slice|volumes|openapi\.json)(\?|$)", link)]
+    tried = [
+        link for link in links_to_try(page) if re.search(r"/(info|cutout|slice|volumes|openapi\.json)(\?|$)", link)
+    ]
     assert len(tried) == 5
     for link in tried:
         answer = http.get(f"/api/{link}")
@@ -90,7 +87,7 @@ def test_without_a_server_behind_it_the_page_says_so_and_still_explains(gateway_
     assert answer.status_code == 200
     assert "does not answer" in answer.text
     assert 'id="getCutout"' in answer.text
-    assert not any("/cutout" in link for link in links(answer.text))
+    assert not any("/cutout" in link for link in links_to_try(answer.text))
 
 
 @pytest.fixture

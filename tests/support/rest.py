@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 from typing import Any
 
 import httpx
@@ -42,6 +44,11 @@ def array_of(answer: httpx.Response) -> npt.NDArray[Any]:
     assert found.flags.c_contiguous
     assert found.dtype.name == told["x-voxgate-data-type"]
     return found
+
+
+def links_to_try(page: str) -> list[str]:
+    """Where the links of the page `/api/` lead that try something."""
+    return [html.unescape(link) for link in re.findall(r'class="button quiet" href="(v1/[^"]*)"', page)]
 
 
 def problem_of(answer: httpx.Response) -> dict[str, Any]:

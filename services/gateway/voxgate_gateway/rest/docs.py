@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from urllib.parse import quote, urlencode
 
@@ -14,8 +14,9 @@ from starlette.responses import RedirectResponse, Response
 
 from voxgate.model import errors
 from voxgate.model.errors import VoxgateError
+from voxgate.model.geometry import Box, Vec3
 from voxgate.model.volumes import VolumeInfo, VolumeKind
-from voxgate_gateway.backend import Backend
+from voxgate_gateway.backend import Backend, Described
 from voxgate_gateway.cards import copyable
 from voxgate_gateway.page import Page, page_answer
 from voxgate_gateway.paths import backend_of, parse_volume
@@ -28,6 +29,7 @@ _MOST_LISTINGS = 12
 _MOST_VOLUMES = 12
 _PATIENCE_S = 3.0
 _EDGE = 64
+_LOOK = 8
 _INTRODUCTION = """\
 Everything below `/api/v1` is plain HTTP: any language that fetches a URL can use it. Boxes are half-open, in voxels of
 one scale, in global coordinates; what goes wrong is `application/problem+json` with a `reason` for programs and a
@@ -42,10 +44,12 @@ class Example:
     Attributes:
         name: as in addresses.
         info: what it is.
+        segment: the id of a segment in its middle; empty where none was found.
     """
 
     name: str
     info: VolumeInfo
+    segment: str = ""
 
     @property
     def values(self) -> dict[str, str]:
@@ -58,6 +62,8 @@ class Example:
             edge = min(1 if name == "z" else _EDGE, stop - start)
             first = start + (stop - start - edge) // 2
             values[name] = str(first) if name == "z" else f"{first}:{first + edge}"
+        middle = [str((start + stop) // 2) for start, stop in zip(bounds.start, bounds.stop, strict=True)]
+        values["points"] = ",".join(middle)
         if self.info.channel_count > 1:
             values["channel"] = "0"
         if self.info.time_count > 1:
@@ -77,7 +83,9 @@ def docs_page(request: Request, areas: tuple[Area, ...]) -> Response:
         if asked or names:
             ref = parse_volume((asked or names[0]).split("/"))
             name = f"{ref.name}@{ref.version}" if ref.version else ref.name
-            example = Example(name, backend.describe(ref, timeout_s=_PATIENCE_S).info)
+            described = backend.describe(ref, timeout_s=_PATIENCE_S)
+            example = Example(name, described.info)
+            example = replace(example, segment=_some_segment(backend, described))
     except VoxgateError as error:
         trouble = error
     content = "".join(
@@ -112,6 +120,19 @@ def _some_volumes(backend: Backend) -> tuple[list[str], VoxgateError | None]:
         found += [entry.name for entry in entries if entry.is_volume]
         waiting.extend(entry.name for entry in entries if not entry.is_volume)
     return found[:_MOST_VOLUMES], None if found else problem
+
+
+def _some_segment(backend: Backend, described: Described) -> str:
+    """The id of a segment in the middle of the coarsest scale; empty where that is background, or no segmentation."""
+    info = described.info
+    if info.kind is not VolumeKind.SEGMENTATION or not info.scales or info.time_count > 1:
+        return ""
+    bounds = info.scales[-1].bounds
+    half = Vec3(bounds.shape.x // 2, bounds.shape.y // 2, bounds.shape.z // 2)
+    box = Box.at(bounds.start + half, Vec3(_LOOK, _LOOK, _LOOK)).intersection(bounds)
+    ids = backend.read_array(described, box, scale=len(info.scales) - 1)
+    found = ids[ids != 0]
+    return str(found.flat[0]) if found.size else ""
 
 
 def _about(root: str) -> str:
@@ -159,13 +180,16 @@ def address_to_try(operation: Operation, example: Example | None) -> str:
     on_volume = "{volume}" in operation.path
     if operation.method != "GET" or (on_volume and (example is None or not example.info.scales)):
         return ""
-    values = example.values if on_volume and example else {}
+    if "/segments" in operation.path and (example is None or not example.segment):
+        return ""
+    values = example.values | {"segment": example.segment} if on_volume and example else {}
     path = operation.path.replace("{volume}", path_of(example.name) if example else "")
     for each in operation.parameters:
         if each.where == "path":
-            if not each.example:
+            value = values.get(each.name) or (each.example if "enum" in each.kind.schema else "")
+            if not value:
                 return ""
-            path = path.replace(f"{{{each.name}}}", quote(each.example, safe=""))
+            path = path.replace(f"{{{each.name}}}", quote(value, safe=""))
     query = dict(_query(operation, values))
     return f"{path}?{urlencode(query, safe=':,/')}" if query else path
 
