@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import grpc
 import httpx
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from voxgate_gateway.server import Gateway
@@ -132,6 +133,11 @@ def connect_stream(answer: httpx.Response) -> tuple[list[bytes], dict[str, Any]]
 
 
 Act = Callable[[bytes, grpc.ServicerContext], Iterable[bytes]]
+
+
+def telling(*messages: Message) -> Act:
+    """Answers these, whatever is asked."""
+    return lambda _request, _context: [message.SerializeToString() for message in messages]
 
 
 class Scripted(grpc.GenericRpcHandler):

@@ -13,6 +13,7 @@ import pytest
 from support.event_streams import event_stream
 from support.rest import problem_of
 from support.web_calls import gateway_to as gateway_to_all
+from support.web_calls import telling
 from voxgate.model.jobs import Job, JobProgress, JobState, TransferSpec
 from voxgate.v1 import job_pb2 as pb
 from voxgate.v1 import volume_pb2
@@ -27,19 +28,14 @@ EVENTS = "/api/v1/jobs/one/events"
 
 def gateway_to(acts):
     """A server with one service more: the gateway asks where jobs are."""
-
-    def told(_request, _context):
-        yield volume_pb2.GetServerInfoResponse().SerializeToString()
-
-    return gateway_to_all({"VolumeService/GetServerInfo": told, **acts})
+    return gateway_to_all({"VolumeService/GetServerInfo": telling(volume_pb2.GetServerInfoResponse()), **acts})
 
 
 def job(state=JobState.RUNNING, done=0, **facts) -> Job:
     return Job("jobs/one", "ada", "r", TransferSpec("a/b", "c/d"), state, JobProgress("copying", done, 10**9), **facts)
 
 
-def got(_request, _context):
-    yield pb.GetJobResponse(job=job_to_proto(job())).SerializeToString()
+GOT = telling(pb.GetJobResponse(job=job_to_proto(job())))
 
 
 def change(sequence: int, told: Job) -> bytes:
@@ -83,7 +79,7 @@ def test_a_stream_outlasts_its_server_and_goes_on_after_what_was_told(http):
         breaks(change(7, job(done=5)), code=grpc.StatusCode.DEADLINE_EXCEEDED),
         ends(change(9, job(JobState.SUCCEEDED, 10))),
     )
-    with gateway_to({GET: got, WATCH: watches}) as (_, gateway), event_stream(http, gateway.url + EVENTS) as stream:
+    with gateway_to({GET: GOT, WATCH: watches}) as (_, gateway), event_stream(http, gateway.url + EVENTS) as stream:
         told = list(stream)
     assert [each.id for each in told if each.name == "job"] == [3, 7, 9]
     (trouble,) = [each.data for each in told if each.name == "trouble"]
@@ -95,7 +91,7 @@ def test_a_stream_outlasts_its_server_and_goes_on_after_what_was_told(http):
 def test_a_stream_that_broke_itself_asks_for_what_came_after(http):
     watches = Watches(ends(change(9, job(JobState.SUCCEEDED, 10))))
     with (
-        gateway_to({GET: got, WATCH: watches}) as (_, gateway),
+        gateway_to({GET: GOT, WATCH: watches}) as (_, gateway),
         event_stream(http, gateway.url + EVENTS, last_event_id="7") as stream,
     ):
         assert [each.id for each in stream] == [9]
@@ -114,7 +110,7 @@ def test_a_stream_is_never_silent_for_long(http, monkeypatch):
         yield change(4, job(JobState.CANCELLED))
 
     with (
-        gateway_to({GET: got, WATCH: Watches(act)}) as (_, gateway),
+        gateway_to({GET: GOT, WATCH: Watches(act)}) as (_, gateway),
         event_stream(http, gateway.url + EVENTS) as stream,
     ):
         names = [next(stream).name for _ in range(4)]
@@ -145,7 +141,7 @@ def test_a_job_that_too_many_watch_is_asked_for_now_and_then(http, monkeypatch):
 
 def test_a_job_that_is_forgotten_meanwhile_ends_its_stream_with_why(http):
     watches = Watches(breaks(change(3, job())), breaks(code=grpc.StatusCode.NOT_FOUND))
-    with gateway_to({GET: got, WATCH: watches}) as (_, gateway), event_stream(http, gateway.url + EVENTS) as stream:
+    with gateway_to({GET: GOT, WATCH: watches}) as (_, gateway), event_stream(http, gateway.url + EVENTS) as stream:
         assert [each.name for each in stream] == ["job", "trouble"]
 
 
@@ -160,7 +156,7 @@ def test_a_reader_that_is_slow_gets_the_newest_and_holds_nobody_up(http):
         yield change(count, job(JobState.SUCCEEDED, count))
 
     with (
-        gateway_to({GET: got, WATCH: Watches(act)}) as (_, gateway),
+        gateway_to({GET: GOT, WATCH: Watches(act)}) as (_, gateway),
         event_stream(http, gateway.url + EVENTS) as stream,
     ):
         assert all_taken.wait(120)
@@ -176,7 +172,7 @@ def test_a_reader_that_leaves_ends_the_watch(http):
         while context.is_active():
             time.sleep(0.01)
 
-    with gateway_to({GET: got, WATCH: Watches(act)}) as (script, gateway):
+    with gateway_to({GET: GOT, WATCH: Watches(act)}) as (script, gateway):
         with event_stream(http, gateway.url + EVENTS) as stream:
             next(stream)
             script.ended.clear()
@@ -190,7 +186,7 @@ def test_a_gateway_that_stops_does_not_wait_for_its_streams(http):
             time.sleep(0.01)
 
     with (
-        gateway_to({GET: got, WATCH: Watches(act)}) as (_, gateway),
+        gateway_to({GET: GOT, WATCH: Watches(act)}) as (_, gateway),
         event_stream(http, gateway.url + EVENTS) as stream,
     ):
         next(stream)
@@ -212,7 +208,7 @@ def test_more_streams_than_there_are_places_for_are_refused_until_one_ends(http,
         more.wait(60)
         yield change(4, job(JobState.SUCCEEDED))
 
-    with gateway_to({GET: got, WATCH: Watches(act)}) as (_, gateway):
+    with gateway_to({GET: GOT, WATCH: Watches(act)}) as (_, gateway):
         with event_stream(http, gateway.url + EVENTS) as stream:
             next(stream)
             for path in (EVENTS, "/jobs/events"):

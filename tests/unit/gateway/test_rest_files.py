@@ -11,7 +11,7 @@ import pytest
 
 from support.rest import on, problem_of
 from support.standin_volumes import segmentation
-from support.web_calls import gateway_to
+from support.web_calls import gateway_to, telling
 from voxgate.model.volumes import VolumeFacts
 from voxgate.v1 import mesh_pb2, types_pb2, volume_pb2
 from voxgate.wire.volumes import facts_to_proto
@@ -26,13 +26,8 @@ END = mesh_pb2.ExportMeshResponse(ends=[mesh_pb2.MeshEnd(segment_id=2**63 + 5)])
 
 def behind(act):
     """What a volume server and a Mesh service answer; `act` yields the messages of the file."""
+    facts = VolumeFacts(segmentation()[0])
     where = [volume_pb2.ServiceEndpoint(service="voxgate.v1.MeshService")]
-
-    def info(_request, _context):
-        yield volume_pb2.GetServerInfoResponse(services=where).SerializeToString()
-
-    def volume(_request, _context):
-        yield volume_pb2.GetVolumeResponse(volume=facts_to_proto(VolumeFacts(segmentation()[0]))).SerializeToString()
 
     def export(request, context):
         asked = mesh_pb2.ExportMeshRequest.FromString(request)
@@ -41,8 +36,8 @@ def behind(act):
             yield message.SerializeToString()
 
     return {
-        "VolumeService/GetServerInfo": info,
-        "VolumeService/GetVolume": volume,
+        "VolumeService/GetServerInfo": telling(volume_pb2.GetServerInfoResponse(services=where)),
+        "VolumeService/GetVolume": telling(volume_pb2.GetVolumeResponse(volume=facts_to_proto(facts))),
         "MeshService/ExportMesh": export,
     }
 
