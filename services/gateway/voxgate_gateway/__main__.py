@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import ipaddress
 import os
 import signal
 import socket
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from voxgate.model.errors import VoxgateError
+from voxgate_gateway.changes import is_loopback
 from voxgate_gateway.server import Gateway
 from voxgate_gateway.settings import GatewaySettings, parse_gateway, settings_from_json
 from voxgate_serving.logs import LogFormat, LogLevel, log_to_stderr, logger
@@ -57,7 +57,7 @@ def main() -> int:
     except VoxgateError as error:
         print(f"voxgate_gateway: {error}", file=sys.stderr)
         return 2
-    if not _is_loopback(options.host):
+    if not (is_loopback(options.host) or settings.allow_unauthenticated_writes):
         log.warning("listening beyond this machine without authentication; the gateway serves reads only")
     log.info("ready", url=gateway.url, backend=options.backend)
     wait_for(ended)
@@ -92,13 +92,6 @@ def _serve_child(backend: str, handle: int) -> int:
     line = sys.stdin.readline()
     gateway.stop(float(line) if line.strip() else 0.0)
     return 0
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 if __name__ == "__main__":

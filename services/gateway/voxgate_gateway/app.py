@@ -86,6 +86,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.common_headers = headers
+    app.state.takes_changes = True
     app.state.bossdb = bossdb.Dialect(settings.bossdb)
     app.state.precomputed = settings.precomputed
     app.state.backend_address = backend_address

@@ -11,6 +11,7 @@ import uvicorn
 
 from voxgate.model.errors import ConfigInvalid, Unavailable
 from voxgate_gateway.app import create_app
+from voxgate_gateway.changes import is_loopback
 from voxgate_gateway.http.protocol import PatientProtocol
 from voxgate_gateway.observing import RequestObserver
 from voxgate_gateway.settings import GatewaySettings
@@ -53,8 +54,11 @@ class Gateway:
         self._tracer = tracer
         observer = RequestObserver(tracer)
         self._metrics = self._page(settings, observer)
+        app = create_app(backend_address, settings, observer)
+        allowed = settings is not None and settings.allow_unauthenticated_writes
+        app.state.takes_changes = allowed or is_loopback(self._socket.getsockname()[0])
         config = uvicorn.Config(
-            create_app(backend_address, settings, observer),
+            app,
             http=PatientProtocol,
             log_config=None,
             access_log=False,

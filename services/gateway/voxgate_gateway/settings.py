@@ -75,6 +75,7 @@ class GatewaySettings:
     Attributes:
         cors_origin: the one web origin whose pages may read, or "*".
         threads: how many requests are worked on at a time.
+        allow_unauthenticated_writes: take what changes something beyond loopback.
         metrics_port: port of the page of metrics, never the public one; 0 takes a free one, None for no page.
         log_format: "json", or "text" for people.
         log_level: "debug" has a line for every request.
@@ -84,6 +85,7 @@ class GatewaySettings:
 
     cors_origin: str = "*"
     threads: int = DEFAULT_THREADS
+    allow_unauthenticated_writes: bool = False
     metrics_port: int | None = None
     log_format: LogFormat = "json"
     log_level: LogLevel = "info"
@@ -198,6 +200,12 @@ def _text(value: Any) -> str:
     return value
 
 
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("is neither true nor false")
+    return value
+
+
 def _table(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError("is no table")
@@ -225,6 +233,7 @@ def _one_of(words: Any) -> Reader:
 _GATEWAY: Mapping[str, Reader] = {
     "cors_origin": _text,
     "threads": _whole(1, 1024),
+    "allow_unauthenticated_writes": _truth,
     "metrics_port": _whole(0, 65535),
     "log_format": _one_of(LogFormat),
     "log_level": _one_of(LogLevel),

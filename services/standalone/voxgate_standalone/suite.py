@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from voxgate.wire.allocator import tune_allocator
 from voxgate_gateway.process import GatewayProcess, GatewayState
@@ -94,7 +94,10 @@ def start_suite(
         return Suite(server, None, registry)
     try:
         own_process = own_process and os.name == "posix"
-        gateway = _gateway(server, settings, gateway_settings, own_process=own_process)
+        told = gateway_settings or GatewaySettings()
+        if settings.allow_unauthenticated_writes:
+            told = replace(told, allow_unauthenticated_writes=True)
+        gateway = _gateway(server, settings, told, own_process=own_process)
         gateway.start()
         if isinstance(gateway, Gateway):  # the other one reports by itself
             server.report_health(HTTP, is_serving=True)
@@ -105,7 +108,7 @@ def start_suite(
 
 
 def _gateway(
-    server: RunningServer, settings: ServerSettings, told: GatewaySettings | None, *, own_process: bool
+    server: RunningServer, settings: ServerSettings, told: GatewaySettings, *, own_process: bool
 ) -> Gateway | GatewayProcess:
     if not own_process:
         return Gateway(server.address, host=settings.host, port=settings.http_port, settings=told)

@@ -43,6 +43,7 @@ def test_what_is_said_is_read_and_reaches_another_process():
         ({"threads": 0}, "gateway.threads", "1 to 1024"),
         ({"threads": True}, "gateway.threads", "number"),
         ({"cors_origin": 3}, "gateway.cors_origin", "text"),
+        ({"allow_unauthenticated_writes": "yes"}, "gateway.allow_unauthenticated_writes", "true nor false"),
         ({"bossdb": 3}, "gateway.bossdb", "table"),
         ({"bossdb": {"nams": {}}}, "gateway.bossdb.nams", "names"),
         ({"bossdb": {"names": {"a/b": "lab/x"}}}, "gateway.bossdb.names.a/b", "COLLECTION/EXPERIMENT/CHANNEL"),

@@ -14,7 +14,7 @@ from voxgate_gateway.bossdb.channels import BossChannel, channel_of
 from voxgate_gateway.bossdb.errors import BossError, Code
 from voxgate_gateway.bossdb.merging import refuse_shared_account
 from voxgate_gateway.bossdb.regions import Asked, asked_of, checked_scale
-from voxgate_gateway.http.origins import refuse_other_origins
+from voxgate_gateway.changes import refuse_changes
 
 CUBOID = Vec3(512, 512, 16)
 """Voxels of a cuboid, the service's unit of storage, at every resolution (jhuapl-boss/spdb, CUBOIDSIZE)."""
@@ -68,7 +68,7 @@ async def get_reserve(call: Call) -> Response:
     """
     if call.request.method == "HEAD":
         raise BossError(Code.BAD_REQUEST, 'Method "HEAD" not allowed.', status=405)
-    refuse_other_origins(call.request.headers)
+    refuse_changes(call.request)
     refuse_shared_account(call)
     channel = await _annotations(call)
     count = int(call.part("count"))

@@ -16,7 +16,7 @@ from voxgate.model.errors import VoxgateError
 from voxgate_gateway.bossdb import accounts, cutouts, downsample, images, metadata, objects, resources
 from voxgate_gateway.bossdb.call import BossRoute, Call, Dialect
 from voxgate_gateway.bossdb.errors import BossError, Code, boss_error_of, refusal_answer
-from voxgate_gateway.http.origins import refuse_other_origins
+from voxgate_gateway.changes import refuse_changes
 from voxgate_gateway.paths import backend_of
 from voxgate_serving.logs import logger
 
@@ -39,7 +39,7 @@ async def serve(request: Request) -> Response:
     """Answer anything below `/v1` and `/latest`, errors in the dialect's own words."""
     try:
         if request.method not in _READS:
-            refuse_other_origins(request.headers)
+            refuse_changes(request)
         return await _answer(request)
     except BossError as error:
         return refusal_answer(error)

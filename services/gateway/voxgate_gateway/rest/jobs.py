@@ -13,8 +13,8 @@ from voxgate.model.job_documents import failure_document, job_document
 from voxgate.model.jobs import Job, JobState
 from voxgate_gateway.answers import json_answer
 from voxgate_gateway.backend.jobs import Jobs
+from voxgate_gateway.changes import refuse_changes
 from voxgate_gateway.http.events import ALIVE, MEDIA_TYPE, Latest, event, events_answer, last_event_id, trouble
-from voxgate_gateway.http.origins import refuse_other_origins
 from voxgate_gateway.jobs.following import follow
 from voxgate_gateway.paths import jobs_of
 from voxgate_gateway.rest.job_schemas import SCHEMAS
@@ -67,12 +67,12 @@ async def _failures(asked: Asked) -> Response:
 
 
 async def _cancel(asked: Asked) -> Response:
-    refuse_other_origins(asked.request.headers)
+    refuse_changes(asked.request)
     return _told(asked, job_json(await jobs_of(asked.request).cancel(asked.values["job"])))
 
 
 async def _resume(asked: Asked) -> Response:
-    refuse_other_origins(asked.request.headers)
+    refuse_changes(asked.request)
     return _told(asked, job_json(await jobs_of(asked.request).resume(asked.values["job"])))
 
 
