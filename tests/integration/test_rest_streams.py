@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import replace
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -76,6 +77,16 @@ def small_pieces(monkeypatch):
     """Everything is streamed, a chunk's planes at a time."""
     monkeypatch.setattr(cutouts, "PIECE_BYTES", 2 * 2 * SHAPE[1] * SHAPE[2])
     monkeypatch.setattr(cutouts, "_WHOLE_BYTES", 0)
+
+
+def asked_until_free(http):
+    """The whole volume, once there is a turn for it: one is given back a moment after its last byte was sent."""
+    for _ in range(600):
+        found = asked(http, "one/x", WHOLE)
+        if found.status_code != 503:
+            break
+        threading.Event().wait(0.05)
+    return found
 
 
 def test_a_time_has_to_be_picked_and_label_views_are_two_things():
@@ -166,7 +177,7 @@ def test_more_streams_than_there_are_turns_for_are_told_to_come_back(monkeypatch
                 assert int(busy.headers["retry-after"]) >= 1
                 volume.go_on.set()
                 assert len(answer.read()) == WHOLE.voxel_count * 2 + 128
-            np.testing.assert_array_equal(array_of(asked(other, "one/x", WHOLE)), volume.arrays[0][0])
+            np.testing.assert_array_equal(array_of(asked_until_free(other)), volume.arrays[0][0])
         finally:
             volume.go_on.set()
 
@@ -180,13 +191,7 @@ def test_a_client_that_goes_away_gives_its_turn_back(monkeypatch):
             with leaving.stream("GET", on("one/x", "cutout"), params=where(WHOLE)) as answer:
                 assert answer.status_code == 200
         volume.go_on.set()
-        found = asked(http, "one/x", WHOLE)
-        for _ in range(600):
-            if found.status_code != 503:
-                break
-            threading.Event().wait(0.05)
-            found = asked(http, "one/x", WHOLE)
-        np.testing.assert_array_equal(array_of(found), volume.arrays[0][0])
+        np.testing.assert_array_equal(array_of(asked_until_free(http)), volume.arrays[0][0])
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -195,3 +200,28 @@ def test_pieces_end_where_stored_chunks_do():
     with gateway_over(one(volume)) as http:
         asked(http, "one/x", Box.of(x=(8, 20), y=(-9, 0), z=(101, 111)))
     assert {(box.start.z, box.stop.z) for box, _, _ in volume.reads} == {(101, 104), (104, 108), (108, 111)}
+
+
+def test_a_client_that_takes_nothing_does_not_make_the_gateway_read_on(monkeypatch):
+    monkeypatch.setattr(cutouts, "PIECE_BYTES", 1 << 20)
+    voxels = np.zeros((1, 128, 512, 1024), "u1")
+    volume = ArrayVolume([voxels], [scale_of(voxels.shape[1:])])
+    bounds = volume.info.scales[0].bounds
+    with gateway_over(one(volume)) as http, http.stream("GET", on("one/x", "cutout"), params=where(bounds)) as answer:
+        body = answer.iter_raw()
+        taken = len(next(body))
+        threading.Event().wait(1.0)
+        # What the two sockets hold, and one piece more: far from all of them.
+        read = sum(box.voxel_count for box, _, _ in volume.reads)
+        assert read < voxels.size * 3 // 4
+        assert taken + sum(map(len, body)) == voxels.size + 128
+
+
+def test_a_version_of_any_name_is_told_in_a_header():
+    store = VersionedStore()
+    store.commit("v0", "done")
+    with gateway_over(registry_of(store)) as http:
+        for name, told in (("v0", "v0"), ("größe/✓ 1", "gr%C3%B6%C3%9Fe/%E2%9C%93%201")):
+            store.infos[name], store.voxels[name] = store.infos["v0"], store.voxels["v0"]
+            answer = asked(http, f"history/seg@{quote(name, safe='')}", PART)
+            assert (answer.status_code, answer.headers["x-voxgate-version"]) == (200, told)

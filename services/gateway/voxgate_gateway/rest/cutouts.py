@@ -9,6 +9,7 @@ import functools
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 import anyio.to_thread
 import numpy as np
@@ -96,7 +97,8 @@ def told_of(described: Described, wish: CutoutWish) -> dict[str, str]:
     return {
         "x-voxgate-box": " ".join(f"{name}={a}:{b}" for name, a, b in spans),
         "x-voxgate-scale": str(wish.scale),
-        "x-voxgate-version": described.info.resolved_version,
+        # Headers are ASCII, and stores name versions as they like.
+        "x-voxgate-version": quote(described.info.resolved_version, safe="/:@+~,"),
     }
 
 
@@ -191,13 +193,17 @@ def _boxes(box: Box, level: Scale, voxel_bytes: int, most: int) -> Iterator[Box]
     return grid_cells(box, Vec3(shape.x, shape.y, deep), origin)
 
 
+TOLD = {
+    "X-Voxgate-Box": "The box: `x=10:20 y=0:5 z=7:8`.",
+    "X-Voxgate-Scale": "The index of the scale.",
+    "X-Voxgate-Version": "The version that was read, percent-encoded; empty where the store has none.",
+}
+"""What `told_of` says."""
 _HEADERS = {
     "X-Voxgate-Axes": "The axes of the array, slowest first: `zyx`, or `czyx` where the volume has a channel axis.",
     "X-Voxgate-Shape": "The extents in the order of the axes.",
     "X-Voxgate-Data-Type": "Of a voxel, as in `uint64`; little-endian.",
-    "X-Voxgate-Box": "The box: `x=10:20 y=0:5 z=7:8`.",
-    "X-Voxgate-Scale": "The index of the scale.",
-    "X-Voxgate-Version": "The version that was read; empty where the store has none.",
+    **TOLD,
     "ETag": "Of the bytes; large bodies that may change have none.",
     "Accept-Ranges": "`bytes`",
 }

@@ -54,7 +54,7 @@ def document(areas: Sequence[Area]) -> dict[str, Any]:
             "in global coordinates. Segment ids are strings.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "./", "description": "where this document is"}],
+        "servers": [{"url": "../v1", "description": "where this document is"}],
         "tags": [{"name": area.name, "description": area.text} for area in areas],
         "paths": paths,
         "components": {"schemas": schemas},

@@ -22,7 +22,7 @@ from voxgate_gateway.backend.cutouts import CutoutWish
 from voxgate_gateway.http.conditions import etag_of_name
 from voxgate_gateway.pictures import id_colours, jpeg_of, png_of
 from voxgate_gateway.rest.boxes import OF_THE_VOLUME, axis, wish_of
-from voxgate_gateway.rest.cutouts import told_of
+from voxgate_gateway.rest.cutouts import TOLD, told_of
 from voxgate_gateway.rest.kinds import choice
 from voxgate_gateway.rest.operations import VOLUME, Answer, Area, Asked, Kind, Operation, Parameter
 from voxgate_gateway.rest.streaming import Turns
@@ -240,9 +240,7 @@ _HEADERS = {
     "X-Voxgate-Mapping": "`exact`, `colors`, or `window; low=LOW; high=HIGH`.",
     "X-Voxgate-Axes": "What runs down and what runs to the right: `yx`, `zx` or `zy`.",
     "X-Voxgate-Data-Type": "Of the voxels.",
-    "X-Voxgate-Box": "The box: `x=10:20 y=0:5 z=7:8`.",
-    "X-Voxgate-Scale": "The index of the scale.",
-    "X-Voxgate-Version": "The version that was read; empty where the store has none.",
+    **TOLD,
 }
 AREA = Area(
     "slices",
