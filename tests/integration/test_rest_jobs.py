@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import subprocess
 import uuid
 
 import httpx
@@ -199,3 +201,12 @@ def test_nothing_of_jobs_is_kept_by_caches(http, ended):
     for path in (JOBS, ended, f"{ended}/failures", f"{ended}/events"):
         assert http.get(path).headers["cache-control"] == "no-store"
     assert http.head(f"{ended}/events").headers["content-type"].startswith("text/event-stream")
+
+
+def test_curl_follows_a_job_and_ends_with_it(client, http, name):
+    job = client.transfer("slow/seg", name, scales=[0])
+    command = ["curl", "-sSfN", f"{http.base_url}{path_of(job)}/events"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert said.startswith("retry: ")
+    *_, last = [line for line in said.splitlines() if line.startswith("data: ")]
+    assert json.loads(last.removeprefix("data: "))["state"] == "succeeded"

@@ -13,7 +13,7 @@ import pytest
 from support.event_streams import event_stream
 from support.rest import problem_of
 from support.web_calls import gateway_to as gateway_to_all
-from support.web_calls import telling
+from support.web_calls import scripted, telling
 from voxgate.model.jobs import Job, JobProgress, JobState, TransferSpec
 from voxgate.v1 import job_pb2 as pb
 from voxgate.v1 import volume_pb2
@@ -86,6 +86,17 @@ def test_a_stream_outlasts_its_server_and_goes_on_after_what_was_told(http):
     assert trouble["reason"]
     assert trouble["detail"]
     assert watches.after == [0, 3, 3, 7]
+
+
+def test_jobs_are_asked_of_the_server_that_keeps_them(http):
+    watches = Watches(ends(change(9, job(JobState.SUCCEEDED, 10))))
+    with scripted({GET: GOT, WATCH: watches}) as (_, where):
+        there = volume_pb2.ServiceEndpoint(service="voxgate.v1.JobService", address=where)
+        info = telling(volume_pb2.GetServerInfoResponse(services=[there]))
+        with gateway_to_all({"VolumeService/GetServerInfo": info}) as (_, gateway):
+            assert http.get(gateway.url + "/api/v1/jobs/one").json()["name"] == "jobs/one"
+            with event_stream(http, gateway.url + EVENTS) as stream:
+                assert [each.id for each in stream] == [9]
 
 
 def test_a_stream_that_broke_itself_asks_for_what_came_after(http):
