@@ -11,7 +11,6 @@ python="${PY:-.venv/bin/python}"
 
 down() {
   podman play kube --down "$render" >/dev/null 2>&1 || true
-  podman rm --force voxgate-standalone >/dev/null 2>&1 || true
   podman volume rm --force data voxgate-config >/dev/null 2>&1 || true
 }
 
@@ -52,14 +51,3 @@ for service in "${services[@]}"; do
   [[ $code == 0 ]] || { echo "$service ended with $code on SIGTERM" >&2; exit 1; }
 done
 echo "all four ended cleanly"
-
-# The all-in-one image: the sample, with nothing configured and nothing mounted.
-podman run --detach --name voxgate-standalone --read-only --cap-drop=all --security-opt=no-new-privileges \
-  -p 127.0.0.1:50181:8080 localhost/voxgate/standalone:latest >/dev/null
-for _ in {1..120}; do
-  curl --silent --fail --max-time 2 http://127.0.0.1:50181/readyz >/dev/null && break
-  sleep 0.5
-done
-curl --silent --fail --max-time 20 http://127.0.0.1:50181/ng/fib25/em/info >/dev/null ||
-  { podman logs --tail 15 voxgate-standalone >&2; echo "the all-in-one image does not serve its sample" >&2; exit 1; }
-echo "the all-in-one image serves its sample; taking everything down"

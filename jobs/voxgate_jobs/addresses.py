@@ -31,6 +31,36 @@ def parse_address(address: str) -> sa.URL:
     raise ConfigInvalid(f"jobs cannot be kept in a database of the kind {url.drivername!r}", _REMEDY)
 
 
+def with_password(address: str, file: str) -> str:
+    """The address of a PostgreSQL server with the password that a file has; as it is where no file is named.
+
+    Raises:
+        ConfigInvalid: when the file cannot be read or is empty, or the address names no user, or a password.
+    """
+    if not file:
+        return address
+    url = parse_address(address)
+    if not url.username or url.password is not None:
+        raise ConfigInvalid(
+            "a password from a file needs an address of the job database that names a user and no password",
+            'write "postgresql://user@host/database"',
+        )
+    try:
+        password = pathlib.Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ConfigInvalid(
+            f"the password of the job database cannot be read: {error.strerror}",
+            "mount it where jobs_password_file says",
+        ) from None
+    except UnicodeDecodeError:
+        password = ""
+    if not password:
+        raise ConfigInvalid(
+            "the file with the password of the job database has none", "write it there as a line of UTF-8"
+        )
+    return url.set(password=password).render_as_string(hide_password=False)
+
+
 def shown(url: sa.URL) -> str:
     """A URL for people: what kind of database it is and where, no user, password or option."""
     if url.get_backend_name() == "sqlite":

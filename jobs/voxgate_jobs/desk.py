@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from voxgate_jobs.addresses import with_password
 from voxgate_jobs.engine import Coordinator
 from voxgate_jobs.executors import DaskExecutor, SchedulerAddress
 from voxgate_jobs.kinds import Opener
@@ -25,6 +26,11 @@ class DeskSettings(Protocol):
     @property
     def jobs_url(self) -> str:
         """Where the records are."""
+        ...
+
+    @property
+    def jobs_password_file(self) -> str:
+        """File that has the password of `jobs_url`; empty for none."""
         ...
 
     @property
@@ -100,12 +106,14 @@ def open_desk(registry: Registry, settings: DeskSettings, kinds: Collection[str]
         kinds: names of the only kinds to run, see `voxgate_jobs.documents.KINDS`; None means all that are installed.
 
     Raises:
-        ConfigInvalid: for an address that is none, or TLS without its files; for records of a newer release.
+        ConfigInvalid: for an address that is none, a password that cannot be read, or TLS without its files; for
+            records of a newer release.
         Unavailable: when the database does not answer.
     """
+    address = with_password(settings.jobs_url or IN_MEMORY, settings.jobs_password_file)
     opener = Opener(registry, kinds)
     executor = executor_of(settings, opener)
-    store = SqlJobStore(settings.jobs_url or IN_MEMORY)
+    store = SqlJobStore(address)
     tools = Tools(store, store.ledger, executor, opener, EngineSettings(), opener.kinds)
     return JobDesk(store, Coordinator(tools, takes_up=settings.writes_enabled), opener, settings.grace_s)
 

@@ -68,6 +68,7 @@ class ServerSettings(BaseSettings):
         repr=False,
         description='database of jobs, "sqlite:///FILE" or "postgresql://…"; empty is a file of one\'s own',
     )
+    jobs_password_file: str = Field("", description="file that has the password of `jobs_url`, such as a mounted secret")
     job_threads: int = Field(
         default_factory=lambda: max(4, min(8, os.cpu_count() or 1)), ge=1, description="blocks of jobs run at once here"
     )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from support.postgres import PASSWORD, postgres, program
 from voxgate.model.errors import ConfigInvalid, InternalError, Unavailable
 from voxgate.model.jobs import JobState, TransferSpec
-from voxgate_jobs.addresses import parse_address
+from voxgate_jobs.addresses import parse_address, with_password
 from voxgate_jobs.database import Database
 from voxgate_jobs.ledger import LedgerPlan
 from voxgate_jobs.sqlstore import SqlJobStore
@@ -220,3 +220,33 @@ def test_a_password_is_never_shown(caplog):
 @pytest.mark.parametrize("name", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_every_way_to_write_postgresql_means_the_one_driver(name):
     assert parse_address(f"{name}://host/jobs").drivername == "postgresql+psycopg"
+
+
+def test_a_password_comes_from_a_file_and_whatever_it_is_made_of_arrives(tmp_path):
+    file = tmp_path / "password"
+    file.write_text("p@ss:/wörd %41#\n")
+    url = parse_address(with_password("postgresql://jobs@db.example:5433/voxgate?sslmode=require", str(file)))
+    assert (url.username, url.password, url.host, url.port) == ("jobs", "p@ss:/wörd %41#", "db.example", 5433)
+    assert (url.database, url.query["sslmode"]) == ("voxgate", "require")
+    assert with_password("sqlite://", "") == "sqlite://"
+
+
+@pytest.mark.parametrize(
+    ("address", "content", "said"),
+    [
+        ("postgresql://jobs@db/voxgate", None, "cannot be read: No such file"),
+        ("postgresql://jobs@db/voxgate", b"\n", "has none"),
+        ("postgresql://jobs@db/voxgate", b"\xff\xfe", "has none"),
+        ("postgresql://db/voxgate", b"swordfish", "names a user and no password"),
+        ("postgresql://jobs:other@db/voxgate", b"swordfish", "names a user and no password"),
+        ("sqlite:///jobs.db", b"swordfish", "names a user and no password"),
+    ],
+)
+def test_a_password_file_that_cannot_be_meant_is_refused_without_its_content(tmp_path, address, content, said):
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigInvalid, match=said) as refused:
+        with_password(address, str(file))
+    assert "swordfish" not in str(refused.value)
+    assert "other" not in refused.value.message
