@@ -11,6 +11,7 @@ import grpc
 import httpx
 import pytest
 
+from support.event_streams import event_stream
 from support.web_calls import gateway_to, telling
 from voxgate.model.jobs import (
     Job,
@@ -151,6 +152,18 @@ def test_a_full_page_with_its_script_and_style_is_small():
 def test_what_can_be_done_to_a_job_depends_on_its_state(state, done, actions):
     found = shown(replace(RUNNING, state=state))
     assert (found.state, found.done, found.actions) == (state.value, done, actions)
+
+
+@pytest.mark.parametrize("is_loopback", [True, False])
+def test_nothing_is_offered_that_is_refused(monkeypatch, is_loopback):
+    monkeypatch.setattr("voxgate_gateway.server.is_loopback", lambda _: is_loopback)
+    acts, _ = answering(RUNNING)
+    cancelled = telling(pb.CancelJobResponse(job=job_to_proto(RUNNING)))
+    with gateway_to({**acts, "JobService/CancelJob": cancelled}) as (_, gateway), httpx.Client() as http:
+        with event_stream(http, f"{gateway.url}/jobs/events") as stream:
+            assert next(stream).data["actions"] == (["cancel"] if is_loopback else [])
+        status = http.post(f"{gateway.url}/api/v1/jobs/one/cancel").status_code
+    assert status == (200 if is_loopback else 403)
 
 
 def test_how_far_a_job_has_come_is_unknown_until_it_says_so():

@@ -74,12 +74,12 @@ async def events(request: Request) -> Response:
     try:
         if request.method == "HEAD":
             return Response(media_type="text/event-stream", headers={"cache-control": "no-store"})
-        return events_answer(request, _pieces(jobs_of(request)))
+        return events_answer(request, _pieces(jobs_of(request), changes=request.app.state.takes_changes))
     except VoxgateError as error:
         return error_answer(error, str(getattr(request.state, "request_id", "")))
 
 
-async def _pieces(jobs: Jobs) -> AsyncGenerator[bytes, None]:
+async def _pieces(jobs: Jobs, *, changes: bool) -> AsyncGenerator[bytes, None]:
     rates, told = Rates(), dict[str, Shown]()
     async with Latest(snapshots(jobs, _FOLLOWED, _PERIOD_S)) as latest:
         try:
@@ -89,7 +89,7 @@ async def _pieces(jobs: Jobs) -> AsyncGenerator[bytes, None]:
                     continue
                 now = time.monotonic()
                 # The oldest first, so that each that is new goes on top of those that came before.
-                made = [shown(job, rates.of(job, now)) for job in reversed(news or ())]
+                made = [shown(job, rates.of(job, now), changes=changes) for job in reversed(news or ())]
                 changed = [each for each in made if told.get(each.id) != each]
                 told |= {each.id: each for each in changed}
                 yield b"".join(event("job", asdict(each)) for each in changed) or ALIVE

@@ -40,8 +40,14 @@ class Shown:
     actions: tuple[str, ...]
 
 
-def shown(job: Job, rate: float | None = None) -> Shown:
-    """What is shown of a job; `rate` is its bytes a second of late, None where nobody knows."""
+def shown(job: Job, rate: float | None = None, *, changes: bool = True) -> Shown:
+    """What is shown of a job.
+
+    Args:
+        job: as it stands.
+        rate: its bytes a second of late; None where nobody knows.
+        changes: whether anything may be done to it here.
+    """
     progress = job.progress
     done: float | None = None
     if job.state is JobState.SUCCEEDED:
@@ -50,9 +56,6 @@ def shown(job: Job, rate: float | None = None) -> Shown:
         done = min(1.0, progress.done_bytes / progress.total_bytes)
     elif job.state not in (JobState.RUNNING, JobState.CANCELLING):
         done = 0.0
-    actions = ("cancel",) if job.state in _ACTIVE else ()
-    if job.state in (JobState.FAILED, JobState.CANCELLED):
-        actions = ("resume",)
     return Shown(
         job.name.removeprefix("jobs/"),
         _title(job),
@@ -61,7 +64,7 @@ def shown(job: Job, rate: float | None = None) -> Shown:
         " · ".join(_facts(job, rate)),
         job.error.message if job.error else "",
         progress.failed_block_count,
-        actions,
+        _actions(job) if changes else (),
     )
 
 
@@ -87,6 +90,12 @@ class Rates:
             # Blocks are done some at a time: half of what was before remains.
             self._rates[job.name] = (self._rates.get(job.name, new) + new) / 2
         return self._rates.get(job.name)
+
+
+def _actions(job: Job) -> tuple[str, ...]:
+    if job.state in _ACTIVE:
+        return ("cancel",)
+    return ("resume",) if job.state in (JobState.FAILED, JobState.CANCELLED) else ()
 
 
 def _title(job: Job) -> str:
