@@ -21,7 +21,14 @@ from voxgate_remotes.config import RemoteConfig
 
 VOXELS = np.zeros((7, 11, 13), np.uint64)
 VOXELS[2:5, 3:9, 4:12] = 2**63 + 7
-CHANNELS = ["c/e/seg", "c/e/em", "samples/fib25/seg", "samples/fib25/em", "c/e/none", "c/none/em", "none/e/em", "c/e"]
+CHANNELS = ["c/e/seg", "c/e/em"] * 4 + [
+    "samples/fib25/seg",
+    "samples/fib25/em",
+    "c/e/none",
+    "c/none/em",
+    "none/e/em",
+    "c/e",
+]
 CHANNELS += ["_/_/_", "c/_/_", "samples/fib25/em__ch0", "samples/fib25/seg__v1", "c/e/__2F", "c/e__xem/em", "c/e/em/em"]
 NUMBERS = st.one_of(
     st.sampled_from(
@@ -39,13 +46,16 @@ PIECES = st.one_of(
     ),
     st.text(max_size=8).map(lambda text: quote(text, safe="")),
 )
-BOXES = st.tuples(st.sampled_from([*"0129x"]), RANGES, RANGES, RANGES).map("/".join)
+GOOD = ["0/1:9/2:8/1:6", "0/1:9/2:8/3", "0/1:9/2/1:6", "0/3/2:8/1:6"]
+BOXES = st.sampled_from(GOOD) | st.tuples(st.sampled_from([*"0129x"]), RANGES, RANGES, RANGES).map("/".join)
 TAILS = {
     "ids": BOXES,
     "cutout": BOXES,
     "cutout/to_black": BOXES,
-    "boundingbox": st.tuples(st.sampled_from([*"0129x"]), NUMBERS).map("/".join),
+    "boundingbox": st.tuples(st.sampled_from([*"0001x"]), NUMBERS | st.just(str(2**63 + 7))).map("/".join),
     "reserve": NUMBERS,
+    "meta": st.just(""),
+    "downsample": st.just(""),
     "image": st.tuples(st.sampled_from(["xy", "xz", "yz", "zz"]), BOXES).map("/".join),
     "tile": st.tuples(st.sampled_from(["xy", "yz"]), NUMBERS, st.just("0"), NUMBERS, NUMBERS, NUMBERS).map("/".join),
 }
@@ -97,7 +107,7 @@ class Rest:
 
 
 RESTS = st.builds(
-    Rest, st.sampled_from(["GET", "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]), QUERIES, HEADERS, BODIES
+    Rest, st.sampled_from(["GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]), QUERIES, HEADERS, BODIES
 )
 
 
@@ -132,7 +142,7 @@ RULES = settings(max_examples=250, deadline=None, suppress_health_check=[HealthC
 @RULES
 @given(data=st.data(), service=st.sampled_from(sorted(TAILS)), channel=st.sampled_from(CHANNELS), rest=RESTS)
 def test_an_address_of_the_right_form_is_answered_or_refused(port, data, service, channel, rest):
-    extra = data.draw(st.sampled_from([[], [], ["0:1"], ["0"], ["1:0"], [""], ["x"]]))
+    extra = data.draw(st.sampled_from([[], [], [], [], ["0:1"], ["0"], ["1:0"], [""], ["x"]]))
     check(port, [service, channel, data.draw(TAILS[service]), *extra], rest)
 
 

@@ -81,7 +81,7 @@ class Call:
         start at the number that the finest does (src/datasource/boss, getSources): both are right of frames that start
         at 0 alone. A frame may be larger than the voxels in it, and beyond them every voxel is 0.
         """
-        if not self.request.url.path.startswith("/latest/"):
+        if not self.request.scope["path"].startswith("/latest/"):
             return frame
         return Box(Vec3.minimum(frame.start, Vec3(0, 0, 0)), frame.stop)
 

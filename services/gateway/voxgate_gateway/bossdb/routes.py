@@ -10,7 +10,8 @@ import re
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from voxgate.model.errors import VoxgateError
 from voxgate_gateway.bossdb import accounts, cutouts, downsample, images, metadata, objects, resources
@@ -55,7 +56,8 @@ async def serve(request: Request) -> Response:
 
 
 async def _answer(request: Request) -> Response:
-    path = re.sub("/+", "/", request.url.path).rstrip("/")
+    # Not of request.url, in which a percent-encoded ? ends the path and ends of lines are lost.
+    path = re.sub("/+", "/", request.scope["path"]).rstrip("/")
     _, _, service, rest = (*path.split("/", 3), "", "")[:4]
     known = False
     for each in TABLE:
@@ -72,6 +74,14 @@ async def _answer(request: Request) -> Response:
     raise BossError(Code.INVALID_URL, "there is no such address in the BossDB dialect", status=404)
 
 
+class _Below(Route):
+    """Everything below a path, with ends of lines in it too: Starlette's own pattern ends before them."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is for this route."""
+        return super().matches({**scope, "path": scope["path"].replace("\n", " ")})
+
+
 async def _unsupported(_: Request) -> Response:
     message = "This API version is unsupported. Update to version v1"
     return refusal_answer(BossError(Code.UNSUPPORTED_VERSION, message))
@@ -83,10 +93,10 @@ async def _ping(request: Request) -> Response:
 
 ROUTES = (
     Route("/v1", serve, methods=_METHODS),
-    Route("/v1/{path:path}", serve, methods=_METHODS),
+    _Below("/v1/{path:path}", serve, methods=_METHODS),
     Route("/latest", serve, methods=_METHODS),
-    Route("/latest/{path:path}", serve, methods=_METHODS),
-    *(Route(f"/v0.{minor}/{{path:path}}", _unsupported, methods=_METHODS) for minor in range(1, 9)),
+    _Below("/latest/{path:path}", serve, methods=_METHODS),
+    *(_Below(f"/v0.{minor}/{{path:path}}", _unsupported, methods=_METHODS) for minor in range(1, 9)),
     Route("/ping", _ping, methods=["GET", "HEAD"]),
     Route("/ping/", _ping, methods=["GET", "HEAD"]),
 )
