@@ -1,9 +1,8 @@
-from pathlib import Path
 
 import pytest
 
 from voxgate.model.errors import ConfigInvalid
-from voxgate_serving.settings import ServerSettings, load_configuration, parse_server
+from voxgate_serving.settings import load_configuration, parse_server
 
 
 def test_the_command_line_beats_the_environment_beats_the_file_beats_defaults(tmp_path, monkeypatch):
@@ -60,11 +59,3 @@ def test_a_missing_file_and_one_that_is_no_toml_are_said(tmp_path):
     path.write_text("[sever]\n")
     with pytest.raises(ConfigInvalid, match='did you mean "server"'):
         load_configuration(path, {})
-
-
-def test_every_setting_explains_itself_and_is_documented_with_those_words():
-    page = (Path(__file__).parents[3] / "docs/reference/configuration.md").read_text()
-    for name, field in ServerSettings.model_fields.items():
-        assert field.description
-        assert f"| `{name}` |" in page
-        assert f"| {field.description} |" in page
