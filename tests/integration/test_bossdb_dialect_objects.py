@@ -32,6 +32,7 @@ def server():
         coarse = image[:, ::2, ::2]
         running.store.add_channel("c", "zero", "em", image, levels=[coarse], voxel_size=(5, 5, 30))
         running.store.add_channel("c", "zero", "seg", labels())
+        running.store.add_channel("c", "zero", "deep", labels(), levels=[labels()[:, ::2, ::2]])
         running.store.collections["c"].metadata.update({"licence": "CC0", "ü b&c": "x y&z=1"})
         running.store.channel("c", "zero", "seg").metadata["by"] = "us"
         yield running
@@ -78,6 +79,12 @@ def theirs(server):
         f"boundingbox/c/e/seg/0/{2**64}/",
         f"boundingbox/c/e/em/0/{LABEL}/",
         f"boundingbox/c/e/none/0/{LABEL}/",
+        f"boundingbox/c/zero/deep/1/{LABEL}/?type=tight",
+        f"boundingbox/c/zero/deep/1/{OTHER}/",
+        "boundingbox/c/zero/deep/1/12345/?type=tight",
+        "ids/c/zero/deep/1/1:10/2:9/3:12",
+        "ids/c/zero/deep/1/20:37/2:9/3:12",
+        "downsample/c/zero/deep",
         "reserve/c/e/none/3",
         "downsample/c/zero/em",
         "downsample/c/zero/em/",
@@ -163,6 +170,15 @@ def test_a_store_without_key_values_has_no_key_and_takes_none(ours):
         assert ours.refusal("DELETE", f"{path}?key=k") == (400, 1003)
 
 
+def test_what_is_made_and_has_no_volume_yet_has_no_key(ours):
+    made = "collection/early"
+    assert ours.ask("POST", made, {"description": ""}).status_code == 201
+    assert told_by(ours.get("meta/early")) == (200, {"keys": []})
+    assert ours.refusal("POST", "meta/early?key=k&value=v") == (403, 3001)
+    assert ours.ask("DELETE", made).status_code == 204
+    assert ours.refusal("GET", "meta/early") == (404, 4000)
+
+
 def test_reserved_ids_are_nobody_elses(ours, theirs):
     first = ours.get("reserve/c/e/seg/10").json()
     second = theirs.get("reserve/c/e/seg/3").json()
@@ -188,6 +204,8 @@ def test_reserved_ids_are_nobody_elses(ours, theirs):
         ("POST", "downsample/c/zero/em", {"Authorization": "Token public"}, (403, 3001)),
         ("POST", "reserve/c/e/seg/3", {}, (405, 1006)),
         ("PATCH", "meta/c", {}, (405, 1006)),
+        ("GET", "meta/c%0A", {}, (404, 1000)),
+        ("GET", "meta/c%3Fkey=licence", {}, (404, 1000)),
     ],
 )
 def test_what_may_not_be_is_refused_in_the_dialects_words(ours, server, method, path, headers, refused):

@@ -132,6 +132,9 @@ async def _place_at(call: Call, ref: VolumeRef | None) -> _Place:
 async def _exists(call: Call, group: VolumeName | None) -> bool:
     """Whether there is a collection or an experiment whose store keeps no metadata."""
     collection, experiment, _ = call.names
+    made = ("experiment", collection, experiment) if experiment else ("collection", collection)
+    if call.dialect.projects.get(call.backend.calls.identity, *made) is not None:
+        return True
     if experiment:
         return await find_experiment(call, collection, experiment) is not None
     if any(names[0] == collection for names in call.dialect.settings.names):
