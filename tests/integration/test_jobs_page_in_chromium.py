@@ -11,6 +11,7 @@ import voxgate
 from support.browser import MISSING, browser, screenshots
 from support.proxying import proxy_to
 from support.slow_jobs import slow_suite
+from voxgate_gateway.server import Gateway
 
 pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"no {MISSING} on this machine"),
@@ -131,3 +132,22 @@ def test_the_page_fits_narrow_and_wide_windows(chromium, client, url, width, tmp
     chromium.screenshot(screenshots(tmp_path_factory) / f"jobs-{width}.png")
     assert chromium.run("return document.documentElement.scrollWidth") <= width
     assert chromium.errors() == []
+
+
+def test_a_page_goes_on_when_its_gateway_is_back(chromium, suite, client):
+    gateway = Gateway(suite.server.address, port=0)
+    gateway.start()
+    port = gateway.port
+    try:
+        chromium.visit(f"{gateway.url}/jobs")
+        client.transfer("made/em", "held/before", scales=[0]).result(60)
+        chromium.wait(f"return {NEWEST}.textContent.includes('held/before');")
+        gateway.stop(30)
+        chromium.wait("return !document.getElementById('away').hidden;")
+        client.transfer("made/em", "held/meanwhile", scales=[0]).result(60)
+        gateway = Gateway(suite.server.address, port=port)
+        gateway.start()
+        chromium.wait(f"return {NEWEST}.textContent.includes('held/meanwhile');")
+        chromium.wait("return document.getElementById('away').hidden;")
+    finally:
+        gateway.stop(1)
