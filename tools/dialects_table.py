@@ -105,10 +105,10 @@ zarr-python, ome-zarr and napari's plug-in have no reader of precomputed. Dask r
 precomputed it makes an array whose blocks tensorstore reads. zarr-python reads over fsspec, ome-zarr and napari through
 dask. napari's layers are made without a window.
 
-intern takes a length of 1 for no axis, open slices for those of another axis, and steps for nothing; its `array` has no
-negative positions (its `BossRemote` has). Its meshes lie half a voxel lower, at a corner of the box that is not
-multiplied by the voxel size, and of several ids it keeps the last: `voxgate.array` and the gateway's own
-[meshes](../how-to/bossdb-dialect.md#where-intern-itself-is-wrong) do not. Voxels of uint32 reach it as uint64.
+intern takes a length of 1 for no axis, open slices for those of another axis, and steps for nothing. Its meshes lie
+half a voxel low, at a corner of the box that is not multiplied by the voxel size, and of several ids it keeps the last:
+[where intern itself is wrong](../how-to/bossdb-dialect.md#where-intern-itself-is-wrong). Voxels of uint32 reach it as
+uint64.
 """
 
 

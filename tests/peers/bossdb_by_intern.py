@@ -1,8 +1,8 @@
 """The published intern on volumes that a gateway serves in BossDB's words.
 
 FOLDER: its asked.json is a list of {"address": HOST/COLLECTION/EXPERIMENT/CHANNEL, "resolution", "x", "y", "z"}, ranges
-of voxels. The voxels come into the folder, as NUMBER.npy, numbers counting the list: read through intern.array, which
-has no negative positions, or through BossRemote where "remote" is true. Prints what intern says of each. Only the peer
+of voxels. The voxels come into the folder, as NUMBER.npy, numbers counting the list: read through intern.array, or
+through BossRemote where "remote" is true. Prints what intern says of each. Only the peer
 and numpy are imported here.
 """
 

@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 import numpy as np
 import numpy.typing as npt
+from anyio.lowlevel import RunVar
 from starlette.responses import Response
 
 from voxgate_gateway.answers import caching
@@ -52,7 +53,7 @@ async def get_cutout(call: Call) -> Response:
         check_jpeg(channel.dtype, is_timed=asked.is_timed)
     _refuse_oversize(call, asked)
     async with call.dialect.memory.held(2 * asked.byte_count):
-        body = await _in_a_thread(lambda: _read(call, _Reading(asked, wanted, media)))
+        body = await _in_a_thread(_READERS, lambda: _read(call, _Reading(asked, wanted, media)))
     cache_control = caching(call.request, lasting=channel.described.is_lasting)
     return Response(body, media_type=media, headers={"cache-control": cache_control, "vary": "Accept"})
 
@@ -63,7 +64,7 @@ async def post_cutout(call: Call) -> Response:
     asked = await _asked_to_write(call)
     async with call.dialect.memory.held(3 * asked.byte_count):
         body = await body_of(call.request, asked.byte_count + asked.byte_count // 100 + _OVERHEAD_BYTES)
-        await _in_a_thread(lambda: _post(call, asked, body, media))
+        await _in_a_thread(_WRITERS, lambda: _post(call, asked, body, media))
     return Response(status_code=201)
 
 
@@ -71,7 +72,7 @@ async def put_to_black(call: Call) -> Response:
     """Erase a box."""
     asked = await _asked_to_write(call)
     async with call.dialect.memory.held(2 * asked.byte_count):
-        await _in_a_thread(lambda: merge(call, Merge(asked, None)))
+        await _in_a_thread(_WRITERS, lambda: merge(call, Merge(asked, None)))
     return Response(status_code=200)
 
 
@@ -150,21 +151,19 @@ def _filter_ids(channel: BossChannel, told: str | None) -> list[int] | None:
     return [int(each) for each in ids]
 
 
-async def _in_a_thread(work: Callable[[], A]) -> A:
+async def _in_a_thread(limiters: RunVar[anyio.CapacityLimiter], work: Callable[[], A]) -> A:
     """Of few: a cutout may take minutes, and chunks of other dialects are not to wait for it."""
-    return await anyio.to_thread.run_sync(work, limiter=_limiter())
-
-
-_LIMITERS: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("bossdb_cutouts")
-
-
-def _limiter() -> anyio.CapacityLimiter:
     try:
-        return _LIMITERS.get()
+        limiter = limiters.get()
     except LookupError:
-        made = anyio.CapacityLimiter(_THREADS)
-        _LIMITERS.set(made)
-        return made
+        limiter = anyio.CapacityLimiter(_THREADS)
+        limiters.set(limiter)
+    return await anyio.to_thread.run_sync(work, limiter=limiter)
+
+
+# Uploads into one volume wait for each other, and no reader is to wait for them.
+_READERS: RunVar[anyio.CapacityLimiter] = RunVar("bossdb_readers")
+_WRITERS: RunVar[anyio.CapacityLimiter] = RunVar("bossdb_writers")
 
 
 ROUTES = (
