@@ -32,7 +32,7 @@ test: setup peers lint types arch protos-check ## Lint, types, rules, unit, conf
 	  --dialect-proofs .dialect-proofs.json tests
 	$(PY) -m tools.stores_table --check .store-proofs.json
 	$(PY) -m tools.dialects_table --check .dialect-proofs.json
-	@echo "skipped here: test-languages, images, demo-containers (run them, or make test-full)"
+	@echo "skipped here: test-languages, images, demo-containers, test-containers (run them, or make test-full)"
 
 ##@ Checks
 .PHONY: check lint types arch conformance peers test-full test-languages bench
@@ -100,12 +100,17 @@ protos-dist: setup ## dist/voxgate-protos.tar.gz: protos and descriptor set, usa
 	$(PY) tools/protos_dist.py dist
 
 ##@ Containers
-.PHONY: images demo-containers
-images: ## Build every image with buildah
-	bash deploy/images.sh
+.PHONY: images demo-containers test-containers
+images: ## Build every image with buildah, say their sizes (TWICE=--twice: every layer again, and it must be the same)
+	bash deploy/images.sh $(TWICE)
 
 demo-containers: setup images ## Play the one-replica render with podman and run the demo against it
 	bash deploy/demo-containers.sh
+
+test-containers: setup images ## The images, and docs/how-to/run-on-one-machine.md with compose and the demo, block by block
+	bash deploy/postgres.sh
+	source deploy/tools.sh
+	VOXGATE_CONTAINER_TESTS=yes $(PY) -m pytest -q -m full tests/deploy/test_built_images.py tests/deploy/test_run_on_one_machine.py
 
 ##@ Upkeep
 .PHONY: lock format

@@ -150,7 +150,7 @@ def test_a_store_that_is_away_at_the_start_is_reported_and_found_later(config):
             f" {mounted} -v {ROOT}/samples/fib25:/srv:ro {reference('volume')}"
         )
         must(f"for i in {{1..150}}; do {python} voxgate_serving.probe ready && exit; sleep 0.2; done; exit 1")
-        assert must(ask) == "Unavailable"
+        assert must(ask) == "StoreUnavailable"
         must(f"podman exec --detach {name} python -m http.server --directory /srv --bind 127.0.0.1 8099")
         must(f"for i in {{1..150}}; do [[ $({ask}) == uint8 ]] && exit; sleep 0.2; done; {ask}; exit 1")
     finally:
