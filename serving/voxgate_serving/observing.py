@@ -58,6 +58,8 @@ class Watched:
 
     def left(self) -> None:
         """The connection knows the call no more: where it did not end here, its caller left, or ran out of time."""
+        if self._is_over:  # as nearly every call is
+            return
         deadline = self._call.call.deadline
         is_late = deadline is not None and time.monotonic() >= deadline - _ALMOST_S
         self.failed(DeadlineExceeded("") if is_late else Cancelled(""))
