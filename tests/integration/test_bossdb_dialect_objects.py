@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from support.boss_dialect import NPYGZ, of_npygz
 from support.boss_gateways import boss_gateway, told_by
 from support.bossdb import bossdb_server
 from support.bossdb.raw import Raw
@@ -273,3 +274,21 @@ def test_a_backend_that_is_gone_is_an_honest_503(server):
             server.clear_faults()
     assert (reply.status_code, reply.json()["status"]) == (503, 503)
     assert int(reply.headers["Retry-After"]) >= 1
+
+
+def test_latest_tells_frames_from_voxel_zero_on_and_v1_as_they_are(ours):
+    frame = ours.get("collection/c/experiment/e").json()["coord_frame"]
+    latest = f"{ours.root}/latest"
+    told = {"v1": ours.get(f"coord/{frame}").json(), "latest": ours.session.get(f"{latest}/coord/{frame}/").json()}
+    starts = {each: [document[f"{axis}_start"] for axis in "xyz"] for each, document in told.items()}
+    assert starts == {"v1": list(START), "latest": [0, 0, 0]}
+    assert told["latest"] == told["v1"] | {f"{axis}_start": 0 for axis in "xyz"}
+    # Voxels lie where they lie, and before them is nothing.
+    box = "0/498:506/18:27/8:13"
+    assert ours.refusal("GET", f"cutout/c/e/seg/{box}") == (400, 1001)
+    reply = ours.session.get(f"{latest}/cutout/c/e/seg/{box}/", headers={"Accept": NPYGZ})
+    expected = np.zeros((5, 9, 8), np.uint64)
+    expected[1:, 2:, 2:] = labels()[:4, :7, :6]
+    np.testing.assert_array_equal(of_npygz(reply), expected)
+    assert expected.any()
+    assert ours.session.get(f"{latest}/cutout/c/e/seg/0/-1:506/18:27/8:13/").json()["code"] == 1001
