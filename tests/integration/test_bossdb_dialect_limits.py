@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -42,6 +43,8 @@ def folder(tmp_path_factory):
         scale = ScaleSpec(BOUNDS, VoxelSize(4, 4, 40), Vec3(16, 8, 8))
         spec = VolumeSpec(voxels.dtype, kind, (scale,), channels)
         registry.create(f"made/{name}", spec).capability(Writable).write(BOUNDS, voxels)
+    spec = VolumeSpec(np.dtype("uint64"), VolumeKind.SEGMENTATION, (ScaleSpec(BOUNDS, VoxelSize(4, 4, 40)),))
+    registry.create("made/merged", spec)
     large = ScaleSpec(Box.at(Vec3(0, 0, 0), Vec3(4096, 4096, 64)), VoxelSize(4, 4, 40))
     registry.create("made/far/large", VolumeSpec(np.dtype("uint8"), VolumeKind.IMAGE, (large,)))
     return made
@@ -96,7 +99,7 @@ def test_voxels_that_bossdb_has_no_type_for_are_refused_and_not_listed(ours):
     for path in (f"cutout/made/_/real/0/{ranges(PART)}", "collection/made/experiment/_/channel/real"):
         assert told_by(ours.get(path)) == (400, 2003)
     assert ours.get("collection/made/experiment/_/channel/").json() == {
-        "channels": ["em", "ids", "two__ch0", "two__ch1"]
+        "channels": ["em", "ids", "merged", "two__ch0", "two__ch1"]
     }
 
 
@@ -129,6 +132,16 @@ def test_more_than_the_memory_is_read_one_after_the_other(gateway):
     ]
     assert [each.status_code for each in sessions] == [200] * 4
     assert all(each.content for each in sessions)
+
+
+def test_uploads_of_the_same_box_at_the_same_time_lose_nothing_of_each_other(gateway, ours):
+    address = f"made/_/merged/0/{ranges(PART)}"
+    whole = np.arange(1, PART.voxel_count + 1, dtype=np.uint64).reshape(PART.shape.zyx)
+    parts = [np.where(whole % 6 == rest, whole, 0) for rest in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        told = list(pool.map(lambda part: gateway.raw.write(address, part).status_code, parts))
+    assert told == [201] * 6
+    np.testing.assert_array_equal(read(ours, "merged"), whole)
 
 
 def head(gateway, path, *headers):

@@ -6,17 +6,16 @@ writer, or another gateway, that writes the same voxels at the same time is not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from voxgate.model.errors import UnalignedWrite
-from voxgate.model.geometry import Box, aligned_outward
 from voxgate_gateway.backend.cutouts import CutoutWish
 from voxgate_gateway.backend.writing import Place, write_cutout
 from voxgate_gateway.bossdb.call import Call
+from voxgate_gateway.bossdb.channels import BossChannel
 from voxgate_gateway.bossdb.errors import BossError, Code
 from voxgate_gateway.bossdb.regions import Asked
 
@@ -84,34 +83,24 @@ def merge(call: Call, told: Merge) -> None:
             one = None if stored is None else stored[place]
             if one is not None and not one.any():
                 continue
-            try:
-                _merge_one(call, told, wish, one)
-            except UnalignedWrite:
-                level = asked.level
-                whole = aligned_outward(asked.box, level.write_granule_shape, level.grid_origin)
-                _merge_one(call, told, replace(wish, box=whole.intersection(level.bounds)), one)
+            _merge_one(call, asked.channel, wish, one)
 
 
-def _merge_one(call: Call, told: Merge, wish: CutoutWish, one: npt.NDArray[Any] | None) -> None:
-    """Write one time sample; the wish's box is the upload's, or larger."""
-    described, index = told.asked.channel.described, told.asked.channel.index
-    is_whole = wish.box == told.asked.box and index is None and (one is None or bool(one.all()))
-    if is_whole and one is not None:
-        voxels = one[np.newaxis]
-    elif is_whole:
+def _merge_one(call: Call, channel: BossChannel, wish: CutoutWish, one: npt.NDArray[Any] | None) -> None:
+    """Write one time sample. What is there is read only where some of it stays."""
+    described, index = channel.described, channel.index
+    if index is None and one is None:
         voxels = np.broadcast_to(np.zeros((), described.info.dtype), (1, *wish.box.shape.zyx))
+    elif index is None and one is not None and one.all():
+        voxels = one[np.newaxis]
     else:
         voxels = call.backend.read_cutout(described, wish)
-        _overlay(voxels[index or 0], wish.box, told.asked.box, one)
+        target = voxels[index or 0]
+        if one is None:
+            target[...] = 0
+        else:
+            np.copyto(target, one, where=one != 0)
     write_cutout(call.backend.calls, described, Place(wish.box, wish.scale, wish.time), voxels)
-
-
-def _overlay(held: npt.NDArray[Any], whole: Box, part: Box, one: npt.NDArray[Any] | None) -> None:
-    target = held[part.slices_zyx(whole.start)]
-    if one is None:
-        target[...] = 0
-    else:
-        np.copyto(target, one, where=one != 0)
 
 
 def _narrowed(voxels: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
