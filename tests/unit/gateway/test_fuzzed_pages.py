@@ -21,7 +21,8 @@ from voxgate_remotes.config import RemoteConfig, RemotesConfig
 from voxgate_remotes.registry import Registry
 
 STARTS = ("/", "/preview/", "/preview/lab/", "/view/", "/view/lab/em/", "/view/lab/seg/-", "/static/", "/viewer/")
-STARTS += ("/viewer/v/1/", "/protos/", "/protos/voxgate/v1/", "/healthz", "/readyz", "/voxgate.v1.VolumeService/")
+STARTS += ("/viewer/v/1/", "/jobs", "/jobs/", "/api/v1/jobs/", "/protos/", "/protos/voxgate/v1/", "/healthz", "/readyz")
+STARTS += ("/voxgate.v1.VolumeService/",)
 WORDS = """
 lab em seg two - lab/em lab/seg/- lab/two/- em@v em@ @ em@1@2 . .. %2e%2e %2f..%2f.. %00 %ff %zz % ~ ; index.html
 page.css page.js view.js icon.svg volume.proto main.bundle.js GetVolume ListVolumes ReadChunk WriteCutout nothing
@@ -35,7 +36,10 @@ TEXTS = st.one_of(
 )
 PIECES = st.one_of(st.sampled_from(WORDS.split()), st.text(string.printable, max_size=12), st.just(quote(MARKUP)))
 QUERIES = st.lists(
-    st.tuples(st.sampled_from(["under", "segments", "position", "position_nm", "x", "connect", "message"]), TEXTS),
+    st.tuples(
+        st.sampled_from(["under", "state", "page", "segments", "position", "position_nm", "x", "connect", "message"]),
+        TEXTS,
+    ),
     max_size=3,
 )
 HEADERS = st.lists(
