@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -75,6 +76,14 @@ def test_the_document_has_every_operation_once_and_refers_to_nothing_that_it_lac
     assert sorted(written) == sorted(set(there)) == sorted(there)
     for name in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)):
         assert name in document["components"]["schemas"]
+
+
+def test_the_server_of_the_document_is_where_the_document_is_behind_a_prefix_too(url):
+    for prefix in ("", "/user/x"):
+        address = f"{url}{prefix}/api/v1/openapi.json"
+        headers = {"x-forwarded-prefix": prefix} if prefix else {}
+        (server,) = httpx.get(address, headers=headers, timeout=60).json()["servers"]
+        assert urljoin(address, server["url"]) == f"{url}{prefix}/api/v1"
 
 
 def test_every_refusal_of_an_operation_is_a_problem_in_the_document(url):

@@ -24,7 +24,7 @@ from voxgate_gateway.backend.cutouts import CutoutWish
 from voxgate_gateway.http.conditions import etag_of_name
 from voxgate_gateway.rest.boxes import OF_THE_VOLUME, axis, wish_of
 from voxgate_gateway.rest.kinds import choice
-from voxgate_gateway.rest.operations import VOLUME, Answer, Area, Asked, Operation, Parameter
+from voxgate_gateway.rest.operations import BINARY, VOLUME, Answer, Area, Asked, Operation, Parameter
 from voxgate_gateway.rest.streaming import Bit, Body, Turns, streamed
 
 MAX_STREAMED_BYTES = 64 << 30
@@ -35,7 +35,6 @@ PIECE_BYTES = 16 << 20
 """Of what is read at a time for a cutout that is streamed."""
 _WHOLE_BYTES = 1 << 20
 _MEDIA = {"npy": "application/x-npy", "npz": "application/x-npz", "raw": "application/octet-stream"}
-_BINARY = {"type": "string", "format": "binary"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +221,8 @@ answered, and `HEAD` reads nothing of a large box. `npz` is compressed, up to {M
 and has `voxels`, `start` (x, y, z of the first voxel) and `axes`. A connection that ends early is a failure: the bytes
 are not all there."""
 _ANSWERS = {
-    200: Answer("The voxels.", dict.fromkeys(_MEDIA.values(), _BINARY), _HEADERS),
-    206: Answer("The bytes of the range that was asked for.", dict.fromkeys(_MEDIA.values(), _BINARY), _HEADERS),
+    200: Answer("The voxels.", dict.fromkeys(_MEDIA.values(), BINARY), _HEADERS),
+    206: Answer("The bytes of the range that was asked for.", dict.fromkeys(_MEDIA.values(), BINARY), _HEADERS),
     304: Answer("They are what `If-None-Match` says."),
 }
 AREA = Area(

@@ -21,6 +21,7 @@ from voxgate_gateway.cards import copyable
 from voxgate_gateway.page import Page, page_answer
 from voxgate_gateway.paths import backend_of, parse_volume
 from voxgate_gateway.prefix import base_of, root_of
+from voxgate_gateway.rest.matching import NoSuchAddress
 from voxgate_gateway.rest.openapi import parameters_of, problems_of
 from voxgate_gateway.rest.operations import PREFIX, Area, Operation, Parameter
 from voxgate_gateway.snippets import path_of
@@ -245,10 +246,11 @@ def _answers(operation: Operation) -> str:
 
 
 def _reasons() -> str:
+    kinds: list[type[VoxgateError]] = [NoSuchAddress, *kinds_of_problems()]
     rows = "".join(
         f'<tr id="{kind.reason}"><th scope="row"><code>{kind.reason}</code></th>'
         f"<td>{escape((kind.__doc__ or '').partition(chr(10))[0])}</td></tr>"
-        for kind in kinds_of_problems()
+        for kind in kinds
     )
     return (
         '<section class="note call" id="reasons"><h2>Reasons</h2><p>What <code>reason</code> of a problem may be; '

@@ -20,6 +20,12 @@ _PLACE = re.compile(r"\{(\w+)\}")
 _ENCODED = re.compile("%2f|%40", re.IGNORECASE)
 
 
+class NoSuchAddress(NotFound):
+    """Nothing is at this address."""
+
+    reason = "HTTP"  # as every dialect says it: no value of the contract's, for no server was asked
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What an address is.
@@ -53,7 +59,8 @@ class Table:
         """What a request's address is.
 
         Raises:
-            NotFound: when it is nothing.
+            NoSuchAddress: when it is nothing.
+            NotFound: when it does not say where a volume's name ends.
         """
         segments = segments_after(request, PREFIX)
         if segments[0] == "volumes" and len(segments) > 1:
@@ -71,7 +78,7 @@ class Table:
                 return Found(operations, {key: unquote(text) for key, text in match.groupdict().items()}, volume)
         close = difflib.get_close_matches(asked, table, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise NotFound(f"there is nothing at {asked[:200]}", f"{hint}{PREFIX}/openapi.json lists what there is")
+        raise NoSuchAddress(f"there is nothing at {asked[:200]}", f"{hint}{PREFIX}/openapi.json lists what there is")
 
 
 def asked_of(request: Request, operation: Operation, found: Found) -> Asked:

@@ -176,6 +176,8 @@ def text(description: str = "") -> Schema:
     return {"type": "string", **({"description": description} if description else {})}
 
 
+BINARY: Schema = {"type": "string", "format": "binary"}
+"""The schema of bytes."""
 SEGMENT_ID: Schema = {
     "type": "string",
     "pattern": "^(0|[1-9][0-9]{0,19})$",

@@ -18,7 +18,7 @@ from voxgate_gateway.backend import Described
 from voxgate_gateway.backend.files import Files, FileStream
 from voxgate_gateway.rest.boxes import scale_index, wish_of
 from voxgate_gateway.rest.kinds import choice, integer
-from voxgate_gateway.rest.operations import VOLUME, Answer, Area, Asked, Kind, Operation, Parameter
+from voxgate_gateway.rest.operations import BINARY, VOLUME, Answer, Area, Asked, Kind, Operation, Parameter
 from voxgate_gateway.rest.segments import SEGMENT, SPANS, WHERE, view_of
 
 _MESH_MEDIA = {
@@ -30,7 +30,6 @@ _MESH_MEDIA = {
 }
 _NM = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _MOST_FACES = 2**32
-_BINARY = {"type": "string", "format": "binary"}
 _AXES = "xyz"
 
 
@@ -108,7 +107,7 @@ AREA = Area(
             "getMesh",
             f"{VOLUME}/segments/{{segment}}/mesh.{{format}}",
             "The surface of a segment as a file",
-            {200: Answer("The file.", dict.fromkeys(_MESH_MEDIA.values(), _BINARY))},
+            {200: Answer("The file.", dict.fromkeys(_MESH_MEDIA.values(), BINARY))},
             _mesh,
             text=_TEXT,
             parameters=(

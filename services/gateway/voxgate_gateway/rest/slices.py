@@ -24,7 +24,7 @@ from voxgate_gateway.pictures import id_colours, jpeg_of, png_of
 from voxgate_gateway.rest.boxes import OF_THE_VOLUME, axis, wish_of
 from voxgate_gateway.rest.cutouts import TOLD, told_of
 from voxgate_gateway.rest.kinds import choice
-from voxgate_gateway.rest.operations import VOLUME, Answer, Area, Asked, Kind, Operation, Parameter
+from voxgate_gateway.rest.operations import BINARY, VOLUME, Answer, Area, Asked, Kind, Operation, Parameter
 from voxgate_gateway.rest.streaming import Turns
 
 MAX_PIXELS = 16 << 20
@@ -235,7 +235,6 @@ What happens to values is never guessed, and `X-Voxgate-Mapping` says it:
 
 JPEG loses: nothing but a look can be had from it."""
 _ACROSS = "Voxels along {0}, as in a cutout; the axis across the plane takes one voxel, others are whole without this."
-_BINARY = {"type": "string", "format": "binary"}
 _HEADERS = {
     "X-Voxgate-Mapping": "`exact`, `colors`, or `window; low=LOW; high=HIGH`.",
     "X-Voxgate-Axes": "What runs down and what runs to the right: `yx`, `zx` or `zy`.",
@@ -251,8 +250,8 @@ AREA = Area(
             f"{VOLUME}/slice",
             "Draw a plane of voxels",
             {
-                200: Answer("The picture.", dict.fromkeys(_MEDIA.values(), _BINARY), _HEADERS),
-                206: Answer("The bytes of the range that was asked for.", dict.fromkeys(_MEDIA.values(), _BINARY)),
+                200: Answer("The picture.", dict.fromkeys(_MEDIA.values(), BINARY), _HEADERS),
+                206: Answer("The bytes of the range that was asked for.", dict.fromkeys(_MEDIA.values(), BINARY)),
                 304: Answer("It is what `If-None-Match` says."),
             },
             _slice,
