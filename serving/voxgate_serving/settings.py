@@ -22,6 +22,14 @@ MAX_MESSAGE_BYTES = 2 * MIB
 """The largest payload of one message: under gRPC's default limit of 4 MiB, so that no client needs an option."""
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class ServerSettings(BaseSettings):
     """What every server can be told: `[server]` in voxgate.toml, or VOXGATE_<NAME> in the environment."""
 
@@ -68,7 +76,9 @@ class ServerSettings(BaseSettings):
         repr=False,
         description='database of jobs, "sqlite:///FILE" or "postgresql://…"; empty is a file of one\'s own',
     )
-    jobs_password_file: str = Field("", description="file that has the password of `jobs_url`, such as a mounted secret")
+    jobs_password_file: str = Field(
+        "", description="file that has the password of `jobs_url`, such as a mounted secret"
+    )
     job_threads: int = Field(
         default_factory=lambda: max(4, min(8, os.cpu_count() or 1)), ge=1, description="blocks of jobs run at once here"
     )
@@ -82,12 +92,7 @@ class ServerSettings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @property
     def writes_enabled(self) -> bool:

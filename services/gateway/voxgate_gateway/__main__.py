@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from voxgate.model.errors import VoxgateError
-from voxgate_gateway.changes import is_loopback
 from voxgate_gateway.server import Gateway
 from voxgate_gateway.settings import GatewaySettings, parse_gateway, settings_from_json
 from voxgate_serving.logs import LogFormat, LogLevel, log_to_stderr, logger
 from voxgate_serving.server import wait_for
-from voxgate_serving.settings import read_document
+from voxgate_serving.settings import is_loopback, read_document
 from voxgate_serving.tracing import tracer_of
 
 _NAME = "voxgate-gateway"

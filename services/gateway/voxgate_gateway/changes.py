@@ -6,8 +6,6 @@ beyond loopback it takes no changes unless its operator insists, as the servers 
 
 from __future__ import annotations
 
-import ipaddress
-
 from starlette.requests import Request
 
 from voxgate.model.errors import PermissionDenied
@@ -26,11 +24,3 @@ def refuse_changes(request: Request) -> None:
             "its operator allows it: allow_unauthenticated_writes = true in [gateway]",
         )
     refuse_other_origins(request.headers)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -11,13 +11,13 @@ import uvicorn
 
 from voxgate.model.errors import ConfigInvalid, Unavailable
 from voxgate_gateway.app import create_app
-from voxgate_gateway.changes import is_loopback
 from voxgate_gateway.http.protocol import PatientProtocol
 from voxgate_gateway.observing import RequestObserver
 from voxgate_gateway.settings import GatewaySettings
 from voxgate_serving.logs import logger
 from voxgate_serving.metrics import MetricsServer
 from voxgate_serving.process_metrics import process_metrics
+from voxgate_serving.settings import is_loopback
 from voxgate_serving.tracing import NO_TRACER, Tracer
 
 _START_PATIENCE_S = 15.0

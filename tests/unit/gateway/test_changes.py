@@ -5,9 +5,9 @@ import socket
 import httpx
 import pytest
 
-from voxgate_gateway.changes import is_loopback
 from voxgate_gateway.server import Gateway
 from voxgate_gateway.settings import GatewaySettings
+from voxgate_serving.settings import is_loopback
 
 ERASE = "/v1/cutout/to_black/c/e/ch/0/0:1/0:1/0:1"
 
