@@ -18,7 +18,7 @@ from voxgate_gateway.http.events import ALIVE, MEDIA_TYPE, Latest, event, events
 from voxgate_gateway.jobs.following import follow
 from voxgate_gateway.paths import jobs_of
 from voxgate_gateway.rest.job_schemas import SCHEMAS
-from voxgate_gateway.rest.kinds import choice, integer, words
+from voxgate_gateway.rest.kinds import PAGE_TOKEN, choice, integer, words
 from voxgate_gateway.rest.operations import Answer, Area, Asked, Operation, Parameter, ref
 
 _UNCACHED = "no-store"
@@ -117,11 +117,7 @@ _JOB = Parameter(
 )
 _PAGING = (
     Parameter("page_size", integer(1, _MOST_PAGE), "The most to answer; 100 if it is not said.", example="100"),
-    Parameter(
-        "page_token",
-        words(r"[^\x00-\x1f]*", "the next_page_token of the page before", 4096),
-        "`next_page_token` of the page before.",
-    ),
+    PAGE_TOKEN,
 )
 _CHANGES = "Refused with 403 where a browser says that a page of another origin asks. The request has no body."
 AREA = Area(

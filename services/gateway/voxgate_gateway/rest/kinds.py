@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voxgate_gateway.rest.operations import Kind
+from voxgate_gateway.rest.operations import Kind, Parameter
 
 _ID = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 _MOST_ID = 2**64 - 1
@@ -55,3 +55,9 @@ def _segment_id(text: str) -> int:
 
 SEGMENT_ID_TEXT = Kind({"type": "string", "pattern": f"^(?:{_ID.pattern})$"}, _segment_id)
 """A segment id in an address."""
+PAGE_TOKEN = Parameter(
+    "page_token",
+    words(r"[^\x00-\x1f]*", "the next_page_token of the page before", 4096),
+    "`next_page_token` of the page before.",
+)
+"""Which page of a listing."""

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from voxgate.model.errors import MissingCapability
 from voxgate.model.mesh_facts import Simplification
+from voxgate.model.mesh_files import mesh_file_type
 from voxgate.model.meshes import MeshRequest
 from voxgate.model.skeletons import SkeletonRequest
 from voxgate.model.volumes import OpenOptions
@@ -21,13 +22,7 @@ from voxgate_gateway.rest.kinds import choice, integer
 from voxgate_gateway.rest.operations import BINARY, VOLUME, Answer, Area, Asked, Kind, Operation, Parameter
 from voxgate_gateway.rest.segments import SEGMENT, SPANS, WHERE, view_of
 
-_MESH_MEDIA = {
-    "obj": "model/obj",
-    "ply": "model/ply",
-    "stl": "model/stl",
-    "glb": "model/gltf-binary",
-    "drc": "application/octet-stream",
-}
+_MESH_MEDIA = {fmt: mesh_file_type(fmt).media_type for fmt in ("obj", "ply", "stl", "glb", "drc")}
 _NM = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _MOST_FACES = 2**32
 _AXES = "xyz"

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from voxgate.model.geometry import Box, Vec3
+from voxgate.model.geometry import Vec3
 from voxgate.model.requests import check_opened, scale_of
 from voxgate.model.volumes import LabelView, OpenOptions
 from voxgate_gateway.answers import caching, json_answer
@@ -16,7 +16,7 @@ from voxgate_gateway.backend import Described
 from voxgate_gateway.backend.finding import Paging, segment_extent, segments_at, segments_in
 from voxgate_gateway.backend.objects import Where
 from voxgate_gateway.rest.boxes import OF_THE_VOLUME, axis, scale_index, wish_of
-from voxgate_gateway.rest.kinds import SEGMENT_ID_TEXT, choice, integer, words
+from voxgate_gateway.rest.kinds import PAGE_TOKEN, SEGMENT_ID_TEXT, choice, integer
 from voxgate_gateway.rest.operations import (
     SEGMENT_ID,
     VOLUME,
@@ -32,6 +32,7 @@ from voxgate_gateway.rest.operations import (
     ref,
     text,
 )
+from voxgate_gateway.rest.volumes import box_json
 
 _MOST_PAGE = 100_000
 _MOST_POINTS = 1000
@@ -103,7 +104,7 @@ async def _list(asked: Asked) -> Response:
         for each in page.segments
     ]
     facts = {"segments": found, "total_count": page.total_count, "next_page_token": page.next_page_token}
-    return _told(asked, where, page.support, {**facts, "box": _box(wish.box)})
+    return _told(asked, where, page.support, {**facts, "box": box_json(wish.box)})
 
 
 async def _at(asked: Asked) -> Response:
@@ -117,15 +118,11 @@ async def _one(asked: Asked) -> Response:
     found, support = await segment_extent(asked.backend.calls, where, asked.values["segment"])
     facts = {
         "id": str(found.segment_id),
-        "box": _box(found.box),
+        "box": box_json(found.box),
         "is_exact": found.is_exact,
         "voxel_count": found.voxel_count,
     }
     return _told(asked, where, support, facts)
-
-
-def _box(box: Box) -> dict[str, list[int]]:
-    return {"start": list(box.start), "stop": list(box.stop)}
 
 
 _COUNT: Schema = {"type": ["integer", "null"], "minimum": 0}
@@ -186,11 +183,7 @@ AREA = Area(
                 Parameter("order", choice("id", "largest"), "By id, or the largest first; without it by id."),
                 Parameter("counts", choice("yes", "no"), "`no`: ids are enough, which many stores know sooner."),
                 Parameter("page_size", integer(1, _MOST_PAGE), "The most to answer; 1000 if it is not said."),
-                Parameter(
-                    "page_token",
-                    words(r"[^\x00-\x1f]*", "the next_page_token of the page before", 4096),
-                    "`next_page_token` of the page before.",
-                ),
+                PAGE_TOKEN,
             ),
         ),
         Operation(

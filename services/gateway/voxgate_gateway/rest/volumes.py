@@ -12,7 +12,7 @@ from starlette.responses import Response
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.volumes import Channel, Scale, VolumeInfo
 from voxgate_gateway.answers import json_answer
-from voxgate_gateway.rest.kinds import NAME, integer, words
+from voxgate_gateway.rest.kinds import NAME, PAGE_TOKEN, integer, words
 from voxgate_gateway.rest.operations import (
     VOLUME,
     Answer,
@@ -82,7 +82,7 @@ def _scale(index: int, scale: Scale) -> dict[str, Any]:
     return {
         "index": index,
         "key": scale.key,
-        "box": _box(scale.bounds),
+        "box": box_json(scale.bounds),
         "shape": list(scale.bounds.shape),
         "voxel_size_nm": [size.x, size.y, size.z] if size else None,
         "stored_chunk_shape": list(scale.stored_chunk_shape),
@@ -91,7 +91,8 @@ def _scale(index: int, scale: Scale) -> dict[str, Any]:
     }
 
 
-def _box(box: Box) -> dict[str, list[int]]:
+def box_json(box: Box) -> dict[str, list[int]]:
+    """A box as JSON: the schema `Box`."""
     start, stop = box.start, box.stop
     return {"start": _xyz(start), "stop": _xyz(stop)}
 
@@ -185,11 +186,7 @@ AREA = Area(
                     example="aniso",
                 ),
                 Parameter("page_size", integer(1, _MOST_PAGE), "The most entries to answer.", example="100"),
-                Parameter(
-                    "page_token",
-                    words(r"[^\x00-\x1f]*", "the next_page_token of the page before", 4096),
-                    "`next_page_token` of the page before.",
-                ),
+                PAGE_TOKEN,
             ),
         ),
         Operation(
