@@ -18,6 +18,8 @@ from voxgate_serving.principal import ANONYMOUS
 from voxgate_serving.tracing import NO_TRACER, Tracer
 
 _MAX_REQUEST_ID = 64
+# An answer of ours is final: what the store failed with is not asked for again by gRPC itself, as is a lost connection.
+_FINAL = ("grpc-retry-pushback-ms", "-1")
 
 
 class ServerCall:
@@ -92,7 +94,7 @@ class ServerCall:
             logger().info("call refused", **self._ids, reason=error.reason, message=error.message)
         status = to_status(error)
         self._context.set_trailing_metadata(
-            ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID_KEY, self.request_id))
+            ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID_KEY, self.request_id), _FINAL)
         )
         self._context.abort(status_code(error), status.message)
         raise error  # abort does not return; this is for readers and type checkers

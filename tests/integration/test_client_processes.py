@@ -14,7 +14,8 @@ import pytest
 from support.servers import OneVolume, volume_server
 from support.volume_service import BOUNDS
 from voxgate.client import channels
-from voxgate.client.channels import Credentials, Server, Stubs, is_this_machine
+from voxgate.client.addresses import is_this_machine
+from voxgate.client.channels import Credentials, Server, Stubs
 from voxgate.client.connection import connect
 from voxgate.client.profile import Profile, save_profile
 from voxgate.model.errors import FailedPrecondition, InvalidArgument, Unauthenticated

@@ -9,7 +9,9 @@ from typing import Any
 import grpc
 
 from voxgate.client.channels import Stubs
-from voxgate.model.volumes import OpenOptions, VolumeFacts
+from voxgate.client.resuming import Persistence, Tries, is_break
+from voxgate.client.retrying import ATTEMPTS, is_repeatable
+from voxgate.model.volumes import CallContext, OpenOptions, VolumeFacts
 from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.volumes import label_view_to_proto
 
@@ -74,10 +76,25 @@ class BoundCalls:
 def unary(method: Any, request: Any, address: str, timeout_s: float | None = UNARY_TIMEOUT_S) -> Any:
     """The answer of a unary call to the server at `address`.
 
+    A call that ended with its server is made again, a few times at most, if it changes nothing the second time. (Those
+    of them that end as UNAVAILABLE, gRPC has made again already: see voxgate.client.retrying.)
+
     Raises:
         VoxgateError: whatever the server refuses or fails with.
     """
-    try:
-        return method(request, timeout=timeout_s)
-    except grpc.RpcError as error:
-        raise from_rpc_error(error, address) from None
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    tries = Tries(CallContext(until), Persistence(first_attempts=ATTEMPTS))
+    while True:
+        try:
+            return method(request, timeout=None if until is None else max(0.0, until - time.monotonic()))
+        except grpc.RpcError as error:
+            typed = from_rpc_error(error, address)
+            if not _is_to_be_repeated(error, request):
+                raise typed from None
+            tries.broke(typed)
+
+
+def _is_to_be_repeated(error: grpc.RpcError, request: Any) -> bool:
+    # The contract names each request after its method.
+    method = request.DESCRIPTOR.name.removesuffix("Request")
+    return is_break(error) and error.code() is not grpc.StatusCode.UNAVAILABLE and is_repeatable(method)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,10 +11,12 @@ from typing import Any
 
 import grpc
 
+from voxgate.client.addresses import is_this_machine, parse_target
 from voxgate.client.preferences import FAST, SMALL
 from voxgate.client.profile import stored_token
+from voxgate.client.retrying import service_config
 from voxgate.client.tracing import TracedChannel
-from voxgate.model.errors import ConfigInvalid, FailedPrecondition, InvalidArgument, Unauthenticated
+from voxgate.model.errors import ConfigInvalid, FailedPrecondition, Unauthenticated
 from voxgate.v1 import (
     job_pb2_grpc,
     mesh_pb2,
@@ -31,31 +31,6 @@ from voxgate.v1 import (
 )
 from voxgate.wire.allocator import tune_unless_told_otherwise
 from voxgate.wire.checksums import can_checksum
-
-_READS = (
-    ("voxgate.v1.VolumeService", ("GetServerInfo", "ListRemotes", "ListVolumes", "GetVolume", "ResolveVolume")),
-    ("voxgate.v1.VersionService", ("ListVersions",)),
-    ("voxgate.v1.MetadataService", ("ListMetadata", "GetMetadata")),
-    (
-        "voxgate.v1.SegmentService",
-        ("ListSegments", "LookupSegments", "GetSegmentBounds", "GetSupervoxels", "LookupBodies"),
-    ),
-    ("voxgate.v1.JobService", ("GetJob", "ListJobs")),
-)
-_SERVICE_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [{"service": service, "method": method} for service, methods in _READS for method in methods],
-            "retryPolicy": {
-                "maxAttempts": 3,
-                "initialBackoff": "0.05s",
-                "maxBackoff": "0.5s",
-                "backoffMultiplier": 3,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +54,7 @@ class Server:
     """Which server, and how to reach it, without what proves who asks: what a pickle may hold.
 
     Attributes:
-        address: "host:port" of the Volume, Segment, Version and Metadata services.
+        address: "host:port" of the Volume, Segment, Version and Metadata services, or several with commas between.
         elsewhere: ("mesh", "transfer" or "job", its address) where that service is another.
         tls: as in Credentials.
         needs_token: whether a token was used; it is looked for anew where a pickle is used.
@@ -122,28 +97,17 @@ class _BearerToken(
         return continuation(self._with_token(details), requests)
 
 
-def is_this_machine(address: str) -> bool:
-    """Whether "host:port" is a loopback address."""
-    if address.startswith("unix:"):
-        return True
-    plain = address.removeprefix("ipv4:").removeprefix("ipv6:")
-    host = (plain.rpartition(":")[0] if plain.count(":") == 1 or plain.startswith("[") else plain).strip("[]").lower()
-    if host.removesuffix(".").rpartition(".")[2] == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _options(address: str, *, own_connection: bool) -> list[tuple[str, Any]]:
+def _options(address: str, *, is_balanced: bool, own_connection: bool) -> list[tuple[str, Any]]:
     options: list[tuple[str, Any]] = [
-        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+        ("grpc.service_config", service_config(is_balanced=is_balanced, resumes=True)),
         ("grpc.http2.max_frame_size", (1 << 24) - 1),
-        ("grpc.keepalive_time_ms", 30_000),
+        # What is in between, and gives up on silence after 20 seconds, hears of a call that takes long.
+        ("grpc.keepalive_time_ms", 15_000),
         # A read is resumed within seconds of a server's restart; by default the channel itself would wait longer.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.max_reconnect_backoff_ms", 3_000),
+        # A name whose replicas come and go is looked up again as soon as one of them is lost; by default once in 30 s.
+        ("grpc.dns_min_time_between_resolutions_ms", 2_000),
         # One thread fewer for each stream; the caller's own thread takes the messages.
         ("SingleThreadedUnaryStream", 1),
     ]
@@ -157,10 +121,10 @@ def _options(address: str, *, own_connection: bool) -> list[tuple[str, Any]]:
 
 
 def open_channel(address: str, credentials: Credentials, *, own_connection: bool = False) -> grpc.Channel:
-    """A channel to "host:port". Connects on first use.
+    """A channel to "host:port", or to several addresses. Connects on first use.
 
     Args:
-        address: where to.
+        address: where to; see voxgate.client.addresses.
         credentials: who asks.
         own_connection: share the connection with no other channel.
 
@@ -168,9 +132,8 @@ def open_channel(address: str, credentials: Credentials, *, own_connection: bool
         InvalidArgument: for something that is no address.
         ConfigInvalid: when the file of authorities cannot be read.
     """
-    if "://" in address or "/" in address.removeprefix("unix:") or not address.strip() or " " in address:
-        raise InvalidArgument(f"{address!r} is not an address", 'use "host:port"')
-    options = _options(address, own_connection=own_connection)
+    target = parse_target(address)
+    options = _options(address, is_balanced=target.is_balanced, own_connection=own_connection)
     if credentials.tls:
         roots: bytes | None = None
         if isinstance(credentials.tls, str):
@@ -178,9 +141,9 @@ def open_channel(address: str, credentials: Credentials, *, own_connection: bool
                 roots = Path(credentials.tls).read_bytes()
             except OSError as error:
                 raise ConfigInvalid(f"cannot read {credentials.tls}: {error.strerror}", "name a PEM file") from None
-        channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), options)
+        channel = grpc.secure_channel(target.uri, grpc.ssl_channel_credentials(roots), options)
     else:
-        channel = grpc.insecure_channel(address, options)
+        channel = grpc.insecure_channel(target.uri, options)
     if credentials.token:
         channel = grpc.intercept_channel(channel, _BearerToken(credentials.token))
     return TracedChannel(channel)

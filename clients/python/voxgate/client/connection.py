@@ -78,7 +78,8 @@ def connect(
 
     Args:
         address: "host:port" of the Volume service; else VOXGATE_SERVER, else the profile that `voxgate login` wrote,
-            else localhost:50051.
+            else localhost:50051. Of a name with several addresses, such as a headless Service's, every call goes to the
+            next one. Replicas may be named by their addresses, too: "10.0.0.7:50051,10.0.0.8:50051".
         mesh: address of the Mesh service, where the server does not know it.
         transfer: address of the Transfer service, likewise.
         jobs: address of the Job service, likewise.
@@ -87,6 +88,7 @@ def connect(
 
     Raises:
         ServerUnreachable: when nothing answers there.
+        InvalidArgument: for something that is no address.
     """
     profile = load_profile()
     chosen = address or os.environ.get("VOXGATE_SERVER") or (profile.address if profile else "") or DEFAULT_ADDRESS

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import grpc
 
 from voxgate.client.calls import BoundCalls
-from voxgate.model.errors import UnknownKey
+from voxgate.client.resuming import Tries, is_break
+from voxgate.model.errors import UnknownKey, VersionMoved
 from voxgate.model.kept_mesh_files import MeshFilePiece, check_part, mesh_file_kind
 from voxgate.v1 import mesh_pb2
 from voxgate.wire.errors import from_rpc_error
@@ -31,6 +32,7 @@ class RemoteMeshFiles:
 
         Raises:
             IncompleteAnswer: when the stream broke the contract or ended early.
+            VersionMoved: when it changed while it was read.
         """
         mesh_file_kind(name)
         check_part(start, stop)
@@ -43,12 +45,32 @@ class RemoteMeshFiles:
         return itertools.chain((first,), pieces)
 
     def _pieces(self, request: mesh_pb2.ReadMeshFileRequest, start: int, stop: int | None) -> Iterator[MeshFilePiece]:
-        stubs = self.calls.stubs
-        call = stubs.mesh.ReadMeshFile(request, timeout=self.calls.timeout(None))
+        """The file, over as many streams as it takes: each goes on after the last byte that came."""
+        address = self.calls.stubs.addresses["mesh"]
+        tries = Tries(self.calls.options.context)
+        seen: MeshFilePiece | None = None
+        while True:
+            try:
+                for piece in self._once(request, start, stop):
+                    if seen is not None and (seen.tag, seen.byte_count) != (piece.tag, piece.byte_count):
+                        raise VersionMoved("the file changed while it was read", "read it again")
+                    seen, start = piece, start + len(piece.data)
+                    tries.bore_fruit()
+                    yield piece
+            except grpc.RpcError as error:
+                # Of a file without a tag nobody knows whether it is still the same.
+                if not is_break(error) or (seen is not None and not seen.tag):
+                    raise from_rpc_error(error, address) from None
+                tries.broke(from_rpc_error(error, address))
+                request.start_byte = start
+                continue
+            return
+
+    def _once(self, request: mesh_pb2.ReadMeshFileRequest, start: int, stop: int | None) -> Iterator[MeshFilePiece]:
+        """One stream."""
+        call = self.calls.stubs.mesh.ReadMeshFile(request, timeout=self.calls.timeout(None))
         try:
             yield from mesh_file_pieces(call, start, stop)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, stubs.addresses["mesh"]) from None
         finally:
             # Whoever stops iterating stops the server's work too.
             call.cancel()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-import grpc
-
+from voxgate.client.resuming import OneVersion, answer_each
 from voxgate.model.meshes import Mesh, MeshFailure, MeshProgress, MeshRequest
 from voxgate.model.volumes import OpenOptions
 from voxgate.v1 import mesh_pb2, mesh_pb2_grpc
-from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.mesh_framing import meshes_of, parse_meshes
 from voxgate.wire.mesh_requests import mesh_spec_to_proto
 from voxgate.wire.meshes import MeshAssembler
@@ -39,15 +38,32 @@ class GrpcMeshSource:
     def meshes(self, request: MeshRequest, *, progress: MeshProgress | None = None) -> Iterator[Mesh | MeshFailure]:
         """Yield exactly one Mesh or MeshFailure for each requested id, as they get ready.
 
+        A stream that breaks is taken up again: only the segments that did not come whole are asked for.
+
         Raises:
             IncompleteAnswer: when the stream broke the contract or ended early.
+            ServerUnreachable: when the server stays away.
+            VersionMoved: when the volume changed in the middle.
             VoxgateError: whatever the server refuses or fails with.
         """
         context = self.options.context
+        version = OneVersion(self.options.version)
+        asks = partial(self._once, request, progress)
+        for answer in answer_each(request.segment_ids, asks, context=context, address=self.address):
+            if isinstance(answer, Mesh):
+                version.note(answer.resolved_version or None)
+            yield answer
+
+    def _once(
+        self, request: MeshRequest, progress: MeshProgress | None, segment_ids: Sequence[int]
+    ) -> Iterator[Mesh | MeshFailure]:
+        """One stream, for some of the segments."""
+        context = self.options.context
         context.check()
         timeout = None if context.deadline is None else max(0.0, context.deadline - time.monotonic())
-        message = mesh_pb2.GetMeshesRequest(spec=mesh_spec_to_proto(self.volume, self.options, request))
-        assembler = MeshAssembler(request.segment_ids)
+        asked = replace(request, segment_ids=tuple(segment_ids))
+        message = mesh_pb2.GetMeshesRequest(spec=mesh_spec_to_proto(self.volume, self.options, asked))
+        assembler = MeshAssembler(segment_ids)
         call = (self.ask or self.stub.GetMeshes)(message, timeout=timeout)
         try:
             for answer in call:
@@ -58,8 +74,6 @@ class GrpcMeshSource:
                     progress(told.phase, told.done_bytes, told.total_bytes)
                 yield from assembler.add(response)
             assembler.finish()
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.address) from None
         finally:
             # Whoever stops iterating stops the server's work too.
             call.cancel()

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voxgate.client.calls import BoundCalls
+from voxgate.client.resuming import Tries, is_break
 from voxgate.model.errors import IncompleteAnswer, VoxgateError
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.requests import check_box, scale_of
@@ -114,16 +115,32 @@ class RemoteSegments:
         else:
             check_box(calls.facts.info, box, scale)
             request.box.CopyFrom(box_to_proto(box))
+        tries, begun = Tries(context), False
+        while True:
+            try:
+                for runs in self._runs(request):
+                    begun = True
+                    yield runs
+            except grpc.RpcError as error:
+                address = calls.stubs.addresses["volume"]
+                # Runs come in no order that two streams would share: once some came, no other can go on.
+                if begun or not is_break(error):
+                    raise from_rpc_error(error, address) from None
+                tries.broke(from_rpc_error(error, address))
+                continue
+            return
+
+    def _runs(self, request: segment_pb2.ReadSegmentVoxelsRequest) -> Iterator[Runs]:
+        """One stream."""
+        calls = self.calls
         assembler = RunsAssembler()
         call = calls.stubs.segment.ReadSegmentVoxels(request, timeout=calls.timeout(None))
         try:
             for response in call:
-                context.check()
+                calls.options.context.check()
                 runs = assembler.add(response)
                 if runs is not None:
                     yield runs
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, calls.stubs.addresses["volume"]) from None
         finally:
             # Whoever stops iterating stops the server's search too.
             call.cancel()

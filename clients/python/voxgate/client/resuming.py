@@ -6,10 +6,10 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import grpc
 
@@ -75,6 +75,37 @@ class Persistence:
         context.check()
 
 
+class Tries:
+    """How often one read was tried in vain since something last came of it. For one thread.
+
+    Args:
+        context: whose patience ends the waiting.
+        persistence: how often to ask again.
+    """
+
+    def __init__(self, context: CallContext, persistence: Persistence | None = None) -> None:
+        self._context = context
+        self._persistence = persistence or Persistence()
+        self._most = self._persistence.first_attempts
+        self._fruitless = 0
+
+    def bore_fruit(self) -> None:
+        """Something came: from here on the server has time to start again."""
+        self._most, self._fruitless = self._persistence.later_attempts, 0
+
+    def broke(self, error: VoxgateError) -> None:
+        """Wait before the next call, after one that broke.
+
+        Raises:
+            VoxgateError: this error, when it was asked often enough.
+            Cancelled, DeadlineExceeded: when the caller waits no longer.
+        """
+        self._fruitless += 1
+        if self._fruitless >= self._most:
+            raise error
+        self._persistence.wait(self._fruitless - 1, self._context)
+
+
 def is_break(error: grpc.RpcError) -> bool:
     """Whether a call ended with its connection, or its server, rather than with an answer of the server's."""
     if not isinstance(error, grpc.Call) or error.code() not in _BREAKS:
@@ -96,16 +127,14 @@ def read_whole(box: Box, attempt: Attempt, *, context: CallContext, persistence:
     Raises:
         VoxgateError: what the last attempt broke with, when nothing more comes; whatever `attempt` raises.
     """
-    chosen = persistence or Persistence()
     left = [box]
-    fruitless = 0
-    attempts = chosen.first_attempts
+    tries = Tries(context, persistence)
     corrupt: set[str] = set()
     while left:
         part = left.pop()
         broken = attempt(part)
         if broken is None:
-            attempts, fruitless = chosen.later_attempts, 0
+            tries.bore_fruit()
             continue
         if isinstance(broken.error, ChunkCorrupt):
             block = broken.error.details.get("box", broken.error.message)
@@ -113,12 +142,55 @@ def read_whole(box: Box, attempt: Attempt, *, context: CallContext, persistence:
                 raise broken.error
             corrupt.add(block)
         if sum(each.voxel_count for each in broken.missing) < part.voxel_count:
-            attempts, fruitless = chosen.later_attempts, 0
-        fruitless += 1
-        if fruitless >= attempts:
-            raise broken.error
-        chosen.wait(fruitless - 1, context)
+            tries.bore_fruit()
+        tries.broke(broken.error)
         left.extend(reversed(broken.missing))
+
+
+class OfSegment(Protocol):
+    """An answer about one segment."""
+
+    @property
+    def segment_id(self) -> int:
+        """Which."""
+        ...
+
+
+A = TypeVar("A", bound=OfSegment)
+
+
+def answer_each(
+    segment_ids: Sequence[int], ask: Callable[[Sequence[int]], Iterator[A]], *, context: CallContext, address: str
+) -> Iterator[A]:
+    """Yield one answer for each id; where a stream breaks, only those that did not come are asked for again.
+
+    Args:
+        segment_ids: none twice.
+        ask: one stream of answers, one for each of the ids it is given; raises grpc's errors as they are.
+        context: whose patience ends the waiting.
+        address: of the server, for messages to people.
+
+    Raises:
+        VoxgateError: what the last stream broke with, when nothing more comes; whatever the server refuses.
+    """
+    left = dict.fromkeys(segment_ids)
+    asked = tuple(segment_ids)
+    tries = Tries(context)
+    while True:
+        try:
+            for answer in ask(asked):
+                del left[answer.segment_id]
+                tries.bore_fruit()
+                yield answer
+        except grpc.RpcError as error:
+            if not is_break(error):
+                raise from_rpc_error(error, address) from None
+            # When only the last words are missing, every answer is here.
+            if left:
+                tries.broke(from_rpc_error(error, address))
+                asked = tuple(left)
+                continue
+        return
 
 
 def lanes_of(box: Box, level: Scale, count: int) -> list[Box]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-import grpc
-
+from voxgate.client.resuming import OneVersion, answer_each
 from voxgate.client.segments import require
 from voxgate.model.errors import IncompleteAnswer, SegmentNotFound
 from voxgate.model.meshes import MeshProgress
 from voxgate.model.skeletons import Skeleton, SkeletonFailure, SkeletonRequest, SkeletonSource, StoredSkeletons, Teasar
 from voxgate.model.volumes import OpenOptions, Volume
 from voxgate.v1 import skeleton_pb2_grpc
-from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.skeleton_requests import skeleton_request_to_proto
 from voxgate.wire.skeletons import SkeletonAssembler
 
@@ -40,15 +39,32 @@ class GrpcSkeletonSource:
     ) -> Iterator[Skeleton | SkeletonFailure]:
         """Yield exactly one Skeleton or SkeletonFailure for each requested id, as they get ready.
 
+        A stream that breaks is taken up again: only the segments that did not come whole are asked for.
+
         Raises:
             IncompleteAnswer: when the stream broke the contract or ended early.
+            ServerUnreachable: when the server stays away.
+            VersionMoved: when the volume changed in the middle.
             VoxgateError: whatever the server refuses or fails with.
         """
         context = self.options.context
+        version = OneVersion(self.options.version)
+        asks = partial(self._once, request, progress)
+        for answer in answer_each(request.segment_ids, asks, context=context, address=self.address):
+            if isinstance(answer, Skeleton):
+                version.note(answer.resolved_version or None)
+            yield answer
+
+    def _once(
+        self, request: SkeletonRequest, progress: MeshProgress | None, segment_ids: Sequence[int]
+    ) -> Iterator[Skeleton | SkeletonFailure]:
+        """One stream, for some of the segments."""
+        context = self.options.context
         context.check()
         timeout = None if context.deadline is None else max(0.0, context.deadline - time.monotonic())
-        assembler = SkeletonAssembler(request.segment_ids)
-        call = self.stub.GetSkeletons(skeleton_request_to_proto(self.volume, self.options, request), timeout=timeout)
+        asked = replace(request, segment_ids=tuple(segment_ids))
+        assembler = SkeletonAssembler(segment_ids)
+        call = self.stub.GetSkeletons(skeleton_request_to_proto(self.volume, self.options, asked), timeout=timeout)
         try:
             for response in call:
                 context.check()
@@ -58,8 +74,6 @@ class GrpcSkeletonSource:
                 for segment_id, answer in assembler.add(response):
                     yield answer if isinstance(answer, Skeleton) else SkeletonFailure(segment_id, answer)
             assembler.finish()
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, self.address) from None
         finally:
             # Whoever stops iterating stops the server's work too.
             call.cancel()

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 
-from voxgate.client.channels import is_this_machine
+from voxgate.client.addresses import is_this_machine
 from voxgate.client.physical import Triple, triple
 from voxgate.model.errors import FailedPrecondition, InvalidArgument
 from voxgate.model.volumes import VolumeInfo

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 from voxgate.v1 import (
     job_pb2,
@@ -27,6 +28,21 @@ _FILES = (
     version_pb2,
     volume_pb2,
 )
+
+_READING_VERBS = ("Export", "Get", "List", "Lookup", "Read", "Resolve", "Watch")
+
+
+def reads(method: str) -> bool:
+    """Whether a method changes nothing: the contract calls every method by a verb and a noun, as in "GetVolume"."""
+    return method.startswith(_READING_VERBS)
+
+
+def methods() -> Iterator[tuple[str, str]]:
+    """Every method: the full name of its service, and its own."""
+    for file in _FILES:
+        for service in file.DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                yield service.full_name, method.name
 
 
 def contract_version() -> str:

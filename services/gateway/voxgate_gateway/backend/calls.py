@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from voxgate.client.retrying import service_config
 from voxgate.model.errors import ServerUnreachable, VoxgateError
 from voxgate.v1 import mesh_pb2_grpc, segment_pb2_grpc, skeleton_pb2_grpc, volume_pb2, volume_pb2_grpc
 from voxgate.wire.errors import from_rpc_error
@@ -20,26 +20,7 @@ from voxgate.wire.errors import from_rpc_error
 CALL_TIMEOUT_S = 30.0
 CHANNEL_OPTIONS = (
     # Every replica behind a headless service gets its share, and a replica that just went away costs no request.
-    (
-        "grpc.service_config",
-        json.dumps(
-            {
-                "loadBalancingConfig": [{"round_robin": {}}],
-                "methodConfig": [
-                    {
-                        "name": [{"service": "voxgate.v1.VolumeService"}],
-                        "retryPolicy": {
-                            "maxAttempts": 3,
-                            "initialBackoff": "0.05s",
-                            "maxBackoff": "0.5s",
-                            "backoffMultiplier": 2,
-                            "retryableStatusCodes": ["UNAVAILABLE"],
-                        },
-                    }
-                ],
-            }
-        ),
-    ),
+    ("grpc.service_config", service_config(is_balanced=True, resumes=False)),
     ("grpc.max_reconnect_backoff_ms", 2000),
     # A chunk in one piece, and not a hundred.
     ("grpc.http2.max_frame_size", (1 << 24) - 1),

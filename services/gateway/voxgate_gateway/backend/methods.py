@@ -22,10 +22,9 @@ from voxgate.v1 import (
     version_pb2,
     volume_pb2,
 )
+from voxgate.wire.contract import reads
 
 FILES = (job_pb2, mesh_pb2, metadata_pb2, segment_pb2, skeleton_pb2, transfer_pb2, version_pb2, volume_pb2)
-READING_VERBS = ("Export", "Get", "List", "Lookup", "Read", "Resolve", "Watch")
-"""How methods begin that change nothing: the contract calls every method by a verb and a noun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +129,6 @@ def _methods() -> Mapping[str, Method | str]:
         for service in file.DESCRIPTOR.services_by_name.values():
             for each in service.methods:
                 method = method_of(file.DESCRIPTOR, service.name, each.name)
-                reads = each.name.startswith(READING_VERBS) and not each.client_streaming
-                found[method.path] = method if reads else each.name
+                is_taken = reads(each.name) and not each.client_streaming
+                found[method.path] = method if is_taken else each.name
     return found
