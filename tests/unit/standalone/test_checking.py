@@ -1,5 +1,6 @@
 """`voxgate config check`: everything that is wrong with a file, key by key."""
 
+import json
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ from support.zarr_files import bare, ids
 from voxgate.model.errors import ConfigInvalid
 from voxgate_remotes.memory import MemoryRemote
 from voxgate_standalone.checking import check_file
+from voxgate_standalone.config_command import show
 
 ANISO = f'uri = "{ROOT}/samples/aniso"\n'
 SEG = "[remotes.a.volumes.seg]\n"
@@ -178,3 +180,11 @@ def test_a_store_that_never_answers_is_unreachable_after_a_while(check, monkeypa
         let_go.set()
     assert "does not answer" in problems["remotes.a.uri"]
     assert report.remotes[0].state == "unreachable"
+
+
+def test_show_has_the_settings_of_the_gateway(tmp_path, capsys):
+    path = tmp_path / "voxgate.toml"
+    path.write_text('[gateway]\nthreads = 7\n[gateway.bossdb.names]\n"c/e/ch" = "lab/em"\n')
+    show(path)
+    gateway = json.loads(capsys.readouterr().out)["gateway"]
+    assert (gateway["threads"], gateway["bossdb"]["names"]) == (7, {"c/e/ch": "lab/em"})
