@@ -282,6 +282,8 @@ def test_voxels_last_only_where_their_description_says_so_and_are_told_apart():
             return None
 
     assert lasting_voxels(Described(name=""), OpenOptions()) is None
+    # The same name, after it has become another store's.
+    assert lasting_voxels(Described(), OpenOptions(), 1) != lasting_voxels(Described(), OpenOptions(), 2)
     opened = [
         (Described(), OpenOptions()),
         (Described(name="lab/other"), OpenOptions()),
