@@ -53,7 +53,8 @@ def test_immutable_is_believed_of_a_store_that_is_not_written_to(check, tmp_path
 
 def test_all_problems_are_told_and_not_only_the_first(check):
     problems, report = check(
-        'colour = 1\n[gateway]\nthread = 5\n[gateway.bossdb]\nhome = "Not one"\n[server]\nportt = 1\nport = "x"\nworkers = 0\n'
+        'colour = 1\n[gateway]\nthread = 5\n[gateway.bossdb]\nhome = "Not one"\n'
+        '[server]\nportt = 1\nport = "x"\nworkers = 0\n'
         f"[remotes.a]\nwriteable = true\n{ANISO}[remotes.a.tuning]\nrequestbytes = 5\nparallel_reads = 0\n"
         f'[remotes.a.credentials]\ntokn = "hidden"\n[remotes.a.volumes."deep/er.x"]\nkinds = 1\naxes = "zz"\n'
         '[remotes.b]\nuri = 3\n[remotes.Bad]\nuri = "memory://"\noptions = { x = [1] }\n',
