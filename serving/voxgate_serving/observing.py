@@ -15,7 +15,6 @@ from voxgate_serving.calls import ServerCall
 from voxgate_serving.logs import is_told, logger
 from voxgate_serving.tracing import NO_TRACER, Tracer
 
-
 _ALMOST_S = 0.2
 """A caller's clock started before ours, by the way of its request: it gives up a little earlier than we would."""
 
