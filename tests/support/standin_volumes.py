@@ -183,3 +183,8 @@ def ramp(info: VolumeInfo, scale: Scale) -> Voxels:
         else np.arange(int(np.prod(shape))) % 251
     )
     return values.reshape(shape).astype(info.dtype)
+
+
+def three_volumes() -> StandIn:
+    """A server of an image, a segmentation and a volume of two channels."""
+    return StandIn({info.name: (info, arrays) for info, arrays in (image(), segmentation(), two_channels())})

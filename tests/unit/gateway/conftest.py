@@ -3,14 +3,13 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from support.standin_volumes import StandIn, image, segmentation, served, two_channels
+from support.standin_volumes import served, three_volumes
 from voxgate_gateway.server import Gateway
 
 
 @pytest.fixture
 def stand_in():
-    volumes = {info.name: (info, arrays) for info, arrays in (image(), segmentation(), two_channels())}
-    return StandIn(volumes)
+    return three_volumes()
 
 
 @pytest.fixture
@@ -25,6 +24,16 @@ def gateway(backend_address):
     gateway.start()
     yield gateway
     gateway.stop(1)
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """One gateway for all requests of a module: none of them may harm the next."""
+    with served(three_volumes()) as address:
+        gateway = Gateway(address, port=0)
+        gateway.start()
+        yield gateway
+        gateway.stop(1)
 
 
 @pytest.fixture

@@ -11,22 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.plain_http import get, said, status_of
-from support.standin_volumes import StandIn, image, segmentation, served, two_channels
 from voxgate_gateway.http import protocol
-from voxgate_gateway.server import Gateway
 
 CELL = "/ng/lab/em/-/8_8_33/-7-9_1000-1020_21-29"
-
-
-@pytest.fixture(scope="module")
-def shared():
-    """One gateway for all requests of this module: none of them may harm the next."""
-    volumes = {info.name: (info, arrays) for info, arrays in (image(), segmentation(), two_channels())}
-    with served(StandIn(volumes)) as address:
-        gateway = Gateway(address, port=0)
-        gateway.start()
-        yield gateway
-        gateway.stop(1)
 
 
 def is_well(port: int) -> bool:

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from support.plain_http import get, said, status_of
 from support.rest import on, problem_of
-from support.standin_volumes import StandIn, image, segmentation, served, two_channels
 from voxgate.model.errors import PermissionDenied, StoreUnavailable, Unauthenticated
-from voxgate_gateway.server import Gateway
 
 WORDS = ["volumes", "lab", "em", "seg", "lab%2Fem", "lab%2Fem%40v", "-", "info", "cutout", "slice", "openapi.json"]
 PIECES = st.one_of(
@@ -29,16 +27,6 @@ VALUES = st.one_of(
 )
 NAMES = ["x", "y", "z", "scale", "scale_key", "channel", "time", "labels", "format", "plane", "mapping", "window", "zz"]
 QUERIES = st.lists(st.tuples(st.sampled_from([*NAMES, "prefix", "page_size", "page_token"]), VALUES), max_size=6)
-
-
-@pytest.fixture(scope="module")
-def shared():
-    volumes = {info.name: (info, arrays) for info, arrays in (image(), segmentation(), two_channels())}
-    with served(StandIn(volumes)) as address:
-        gateway = Gateway(address, port=0)
-        gateway.start()
-        yield gateway
-        gateway.stop(1)
 
 
 @given(st.lists(PIECES, max_size=6), QUERIES)
