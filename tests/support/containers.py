@@ -52,11 +52,23 @@ def need_images() -> None:
     assert not missing, f"containers need {', '.join(missing)}"
 
 
+_STORAGE = """[storage]
+driver = "overlay"
+graphroot = "{folder}/storage"
+runroot = "{folder}/run"
+[storage.options]
+additionalimagestores = ["{images}"]
+"""
+_NETWORK = '[network]\nnetwork_config_dir = "{folder}/networks"\n'
+
+
 class Apart:
     """A shell in network and mount namespaces of its own, with the samples as /data and podman called docker.
 
+    Its containers are in a store of its own, which sees the images that were built: nobody else's are touched.
+
     Args:
-        folder: for what the shell needs; it starts in a copy of deploy/ there.
+        folder: for what the shell needs, with a copy of deploy/; the shell starts there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -67,6 +79,9 @@ class Apart:
         docker.write_text(_DOCKER.format(compose=ROOT / ".venv-deploy/bin/podman-compose"))
         docker.chmod(0o755)
         shutil.copytree(DEPLOY, folder / "deploy")
+        storage, engine = folder / "storage.conf", folder / "containers.conf"
+        storage.write_text(_STORAGE.format(folder=folder, images=must('echo "$scratch/storage"')))
+        engine.write_text(must('cat "$CONTAINERS_CONF"') + "\n" + _NETWORK.format(folder=folder))
         self._shell = subprocess.Popen(
             ["bash", DEPLOY / "apart.sh", ROOT / "samples", "bash"],
             stdin=subprocess.PIPE,
@@ -74,7 +89,7 @@ class Apart:
             text=True,
             env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
         )
-        self.run(f"cd {ROOT}; source deploy/containers.sh; set +eu; cd {folder}")
+        self.run(f"export CONTAINERS_STORAGE_CONF={storage} CONTAINERS_CONF={engine}")
 
     def run(self, commands: str, timeout_s: float = 240) -> str:
         """Run lines of shell, which must all work; what they said."""
