@@ -19,7 +19,8 @@ import voxgate
 
 _HEALTH_PORTS = {"volume": 50152, "mesh": 50162, "transfer": 50172}
 _SERVER = "localhost:50151"
-_HTTP = "http://localhost:50180"
+_HTTP_PORT = 50180
+_METRICS_PORTS = (50153, 50163, 50173, 50181)
 _PATIENCE_S = 60.0
 
 
@@ -28,6 +29,8 @@ def main() -> int:
     for service, port in _HEALTH_PORTS.items():
         _wait(f"{service} is ready", functools.partial(_ready, port))
     _wait("the gateway is ready", lambda: _get("/readyz") is not None)
+    for port in _METRICS_PORTS:
+        _require(b"voxgate_build_info" in (_get("/metrics", port) or b""), f"metrics are to be read at {port}")
     for service in (*_HEALTH_PORTS, "gateway"):
         _check_confinement(f"{service}-pod-0-{service}")
     with voxgate.connect(_SERVER) as client:
@@ -45,30 +48,33 @@ def _check_services(client: voxgate.Client) -> None:
     copy = f"scratch/copy-{uuid.uuid4().hex[:8]}"
     client.transfer("fib25/seg", copy).result(timeout_s=120)
     _require(np.array_equal(client.volume(copy)[:], segmentation[:]), "the copy equals its source, every voxel")
-    info = json.loads(_get("/ng/fib25/seg/info") or "{}")
+    # Created by one service, followed through the other: both know the same records, and write to the same claim.
+    meshed = segmentation.mesh_all(f"{copy}-meshes", scale=1).result(timeout_s=120)
+    _require(meshed.segment_count > 10, "all segments are meshed, and stored")
+    info = json.loads(_get("/ng/fib25/seg/-/raw/info") or "{}")
     scale = info["scales"][0]
     cell = "_".join(
         f"{start}-{start + min(edge, size)}"
         for start, edge, size in zip(scale["voxel_offset"], scale["chunk_sizes"][0], scale["size"], strict=True)
     )
-    body = _get(f"/ng/fib25/seg/{scale['key']}/{cell}") or b""
+    body = _get(f"/ng/fib25/seg/-/raw/{scale['key']}/{cell}") or b""
     x, y, z = scale["chunk_sizes"][0]
     _require(body == np.ascontiguousarray(segmentation[:z, :y, :x]).tobytes(), "HTTP and gRPC give the same voxels")
 
 
 def _check_confinement(container: str) -> None:
-    """Not root, no capabilities, nothing writable but /tmp and the data."""
+    """Not root, no capabilities, nothing writable but /tmp and the claims that are meant for it."""
     probe = (
         "import os, re\n"
         "caps = re.search(r'CapEff:\\s*(\\w+)', open('/proc/self/status').read()).group(1)\n"
-        "try:\n    open('/opt/probe', 'w'); root = 'writable'\n"
-        "except OSError:\n    root = 'read-only'\n"
-        "open('/tmp/probe', 'w').close()\n"
-        "print(os.getuid(), int(caps, 16), root)"
+        "def state(folder):\n"
+        "    try:\n        open(folder + '/probe', 'w'); return 'writable'\n"
+        "    except OSError:\n        return 'read-only'\n"
+        "print(os.getuid(), int(caps, 16), *map(state, ('/opt', '/data', '/tmp')))"
     )
     command = ["podman", "exec", container, "python", "-c", probe]
     said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()  # noqa: S603
-    _require(said == "65532 0 read-only", f"{container} is confined, not {said!r}")
+    _require(said == "65532 0 read-only read-only writable", f"{container} is confined, not {said!r}")
 
 
 def _ready(port: int) -> bool:
@@ -82,9 +88,9 @@ def _ready(port: int) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def _get(path: str) -> bytes | None:
+def _get(path: str, port: int = _HTTP_PORT) -> bytes | None:
     try:
-        with urllib.request.urlopen(_HTTP + path, timeout=30) as answer:  # noqa: S310  (our own loopback address)
+        with urllib.request.urlopen(f"http://localhost:{port}{path}", timeout=30) as answer:  # noqa: S310  (our own loopback address)
             return bytes(answer.read())
     except OSError:
         return None

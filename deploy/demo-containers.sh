@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Play the one-replica render with podman, check it, run the demo against it, and take everything down:
+# Play the one-replica render (the workstation, on loopback) with podman, check it, run the demo against it, and take everything down:
 # `make demo-containers`. Needs the images of deploy/images.sh and Linux with podman; writes only below $VOXGATE_CONTAINERS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,7 +11,7 @@ python="${PY:-.venv/bin/python}"
 
 down() {
   podman play kube --down "$render" >/dev/null 2>&1 || true
-  podman volume rm --force data voxgate-config >/dev/null 2>&1 || true
+  podman volume rm --force data scratch state voxgate-config >/dev/null 2>&1 || true
 }
 
 # What went wrong inside, when something did; then nothing of this run is left, whatever happened.
@@ -30,9 +30,9 @@ trap finish EXIT
 
 down
 podman play kube --start=false "$render" >/dev/null
-# The claim's content: the samples and an empty folder for writes, owned by the user the containers run as.
+# The claim's content: the samples, owned by the user the containers run as. The other claims start empty.
 stage=$(mktemp -d "$scratch/data.XXXXXX")
-cp -r samples/fib25 samples/aniso "$stage" && mkdir "$stage/scratch"
+cp -r samples/fib25 samples/aniso "$stage"
 chmod 755 "$stage"
 tar -C "$stage" --owner 65532 --group 65532 -c . | podman volume import data -
 rm -rf "$stage"

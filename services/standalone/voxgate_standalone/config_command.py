@@ -1,8 +1,9 @@
-"""`voxgate config check` and `voxgate config show`: what a voxgate.toml says, and what is wrong with it."""
+"""`voxgate config`: what a voxgate.toml says, what is wrong with it, and whom it makes servers speak to."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ from voxgate.cli.output import print_json, print_table
 from voxgate_gateway.settings import parse_gateway, settings_to_json
 from voxgate_serving.settings import load_configuration
 from voxgate_standalone.checking import Report, check_file
+from voxgate_standalone.egress import edges_of
 from voxgate_standalone.sources import configured_remotes
 
 
@@ -23,6 +25,7 @@ def config_group() -> typer.Typer:
     group = typer.Typer(help="Check and show a voxgate.toml.", no_args_is_help=True)
     group.command("check")(check)
     group.command("show")(show)
+    group.command("egress")(egress)
     return group
 
 
@@ -79,6 +82,23 @@ def show(config: Annotated[Path | None, typer.Argument(help="voxgate.toml; witho
     gateway = json.loads(settings_to_json(parse_gateway(configuration.gateway)))
     document = {"server": server, "gateway": gateway, **remotes.model_dump(mode="json")}
     typer.echo(json.dumps(document, indent=2))
+
+
+def egress(
+    config: Annotated[Path, typer.Argument(help="voxgate.toml")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """List the hosts and ports that the services connect to: what a firewall or a NetworkPolicy has to allow.
+
+    Nothing is asked. Servers that the environment names count too, as they do for services: run it with theirs.
+    """
+    edges = edges_of(load_configuration(config, {}), os.environ)
+    if as_json:
+        print_json({"egress": [asdict(edge) for edge in edges]})
+    else:
+        rows = [(", ".join(edge.services), edge.host, str(edge.port or "?"), edge.reason) for edge in edges]
+        print_table(("SERVICES", "HOST", "PORT", "NAMED BY"), rows)
 
 
 def _without_password(address: str) -> str:
