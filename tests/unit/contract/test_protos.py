@@ -14,22 +14,13 @@ from google.protobuf.descriptor_pb2 import FieldOptions
 
 from voxgate.model import errors
 from voxgate.v1 import (
-    job_pb2,
     mesh_pb2,
-    metadata_pb2,
-    segment_pb2,
-    skeleton_pb2,
-    transfer_pb2,
     types_pb2,
-    version_pb2,
     volume_pb2,
     volume_pb2_grpc,
 )
+from voxgate.wire.contract import FILES as MODULES
 
-MODULES = (
-    *(types_pb2, volume_pb2, segment_pb2, version_pb2, metadata_pb2),
-    *(mesh_pb2, skeleton_pb2, transfer_pb2, job_pb2),
-)
 FILES = [module.DESCRIPTOR for module in MODULES]
 NAMES_OF_IDS = ("segment_id", "segment_ids", "first_segment_id", "supervoxel_ids")
 WITH_LABEL_VIEWS = {

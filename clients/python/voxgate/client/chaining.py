@@ -15,11 +15,12 @@ from typing import Any
 
 import grpc
 
+from voxgate.client.around import AroundChannel
 from voxgate.client.channels import OpenedChannels, Server, Stubs
 from voxgate.client.connection import Client, ServerInfo
 from voxgate.client.remote_volume import RemoteVolume
 from voxgate.client.watching import Watcher
-from voxgate.model.errors import Cancelled, Unimplemented
+from voxgate.model.errors import Cancelled
 from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeFacts
 from voxgate.wire.headers import VIA_KEY
 
@@ -112,36 +113,18 @@ class _CallerStubs(Stubs):
         return OpenedChannels(self.server, lambda where, own: _CallerChannel(shared[where], self._behalf))  # noqa: ARG005
 
 
-class _CallerChannel(grpc.Channel):
+class _CallerChannel(AroundChannel):
     """A channel whose calls are one caller's; it offers of grpc what this client uses."""
 
     def __init__(self, channel: grpc.Channel, behalf: _Behalf) -> None:
-        self._channel = channel
+        super().__init__(channel)
         self._behalf = behalf
 
-    def __enter__(self) -> _CallerChannel:
-        return self
+    def _awaited(self, method: Any) -> Any:
+        return _Awaited(method, self._behalf)
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def subscribe(self, callback: Any, try_to_connect: bool = False) -> None:
-        self._channel.subscribe(callback, try_to_connect)
-
-    def unsubscribe(self, callback: Any) -> None:
-        self._channel.unsubscribe(callback)
-
-    def unary_unary(self, method: str, *serializers: Any, **kwargs: Any) -> Any:
-        return _Awaited(self._channel.unary_unary(method, *serializers, **kwargs), self._behalf)
-
-    def stream_unary(self, method: str, *serializers: Any, **kwargs: Any) -> Any:
-        return _Awaited(self._channel.stream_unary(method, *serializers, **kwargs), self._behalf)
-
-    def unary_stream(self, method: str, *serializers: Any, **kwargs: Any) -> Any:
-        return _Streamed(self._channel.unary_stream(method, *serializers, **kwargs), self._behalf)
-
-    def stream_stream(self, method: str, *_serializers: Any, **_kwargs: Any) -> Any:
-        raise Unimplemented(f"{method} streams both ways, and no call of the contract does", "upgrade this side")
+    def _streamed(self, method: Any) -> Any:
+        return _Streamed(method, self._behalf)
 
     def close(self) -> None:
         """Nothing: the connection is others' too."""

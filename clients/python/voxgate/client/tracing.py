@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import grpc
-
+from voxgate.client.around import AroundChannel
 from voxgate.model.tracing import TRACEPARENT, TRACESTATE, TraceHeaders
 
 
@@ -29,45 +28,14 @@ def current_trace() -> TraceHeaders:
     return (parent, (TRACESTATE, state)) if state else (parent,)
 
 
-class TracedChannel(grpc.Channel):
+class TracedChannel(AroundChannel):
     """A channel whose calls carry the current trace, unless they say one themselves."""
 
-    def __init__(self, channel: grpc.Channel) -> None:
-        self._channel = channel
+    def _awaited(self, method: Any) -> Any:
+        return _Traced(method)
 
-    def __enter__(self) -> TracedChannel:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def subscribe(self, callback: Any, try_to_connect: bool = False) -> None:
-        """See grpc.Channel."""
-        self._channel.subscribe(callback, try_to_connect)
-
-    def unsubscribe(self, callback: Any) -> None:
-        """See grpc.Channel."""
-        self._channel.unsubscribe(callback)
-
-    def unary_unary(self, *method: Any, **kwargs: Any) -> Any:
-        """A method whose calls are traced."""
-        return _Traced(self._channel.unary_unary(*method, **kwargs))
-
-    def unary_stream(self, *method: Any, **kwargs: Any) -> Any:
-        """A method whose calls are traced."""
-        return _Traced(self._channel.unary_stream(*method, **kwargs))
-
-    def stream_unary(self, *method: Any, **kwargs: Any) -> Any:
-        """A method whose calls are traced."""
-        return _Traced(self._channel.stream_unary(*method, **kwargs))
-
-    def stream_stream(self, *method: Any, **kwargs: Any) -> Any:
-        """A method whose calls are traced."""
-        return _Traced(self._channel.stream_stream(*method, **kwargs))
-
-    def close(self) -> None:
-        """Close the channel."""
-        self._channel.close()
+    def _streamed(self, method: Any) -> Any:
+        return _Traced(method)
 
 
 class _Traced:

@@ -17,7 +17,7 @@ from voxgate.v1 import (
     volume_pb2,
 )
 
-_FILES = (
+FILES = (
     job_pb2,
     mesh_pb2,
     metadata_pb2,
@@ -28,6 +28,7 @@ _FILES = (
     version_pb2,
     volume_pb2,
 )
+"""The files of the contract, as modules."""
 
 _READING_VERBS = ("Export", "Get", "List", "Lookup", "Read", "Resolve", "Watch")
 
@@ -39,7 +40,7 @@ def reads(method: str) -> bool:
 
 def methods() -> Iterator[tuple[str, str]]:
     """Every method: the full name of its service, and its own."""
-    for file in _FILES:
+    for file in FILES:
         for service in file.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 yield service.full_name, method.name
@@ -48,6 +49,6 @@ def methods() -> Iterator[tuple[str, str]]:
 def contract_version() -> str:
     """The package of the contract and a digest of its files' descriptors: "voxgate.v1+1f3a5c7e9b2d4f60"."""
     digest = hashlib.sha256()
-    for file in _FILES:
+    for file in FILES:
         digest.update(file.DESCRIPTOR.serialized_pb)
     return f"{volume_pb2.DESCRIPTOR.package}+{digest.hexdigest()[:16]}"

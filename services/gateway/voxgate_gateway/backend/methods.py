@@ -12,19 +12,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from voxgate.model.errors import InternalError, InvalidArgument, PermissionDenied, Unimplemented
-from voxgate.v1 import (
-    job_pb2,
-    mesh_pb2,
-    metadata_pb2,
-    segment_pb2,
-    skeleton_pb2,
-    transfer_pb2,
-    version_pb2,
-    volume_pb2,
-)
-from voxgate.wire.contract import reads
-
-FILES = (job_pb2, mesh_pb2, metadata_pb2, segment_pb2, skeleton_pb2, transfer_pb2, version_pb2, volume_pb2)
+from voxgate.wire.contract import FILES, reads
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from voxgate.model.errors import Unimplemented
-from voxgate_gateway.backend.methods import FILES
+from voxgate.wire.contract import FILES
 
 NAME = "voxgate-protos"
 DESCRIPTORS = "voxgate.binpb"
