@@ -62,14 +62,14 @@ class StaticFiles:
 
 
 @contextlib.contextmanager
-def static_http(root: Path) -> Iterator[StaticFiles]:
-    """Serve until the block ends."""
+def static_http(root: Path, port: int = 0) -> Iterator[StaticFiles]:
+    """Serve until the block ends, at a port of the system's choice unless told otherwise."""
     files = StaticFiles(root)
 
     class Handler(_Handler):
         served = files
 
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", port), Handler)
     files.address = f"127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
