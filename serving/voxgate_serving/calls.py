@@ -41,7 +41,7 @@ class ServerCall:
         self._context = context
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         self.request_id = metadata.get(REQUEST_ID_KEY, "")[:_MAX_REQUEST_ID] or str(uuid.uuid4())
-        self.via = tuple(server for server in metadata.get(VIA_KEY, "").split(",") if server)
+        self.via = tuple(server.strip() for server in metadata.get(VIA_KEY, "").split(",") if server.strip())
         self.principal = ANONYMOUS
         service, _, name = method.partition("/")
         self.span = tracer.call(method, metadata, rpc_system="grpc", rpc_service=service, rpc_method=name)

@@ -18,6 +18,7 @@ import numpy as np
 
 from voxgate.model.errors import StoreUnavailable, UnknownVolume, UnsupportedFormat, VoxgateError
 from voxgate.model.geometry import Vec3
+from voxgate.model.hops import LEVELS_HEADER, levels_of_text
 from voxgate.model.volumes import CallContext, Scale, VolumeInfo, VolumeKind
 from voxgate_remotes.bossdb import routes
 from voxgate_remotes.bossdb.client import BossClient, document_of
@@ -29,8 +30,8 @@ from voxgate_remotes.bossdb.documents import (
     parsed,
 )
 from voxgate_remotes.bossdb.failures import SYSTEM_ERROR, refusal, refused
-from voxgate_remotes.bossdb.levels import levels_of
-from voxgate_remotes.http.answers import StoreCall
+from voxgate_remotes.bossdb.levels import Level, levels_of
+from voxgate_remotes.http.answers import StoreAnswer, StoreCall
 
 CUBOID = Vec3(512, 512, 16)
 """The unit of storage at every level, on a grid that starts at voxel 0 (CUBOIDSIZE of jhuapl-boss/spdb)."""
@@ -40,6 +41,7 @@ _DTYPES = ("uint8", "uint16", "uint32", "uint64")
 _KINDS = {"image": VolumeKind.IMAGE, "annotation": VolumeKind.SEGMENTATION}
 _KEPT = 1024
 _PATIENCE_S = 0.25
+_MOST_WAYS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,14 @@ class Described:
 
 @dataclass(slots=True)
 class _Kept:
-    asking: threading.Lock = field(default_factory=threading.Lock)
+    """What is kept of a channel.
+
+    Attributes:
+        asking: held by whoever asks, by the servers that the callers came through. Two that came different ways do not
+            wait for each other: of voxgates that have each other as remotes, each would wait for the other for ever.
+    """
+
+    asking: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
     described: Described | None = None
     good_until: float = 0
 
@@ -92,7 +101,7 @@ class Channels:
             kept = self._kept.setdefault(path, _Kept())
         if kept.described is not None and time.monotonic() < kept.good_until:
             return kept.described
-        with _held(kept.asking, context):
+        with _held(self._turn(kept, context.via), context):
             if kept.described is not None and time.monotonic() < kept.good_until:
                 return kept.described
             return self._ask(path, kept, context)
@@ -118,6 +127,12 @@ class Channels:
         except VoxgateError:
             return False
 
+    def _turn(self, kept: _Kept, via: tuple[str, ...]) -> threading.Lock:
+        with self._lock:
+            if len(kept.asking) >= _MOST_WAYS:
+                kept.asking.clear()
+            return kept.asking.setdefault(via, threading.Lock())
+
     def _ask(self, path: tuple[str, ...], kept: _Kept, context: CallContext) -> Described:
         started = time.monotonic()
         try:
@@ -134,12 +149,16 @@ class Channels:
 
     def _described(self, path: tuple[str, ...], context: CallContext) -> Described:
         ask = self._client.document
-        channel = parsed(ChannelDocument, ask(routes.resource(path), context), "channel")
+        answer = self._client.done(StoreCall("GET", routes.resource(path)), context, 200)
+        channel = parsed(ChannelDocument, document_of(answer), "channel")
         experiment = parsed(ExperimentDocument, ask(routes.resource(path[:2]), context), "experiment")
         frame = parsed(FrameDocument, ask(routes.frame(experiment.coord_frame), context), "coordinate frame")
-        is_plain = channel.base_resolution == 0 and not channel.is_downsampled
-        told = None if is_plain else self._levels(path, context)
-        return Described(channel, experiment, frame, _info(channel, experiment, frame, told))
+        levels = _stated(answer)
+        if not levels:
+            is_plain = channel.base_resolution == 0 and not channel.is_downsampled
+            told = None if is_plain else self._levels(path, context)
+            levels = levels_of(channel, experiment, frame, told)
+        return Described(channel, experiment, frame, _info(channel, experiment, levels))
 
     def _levels(self, path: tuple[str, ...], context: CallContext) -> LevelsDocument | None:
         """What `/downsample` says; None where the store has no such address, or fails at it.
@@ -166,9 +185,20 @@ def _held(lock: threading.Lock, context: CallContext) -> Iterator[None]:
         lock.release()
 
 
-def _info(
-    channel: ChannelDocument, experiment: ExperimentDocument, frame: FrameDocument, told: LevelsDocument | None
-) -> VolumeInfo:
+def _stated(answer: StoreAnswer) -> tuple[Level, ...]:
+    """The levels that another voxgate says there are; none of any other BossDB.
+
+    All that are told can be read whole, wherever they lie; an experiment's frame may be larger than the channel is.
+
+    Raises:
+        MetadataInvalid: for a header that is not understood.
+    """
+    text = answer.headers.get(LEVELS_HEADER, "")
+    told = levels_of_text(text)[: routes.MOST_RESOLUTION + 1] if text else ()
+    return tuple(Level(resolution, each.bounds, each.voxel_size_nm) for resolution, each in enumerate(told))
+
+
+def _info(channel: ChannelDocument, experiment: ExperimentDocument, levels: tuple[Level, ...]) -> VolumeInfo:
     if not routes.is_name(experiment.coord_frame):
         raise StoreUnavailable("the experiment names no coordinate frame", "correct it in the store")
     scales = tuple(
@@ -181,7 +211,7 @@ def _info(
             voxel_size_nm=level.voxel_size_nm,
             writable=level.resolution == channel.base_resolution and not channel.is_elsewhere,
         )
-        for level in levels_of(channel, experiment, frame, told)
+        for level in levels
     )
     return VolumeInfo(
         name="",

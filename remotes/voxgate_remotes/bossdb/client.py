@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from voxgate.model.errors import StoreUnavailable
@@ -49,10 +50,40 @@ class BossClient:
         call = StoreCall("GET", path, query, is_repeatable=is_repeatable, max_answer_bytes=_MOST_DOCUMENT_BYTES)
         return document_of(self.done(call, context, 200))
 
-    def send(self, method: str, path: str, context: CallContext, document: Document) -> StoreAnswer:
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One BossDB, asked for one caller; everything raises as in BossClient.
+
+    Attributes:
+        client: the BossDB.
+        context: the caller's patience and way through servers.
+    """
+
+    client: BossClient
+    context: CallContext
+
+    @property
+    def patiently(self) -> Asking:
+        """The same, for what must not be left half done."""
+        return Asking(self.client, self.context.patient())
+
+    def answer(self, call: StoreCall) -> StoreAnswer:
+        """The answer to a call, whatever its status."""
+        return self.client.answer(call, self.context)
+
+    def done(self, call: StoreCall, *statuses: int) -> StoreAnswer:
+        """The answer to a call that has one of these statuses."""
+        return self.client.done(call, self.context, *statuses)
+
+    def document(self, path: str) -> Document:
+        """The JSON object at an address."""
+        return self.client.document(path, self.context)
+
+    def send(self, method: str, path: str, document: Document) -> StoreAnswer:
         """Send a JSON object; answers whatever the status."""
         body = json.dumps(document).encode()
-        return self.answer(StoreCall(method, path, (), (("Content-Type", "application/json"),), body), context)
+        return self.answer(StoreCall(method, path, (), (("Content-Type", "application/json"),), body))
 
 
 def document_of(answer: StoreAnswer) -> Document:

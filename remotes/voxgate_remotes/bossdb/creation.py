@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from voxgate.model.errors import AlreadyExists, InvalidArgument, StoreRefused, UnknownVolume, UnsupportedFormat
 from voxgate.model.geometry import Box, Vec3, VoxelSize
-from voxgate.model.volumes import CallContext, VolumeKind, VolumeSpec
+from voxgate.model.volumes import VolumeKind, VolumeSpec
 from voxgate_remotes.bossdb import routes
 from voxgate_remotes.bossdb.channels import CUBOID
-from voxgate_remotes.bossdb.client import BossClient, Document
+from voxgate_remotes.bossdb.client import Asking, Document
 from voxgate_remotes.bossdb.documents import ChannelDocument, ExperimentDocument, FrameDocument, parsed
 from voxgate_remotes.bossdb.failures import BAD_ARGUMENT, DELETED, refusal, refused
 from voxgate_remotes.http.answers import StoreCall
@@ -36,7 +36,7 @@ class _Wanted:
     voxel_size_nm: VoxelSize
 
 
-def create(client: BossClient, path: tuple[str, ...], spec: VolumeSpec) -> None:
+def create(asking: Asking, path: tuple[str, ...], spec: VolumeSpec) -> None:
     """Make a channel; one that is there already and is the same is left as it is.
 
     Raises:
@@ -46,20 +46,20 @@ def create(client: BossClient, path: tuple[str, ...], spec: VolumeSpec) -> None:
     """
     wanted = _wanted(path, spec)
     collection, experiment = path[:1], path[:2]
-    _made(client, routes.resource(collection), {"description": ""})
-    found = _existing(client, routes.resource(experiment))
+    _made(asking, routes.resource(collection), {"description": ""})
+    found = _existing(asking, routes.resource(experiment))
     frame = f"CF_{path[0]}_{path[1]}"
     if found is None:
         if not routes.is_name(frame):
             raise InvalidArgument(
                 "the names are too long for a coordinate frame", "use names of 120 characters at most"
             )
-        _agree_on_frame(_made(client, routes.frame(frame), _frame_document(wanted)), wanted)
-        found = _made(client, routes.resource(experiment), _experiment_document(wanted, frame))
+        _agree_on_frame(_made(asking, routes.frame(frame), _frame_document(wanted)), wanted)
+        found = _made(asking, routes.resource(experiment), _experiment_document(wanted, frame))
     told = parsed(ExperimentDocument, found, "experiment")
     _agree(told.num_time_samples, 1, "number of time points")
-    _agree_on_frame(client.document(routes.frame(told.coord_frame), CallContext()), wanted)
-    _agree_on_channel(_made(client, routes.resource(path), _channel_document(wanted)), wanted)
+    _agree_on_frame(asking.document(routes.frame(told.coord_frame)), wanted)
+    _agree_on_channel(_made(asking, routes.resource(path), _channel_document(wanted)), wanted)
 
 
 def _wanted(path: tuple[str, ...], spec: VolumeSpec) -> _Wanted:
@@ -101,29 +101,29 @@ def _refuse_what_is_fixed(spec: VolumeSpec) -> None:
         raise UnsupportedFormat(f"BossDB keeps cuboids of {told} in its own way", "leave chunks and encoding out")
 
 
-def _existing(client: BossClient, address: str) -> Document | None:
+def _existing(asking: Asking, address: str) -> Document | None:
     try:
-        return client.document(address, CallContext())
+        return asking.document(address)
     except UnknownVolume:
         return None
 
 
-def _made(client: BossClient, address: str, document: Document) -> Document:
+def _made(asking: Asking, address: str, document: Document) -> Document:
     """What is at an address, made there if nothing was.
 
     Raises:
         AlreadyExists: when the name was deleted and is not free again.
     """
-    found = _existing(client, address)
+    found = _existing(asking, address)
     if found is not None:
         return found
-    answer = client.send("POST", address, CallContext(), document)
+    answer = asking.send("POST", address, document)
     if answer.status != 201 and not (answer.status == 400 and refusal(answer).code == BAD_ARGUMENT):
         raise refused(answer)
-    found = _existing(client, address)
+    found = _existing(asking, address)
     if found is not None:  # made, by us or just before us by somebody else
         return found
-    gone = client.answer(StoreCall("GET", address), CallContext())
+    gone = asking.answer(StoreCall("GET", address))
     if answer.status == 400 and refusal(gone).code == DELETED:
         raise AlreadyExists("the name was deleted, and BossDB does not give it away again", "choose another name")
     raise refused(answer) if answer.status == 400 else StoreRefused("the store made nothing of that name", "look at it")

@@ -11,12 +11,20 @@ from dataclasses import dataclass
 
 from voxgate.model.errors import (
     AlreadyExists,
+    Cancelled,
+    DeadlineExceeded,
+    InternalError,
     OutOfBounds,
     SegmentNotFound,
+    ServerBusy,
     StoreRefused,
     StoreUnavailable,
+    Unauthenticated,
+    Unavailable,
     VoxgateError,
+    error_class,
 )
+from voxgate.model.hops import REASON_HEADER
 from voxgate_remotes.http.answers import StoreAnswer
 from voxgate_remotes.http.failures import failure, words_of
 
@@ -65,7 +73,7 @@ def refusal(answer: StoreAnswer) -> Refusal:
 def refused(answer: StoreAnswer) -> VoxgateError:
     """The typed error that an answer means, with BossDB's own message."""
     said = refusal(answer)
-    error = _by_code(said)
+    error = _by_reason(answer, said) or _by_code(said)
     if error is None:
         error = failure(answer, said.words)
     error.details["status"] = str(answer.status)
@@ -83,6 +91,16 @@ _MEANINGS: dict[int, tuple[type[VoxgateError], str, str]] = {
     **dict.fromkeys(_TAKEN, (AlreadyExists, "the store has this already", "choose another name")),
 }
 """Of the codes whose status says something else, or less."""
+
+
+_ON_THE_WAY = (Unavailable, ServerBusy, Unauthenticated, DeadlineExceeded, Cancelled, InternalError)
+"""What another voxgate fails with that is to our caller, who knows nothing of it, a store's failure."""
+
+
+def _by_reason(answer: StoreAnswer, said: Refusal) -> VoxgateError | None:
+    """The error that another voxgate means, which says so beside BossDB's code."""
+    kind = error_class(answer.headers.get(REASON_HEADER, ""))
+    return None if kind is None or issubclass(kind, _ON_THE_WAY) else kind(said.words)
 
 
 def _by_code(said: Refusal) -> VoxgateError | None:

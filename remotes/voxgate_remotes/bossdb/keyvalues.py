@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from voxgate.model.errors import InvalidArgument, LimitExceeded, StoreUnavailable, UnknownKey
 from voxgate.model.provenance import KEY_PREFIX, Provenance
-from voxgate.model.volumes import CallContext
 from voxgate_remotes.bossdb import routes
-from voxgate_remotes.bossdb.client import BossClient, document_of
+from voxgate_remotes.bossdb.client import Asking, document_of
 from voxgate_remotes.bossdb.failures import BAD_ARGUMENT, refusal, refused
 from voxgate_remotes.http.answers import StoreAnswer, StoreCall
 from voxgate_remotes.kept_provenance import as_text
@@ -21,8 +20,8 @@ _URL_TOO_LONG = 414
 class BossKeyValues:
     """The key-values at one place; values are text. Satisfies KeyValues."""
 
-    def __init__(self, client: BossClient, path: tuple[str, ...]) -> None:
-        self._client = client
+    def __init__(self, asking: Asking, path: tuple[str, ...]) -> None:
+        self._asking = asking
         self._address = routes.metadata(path)
 
     def keys(self) -> list[str]:
@@ -31,7 +30,7 @@ class BossKeyValues:
         Raises:
             UnknownVolume, StoreAccessDenied, StoreBusy, StoreUnavailable, StoreRefused.
         """
-        keys = self._client.document(self._address, CallContext()).get("keys")
+        keys = self._asking.document(self._address).get("keys")
         if not isinstance(keys, list):
             raise StoreUnavailable("the store's answer has no list of keys", "look at the store")
         return sorted(map(str, keys))
@@ -42,7 +41,7 @@ class BossKeyValues:
         Raises:
             UnknownKey, InvalidArgument; and as `keys`.
         """
-        answer = self._client.answer(self._call("GET", key), CallContext())
+        answer = self._asking.answer(self._call("GET", key))
         if _is_about_key(answer):
             raise _unknown(key)
         if answer.status != 200:
@@ -66,7 +65,7 @@ class BossKeyValues:
             ) from None
         # Whether it is there is only known by trying; a second round, should somebody delete it in between.
         for method, done in (("POST", 201), ("PUT", 200), ("POST", 201)):
-            answer = self._client.answer(self._call(method, key, text), CallContext())
+            answer = self._asking.patiently.answer(self._call(method, key, text))
             if answer.status == done:
                 return
             if not _is_about_key(answer):
@@ -81,7 +80,7 @@ class BossKeyValues:
         Raises:
             UnknownKey, InvalidArgument; and as `keys`.
         """
-        answer = self._client.answer(self._call("DELETE", key, is_repeatable=False), CallContext())
+        answer = self._asking.patiently.answer(self._call("DELETE", key, is_repeatable=False))
         if _is_about_key(answer):
             raise _unknown(key)
         if answer.status != 204:

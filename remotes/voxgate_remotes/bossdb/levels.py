@@ -31,7 +31,7 @@ class Level:
 
     resolution: int
     bounds: Box
-    voxel_size_nm: VoxelSize
+    voxel_size_nm: VoxelSize | None
 
 
 def native_box(frame: FrameDocument) -> Box:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import copy
 from typing import TypeVar, cast
 
 from voxgate.model.errors import ConfigInvalid, StoreUnavailable, UnknownVersion, UnknownVolume, VoxgateError
 from voxgate.model.metadata import HasKeyValues
-from voxgate.model.remotes import Deletable, ListEntry, ResolvedUri
+from voxgate.model.remotes import CallerBound, Deletable, ListEntry, ResolvedUri
 from voxgate.model.volumes import CallContext, OpenOptions, VolumeSpec
 from voxgate_remotes.bossdb import creation, routes, uris
 from voxgate_remotes.bossdb.channels import Channels
-from voxgate_remotes.bossdb.client import BossClient
+from voxgate_remotes.bossdb.client import Asking, BossClient
 from voxgate_remotes.bossdb.keyvalues import BossKeyValues
 from voxgate_remotes.bossdb.options import BossOptions, credentials_of
 from voxgate_remotes.bossdb.regions import Regions
@@ -51,6 +52,13 @@ class BossRemote:
         self._client = BossClient(session)
         channels, workers = Channels(self._client, options.believed_s), Workers(limits.connections)
         self._shared = Shared(self._client, channels, workers, Regions(), options, tuning)
+        self._context = CallContext()
+
+    def for_caller(self, context: CallContext) -> BossRemote:
+        """The same remote for one caller: everything but `open` has that caller's patience and way through servers."""
+        bound = copy.copy(self)
+        bound._context = context
+        return bound
 
     def open(self, path: tuple[str, ...], options: OpenOptions) -> BossVolume:
         """Open a channel; nothing is asked of the store while its description is fresh.
@@ -84,9 +92,9 @@ class BossRemote:
             AlreadyExists, UnsupportedFormat, InvalidArgument, StoreAccessDenied, StoreBusy, StoreUnavailable,
             StoreRefused.
         """
-        creation.create(self._client, path, spec)
+        creation.create(self._asking.patiently, path, spec)
         self._shared.channels.drop(path)
-        return self.open(path, OpenOptions())
+        return self.open(path, OpenOptions(context=self._context))
 
     def delete(self, path: tuple[str, ...]) -> None:
         """Delete a channel. BossDB keeps its name, and its voxels until an administrator clears them away.
@@ -101,7 +109,7 @@ class BossRemote:
         self._check_exists(path)
         call = StoreCall("DELETE", routes.resource(path), is_repeatable=False)
         try:
-            self._client.done(call, CallContext(), 204)
+            self._asking.patiently.done(call, 204)
         finally:
             self._shared.channels.drop(path)
 
@@ -114,19 +122,23 @@ class BossRemote:
         if version:
             raise UnknownVersion(f"there is no version {version!r}", "this store has no versions; leave it out")
         self._check_exists(path)
-        return BossKeyValues(self._client, path)
+        return BossKeyValues(self._asking, path)
 
     def resolve(self, uri: str) -> ResolvedUri | None:
         """What `uri` means here; see `voxgate_remotes.bossdb.uris`."""
         return uris.resolved(self._base_url, uri)
 
     def capability(self, kind: type[C]) -> C | None:
-        """Deletable and HasKeyValues."""
-        return cast("C", self) if kind in (Deletable, HasKeyValues) else None
+        """Deletable, HasKeyValues and CallerBound: the BossDB may be another voxgate's gateway."""
+        return cast("C", self) if kind in (Deletable, HasKeyValues, CallerBound) else None
+
+    @property
+    def _asking(self) -> Asking:
+        return Asking(self._client, self._context)
 
     def _check_exists(self, path: tuple[str, ...]) -> None:
         _check_place(path)
-        self._client.document(routes.resource(path), CallContext())
+        self._asking.document(routes.resource(path))
 
     def _names(self, parent: tuple[str, ...]) -> builtins.list[str]:
         """The names under a place.
@@ -136,7 +148,7 @@ class BossRemote:
         """
         address = routes.children(parent) if parent else routes.COLLECTIONS
         try:
-            names = self._client.document(address, CallContext()).get(_KINDS[len(parent)])
+            names = self._asking.document(address).get(_KINDS[len(parent)])
         except VoxgateError:
             if parent:
                 self._check_exists(parent)

@@ -23,6 +23,7 @@ from voxgate.model.segments import SegmentExtents, SegmentIdReservation, Segment
 from voxgate.model.volumes import OpenOptions, ReadTuning, Tuned, VolumeInfo, Voxels, Writable
 from voxgate_remotes.bossdb import cutouts, routes, writing
 from voxgate_remotes.bossdb.channels import Described
+from voxgate_remotes.bossdb.client import Asking
 from voxgate_remotes.bossdb.keyvalues import BossKeyValues, BossProvenance
 from voxgate_remotes.bossdb.routes import Region
 from voxgate_remotes.bossdb.segments import Reservation, SegmentIndex
@@ -140,7 +141,7 @@ class BossVolume:
         if kind in (SegmentIds, SegmentExtents) and self._described.has_index:
             return cast("C", SegmentIndex(self._shared, self, self._path, self._context))
         if kind is KeepsProvenance:
-            return cast("C", BossProvenance(BossKeyValues(self._shared.client, self._path)))
+            return cast("C", BossProvenance(BossKeyValues(Asking(self._shared.client, self._context), self._path)))
         if kind is SegmentIdReservation and self._described.channel.type == "annotation":
             return cast("C", Reservation(self._shared, self._path, self._context))
         return None

@@ -56,7 +56,7 @@ def write(shared: Shared, region: Region, voxels: npt.NDArray[Any], context: Cal
 def _put(shared: Shared, region: Region, part: Piece, context: CallContext) -> None:
     has_zeros, has_others = not part.all(), bool(part.any())
     context.check()
-    patience = CallContext() if has_zeros and has_others else context
+    patience = context.patient() if has_zeros and has_others else context
     if has_zeros:
         _erase(shared, region, patience)
     if has_others:

@@ -11,6 +11,7 @@ import requests
 import urllib3.exceptions
 
 from voxgate.model.errors import ConfigInvalid, PathRefused, StoreUnavailable
+from voxgate.model.hops import VIA_KEY
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.config import CredentialsConfig
 from voxgate_remotes.http.addresses import Origin, next_url
@@ -174,6 +175,8 @@ class StoreSession:
             headers["Authorization"] = f"{self._authorization} {token}"
         if is_home:
             headers.update(watch.context.trace.headers)
+            if watch.context.via:
+                headers[VIA_KEY] = ",".join(watch.context.via)
         lines = self._lines_here()
         watch.until(lambda slice_s: lines.turns.acquire(timeout=slice_s), float("inf"), "")
         try:

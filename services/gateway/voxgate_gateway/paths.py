@@ -7,12 +7,14 @@ from urllib.parse import unquote
 from starlette.requests import Request
 
 from voxgate.model.errors import NotFound
+from voxgate.model.hops import VIA_KEY
 from voxgate.model.names import VolumeName, split_version
 from voxgate_gateway.backend import Backend, VolumeRef
 from voxgate_gateway.backend.jobs import Jobs
+from voxgate_gateway.backend.underway import Underway
 
 CLOSES_THE_NAME = "-"
-_PASSED_ON = ("authorization", "traceparent", "tracestate")
+_PASSED_ON = ("authorization", "traceparent", "tracestate", VIA_KEY)
 
 
 def segments_after(request: Request, prefix: str) -> list[str]:
@@ -49,14 +51,12 @@ def parse_volume(segments: list[str]) -> VolumeRef:
     return VolumeRef(str(VolumeName.parse(name)), unquote(version))
 
 
-def backend_of(request: Request) -> Backend:
-    """The backend, its calls carrying this request's identity."""
+def backend_of(request: Request, underway: Underway | None = None) -> Backend:
+    """The backend, its calls carrying this request's identity and way through servers, and ending with `underway`."""
     backend: Backend = request.app.state.backend
     metadata = [("x-request-id", str(getattr(request.state, "request_id", "")))]
-    metadata += [
-        (key, request.headers[key]) for key in ("authorization", "traceparent", "tracestate") if key in request.headers
-    ]
-    return backend.bound_to(tuple((key, value) for key, value in metadata if value))
+    metadata += [(key, request.headers[key]) for key in _PASSED_ON if key in request.headers]
+    return backend.bound_to(tuple((key, value) for key, value in metadata if value), underway)
 
 
 def jobs_of(request: Request) -> Jobs:

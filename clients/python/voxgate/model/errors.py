@@ -11,19 +11,19 @@ VoxgateError
 │                          MissingCapability SegmentSuperseded VersionLocked StoreRefused
 ├── DataLoss               ChunkCorrupt ChunkMissing MetadataInvalid VerificationFailed IncompleteAnswer
 │                          PartialWriteError
-├── Unavailable            StoreUnavailable ServerUnreachable
+├── Unavailable            StoreUnavailable ServerUnreachable TlsFailed
 ├── PermissionDenied       PathRefused StoreAccessDenied
 ├── ServerBusy             StoreBusy
 ├── VersionMoved · Unimplemented · DeadlineExceeded · Cancelled · Unauthenticated · InternalError
 └── JobFailed
 
-Each leaf has a `reason`, the name of a value of the contract's ErrorReason (two are the client's own and never
+Each leaf has a `reason`, the name of a value of the contract's ErrorReason (some are the client's own and never
 travel). `voxgate.wire.errors` holds the one table between this tree and gRPC status codes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 
@@ -317,6 +317,12 @@ class ServerUnreachable(Unavailable):
     reason = "SERVER_UNREACHABLE"
 
 
+class TlsFailed(ServerUnreachable):
+    """The two ends do not believe each other, or only one of them speaks TLS. The client's own; never travels."""
+
+    reason = "TLS_FAILED"
+
+
 class PermissionDenied(VoxgateError):
     """The caller may not do this."""
 
@@ -387,3 +393,18 @@ class JobFailed(VoxgateError):
     """A job ended without success; `job_error` has its reason. The client's own; never travels."""
 
     reason = "JOB_FAILED"
+
+
+_CLIENT_ONLY = (IncompleteAnswer, PartialWriteError, ServerUnreachable, TlsFailed, JobFailed)
+
+
+def _subclasses(root: type[VoxgateError]) -> Iterator[type[VoxgateError]]:
+    # Depth first and root last, so that a reason shared by a category and its leaf means the leaf.
+    for child in root.__subclasses__():
+        yield from _subclasses(child)
+    yield root
+
+
+def error_class(reason: str) -> type[VoxgateError] | None:
+    """The class whose reason this is, or None for one of a newer contract."""
+    return next((c for c in _subclasses(VoxgateError) if c.reason == reason and c not in _CLIENT_ONLY), None)

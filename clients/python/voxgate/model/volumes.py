@@ -196,6 +196,10 @@ class CallContext:
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise DeadlineExceeded("the deadline passed", "ask for less, or allow more time")
 
+    def patient(self) -> CallContext:
+        """The same caller with endless patience: for what must not be left half done."""
+        return CallContext(via=self.via, caller=self.caller, trace=self.trace)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenOptions:

@@ -7,7 +7,6 @@ where trying again makes sense: under 4 KB in all, because many proxies drop lar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -16,14 +15,14 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from voxgate.model import errors
-from voxgate.model.errors import VoxgateError
+from voxgate.model.errors import VoxgateError, error_class
 from voxgate.v1 import types_pb2
+from voxgate.wire.tls_troubles import tls_failed, trouble_of_grpc
 
 DOMAIN = "voxgate"
 DETAILS_KEY = "grpc-status-details-bin"
 _MAX_TEXT = 600
 _MAX_DETAILS = 8
-_CLIENT_ONLY = (errors.IncompleteAnswer, errors.PartialWriteError, errors.ServerUnreachable, errors.JobFailed)
 
 # First match wins, so leaves that differ from their parent stand before it.
 _CODES: tuple[tuple[type[VoxgateError], grpc.StatusCode], ...] = (
@@ -43,18 +42,6 @@ _CODES: tuple[tuple[type[VoxgateError], grpc.StatusCode], ...] = (
     (errors.Cancelled, grpc.StatusCode.CANCELLED),
     (errors.InternalError, grpc.StatusCode.INTERNAL),
 )
-
-
-def _subclasses(root: type[VoxgateError]) -> Iterator[type[VoxgateError]]:
-    # Depth first and root last, so that a reason shared by a category and its leaf means the leaf.
-    for child in root.__subclasses__():
-        yield from _subclasses(child)
-    yield root
-
-
-def error_class(reason: str) -> type[VoxgateError] | None:
-    """The class whose reason this is, or None for one of a newer contract."""
-    return next((c for c in _subclasses(VoxgateError) if c.reason == reason and c not in _CLIENT_ONLY), None)
 
 
 def status_code(error: VoxgateError) -> grpc.StatusCode:
@@ -146,6 +133,9 @@ def from_rpc_error(error: grpc.RpcError, address: str = "the server") -> Voxgate
         return errors.InternalError(f"the call failed: {type(error).__name__}")
     code = error.code()
     if code is grpc.StatusCode.UNAVAILABLE:
+        trouble = trouble_of_grpc(error.details() or "")
+        if trouble is not None:
+            return tls_failed(trouble, address)
         return errors.ServerUnreachable(
             f"nothing answers at {address}", 'start one with "voxgate serve" or set VOXGATE_SERVER'
         )

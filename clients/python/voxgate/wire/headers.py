@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-VIA_KEY = "voxgate-via"
-"""The ids of the voxgate servers that a call came through, comma-separated."""
+from voxgate.model.hops import VIA_KEY
+
+__all__ = ["REQUEST_ID_KEY", "VIA_KEY"]
 
 REQUEST_ID_KEY = "x-request-id"
 """The caller's name for a call; servers log it and answer it."""

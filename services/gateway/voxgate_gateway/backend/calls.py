@@ -16,6 +16,7 @@ from voxgate.client.retrying import service_config
 from voxgate.model.errors import ServerUnreachable, VoxgateError
 from voxgate.v1 import mesh_pb2_grpc, segment_pb2_grpc, skeleton_pb2_grpc, volume_pb2, volume_pb2_grpc
 from voxgate.wire.errors import from_rpc_error
+from voxgate_gateway.backend.underway import Underway
 
 CALL_TIMEOUT_S = 30.0
 CHANNEL_OPTIONS = (
@@ -96,11 +97,14 @@ class Calls:
 
     Attributes:
         servers: whom to call.
-        metadata: the caller's identity and request id.
+        metadata: the caller's identity, request id and way through servers.
+        underway: notes the calls of `unary` and `stream`, to end them with the caller's request; None where they are
+            finished whether anybody waits for them or not.
     """
 
     servers: Servers
     metadata: Metadata = ()
+    underway: Underway | None = None
 
     @property
     def identity(self) -> str:
@@ -114,7 +118,12 @@ class Calls:
             VoxgateError: what the server answered, or ServerUnreachable.
         """
         with typed_errors():
-            return method(request, timeout=timeout_s, metadata=self.metadata)
+            if self.underway is None:
+                return method(request, timeout=timeout_s, metadata=self.metadata)
+            call: Any = method.future(request, timeout=timeout_s, metadata=self.metadata)  # type: ignore[attr-defined]
+            with self.underway.noted(call):
+                answer: A = call.result()
+                return answer
 
     def stream(self, method: Callable[..., Any], request: Any, timeout_s: float) -> Iterator[Any]:
         """The messages of a streaming call; whoever stops iterating ends it.
@@ -124,7 +133,7 @@ class Calls:
         """
         call = method(request, timeout=timeout_s, metadata=self.metadata)
         try:
-            with typed_errors():
+            with typed_errors(), contextlib.nullcontext() if self.underway is None else self.underway.noted(call):
                 yield from call
         finally:
             call.cancel()

@@ -24,6 +24,7 @@ from voxgate_gateway.backend.chunks import Chunk, ChunkWish, chunk_answer, chunk
 from voxgate_gateway.backend.cutouts import CutoutWish, read_cutout
 from voxgate_gateway.backend.described import MAX_AGE_S, Described, Key, Listed, Recent, VolumeRef
 from voxgate_gateway.backend.segments import has_skeletonizer
+from voxgate_gateway.backend.underway import Underway
 from voxgate_gateway.grid import MAX_CHUNK_BYTES
 
 _PING_TIMEOUT_S = 2.0
@@ -49,11 +50,11 @@ class Backend:
         self._turns = asyncio.Semaphore(_CHUNKS_AT_A_TIME)
         self.calls = Calls(Servers(address))
 
-    def bound_to(self, metadata: Metadata) -> Backend:
-        """The same backend, its calls carrying one caller's identity and request id."""
+    def bound_to(self, metadata: Metadata, underway: Underway | None = None) -> Backend:
+        """The same backend, its calls carrying one caller's identity and request id, and ending with `underway`."""
         bound = object.__new__(Backend)
         bound._known, bound._skeletonizers = self._known, self._skeletonizers
-        bound._turns, bound.calls = self._turns, Calls(self.calls.servers, metadata)
+        bound._turns, bound.calls = self._turns, Calls(self.calls.servers, metadata, underway)
         return bound
 
     def close(self) -> None:

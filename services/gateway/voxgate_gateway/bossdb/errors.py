@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from voxgate.model import errors
 from voxgate.model.errors import VoxgateError
+from voxgate.model.hops import REASON_HEADER
 
 
 class Code(IntEnum):
@@ -65,10 +66,12 @@ class BossError(Exception):
         code: which of the service's.
         message: for people.
         status: of HTTP; the code's own, where none is given.
+        reason: of the typed error that it stands for, for a voxgate that asks; empty where it stands for none.
     """
 
-    def __init__(self, code: Code, message: str, *, status: int | None = None) -> None:
+    def __init__(self, code: Code, message: str, *, status: int | None = None, reason: str = "") -> None:
         super().__init__(code, message)
+        self.reason = reason
         self.code = code
         self.message = message
         self.status = _STATUSES.get(code, 400) if status is None else status
@@ -109,8 +112,8 @@ def boss_error_of(error: VoxgateError) -> BossError:
     """A typed error in the dialect's words; 500 for what it has no name for."""
     for kind, status, code in _TYPED:
         if isinstance(error, kind):
-            return BossError(code, str(error), status=status)
-    return BossError(Code.UNHANDLED, str(error))
+            return BossError(code, str(error), status=status, reason=error.reason)
+    return BossError(Code.UNHANDLED, str(error), reason=error.reason)
 
 
 def refusal_answer(error: BossError, *, retry_after_s: float | None = None) -> Response:
@@ -120,6 +123,8 @@ def refusal_answer(error: BossError, *, retry_after_s: float | None = None) -> R
     """
     problem = {"status": error.status, "code": int(error.code), "message": error.message, "detail": error.message}
     headers = {"cache-control": "no-store"}
+    if error.reason:
+        headers[REASON_HEADER] = error.reason
     if error.status in (429, 503, 504):
         headers["retry-after"] = str(math.ceil(retry_after_s or _DEFAULT_RETRY_S))
     if error.status == 401:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from voxgate.model.errors import ReadOnly
 from voxgate_gateway.backend.cutouts import CutoutWish
 from voxgate_gateway.backend.writing import Place, write_cutout
 from voxgate_gateway.bossdb.call import Call
@@ -50,9 +51,8 @@ def check_writable(call: Call, asked: Asked) -> None:
     if asked.scale >= _WRITABLE_LEVELS:
         raise BossError(Code.SYSTEM_ERROR, "You can only write data to a channel's base resolution or base + 1")
     if not asked.level.writable:
-        raise BossError(
-            Code.MISSING_PERMISSION, f"{name} takes no writes: its operator allows them with writable = true"
-        )
+        message = f"{name} takes no writes: its operator allows them with writable = true"
+        raise BossError(Code.MISSING_PERMISSION, message, reason=ReadOnly.reason)
     if asked.inside != asked.box:
         raise BossError(Code.INVALID_CUTOUT_ARGS, f"{asked.box} is not inside of {name}, which is {asked.level.bounds}")
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from voxgate.model.errors import NotFound
 from voxgate.model.geometry import Box, Vec3
+from voxgate.model.hops import LEVELS_HEADER, ToldLevel, levels_text
 from voxgate.model.names import VolumeName
 from voxgate_gateway.answers import json_answer
 from voxgate_gateway.backend import VolumeRef
@@ -58,8 +59,12 @@ async def get_channels(call: Call) -> Response:
 
 
 async def get_channel(call: Call) -> Response:
-    """A channel."""
-    return json_answer(call.request, await _channel(call))
+    """A channel; a header says where each level lies, for which the dialect has no words."""
+    channel = await channel_of(call)
+    answer = json_answer(call.request, channel_document(channel, await status_of(call, channel)))
+    scales = channel.described.info.scales[: channel.level_count]
+    answer.headers[LEVELS_HEADER] = levels_text([ToldLevel(each.bounds, each.voxel_size_nm) for each in scales])
+    return answer
 
 
 async def list_frames(call: Call) -> Response:

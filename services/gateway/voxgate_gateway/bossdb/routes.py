@@ -7,6 +7,7 @@ one another are one, and one at the end is none: the published intern lists coll
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,10 +15,12 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from voxgate.model.errors import VoxgateError
+from voxgate_gateway.backend.underway import Underway
 from voxgate_gateway.bossdb import accounts, cutouts, downsample, images, metadata, objects, resources
-from voxgate_gateway.bossdb.call import BossRoute, Call, Dialect
+from voxgate_gateway.bossdb.call import BossRoute, Call, Dialect, View
 from voxgate_gateway.bossdb.errors import BossError, Code, boss_error_of, refusal_answer
 from voxgate_gateway.changes import refuse_changes
+from voxgate_gateway.leaving import while_waited_for
 from voxgate_gateway.paths import backend_of
 from voxgate_serving.logs import logger
 
@@ -67,11 +70,19 @@ async def _answer(request: Request) -> Response:
         known = True
         view = each.views.get("GET" if request.method == "HEAD" else request.method)
         if view is not None:
-            dialect: Dialect = request.app.state.bossdb
-            return await view(Call(request, backend_of(request), dialect, match.groupdict()))
+            return await _viewed(request, view, match.groupdict())
     if known:
         raise BossError(Code.BAD_REQUEST, f'Method "{request.method[:20]}" not allowed.', status=405)
     raise BossError(Code.INVALID_URL, "there is no such address in the BossDB dialect", status=404)
+
+
+async def _viewed(request: Request, view: View, parts: Mapping[str, str | None]) -> Response:
+    """What a view answers. A read ends with its caller; what changes something is done to its end."""
+    dialect: Dialect = request.app.state.bossdb
+    if request.method not in _READS:
+        return await view(Call(request, backend_of(request), dialect, parts))
+    underway = Underway()
+    return await while_waited_for(request, view(Call(request, backend_of(request, underway), dialect, parts)), underway)
 
 
 class _Below(Route):

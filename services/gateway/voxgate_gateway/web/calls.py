@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from voxgate.model.errors import InternalError, VoxgateError
 from voxgate_gateway.backend.forwarding import Call, CallFailed, Ending, Forwarder, ending_of, unavailable
 from voxgate_gateway.backend.methods import Method, find_method
+from voxgate_gateway.leaving import gone
 from voxgate_gateway.web.asking import (
     CallerGone,
     body_of,
@@ -124,17 +125,17 @@ async def _while_there(scope: Scope, receive: Receive, answering: _Answering) ->
     # Who closes the connection now wants no answer: see PatientProtocol.
     scope.setdefault("state", {})["ends_with_caller"] = True
     work = asyncio.ensure_future(_answer(answering, method, forwarder.messages(call)))
-    gone = asyncio.ensure_future(_gone(receive))
+    leaving = asyncio.ensure_future(gone(receive))
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
         # The gateway stops and gives no more time. This is said at once: the loop may end with the next step.
         work.cancel()
         await answering.fail(unavailable("the gateway is stopping; try again in a moment"))
-    for task in (work, gone):
+    for task in (work, leaving):
         task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.wait({work, gone})
+        await asyncio.wait({work, leaving})
     if work.done() and not work.cancelled():
         work.result()
 
@@ -150,11 +151,6 @@ async def _answer(answering: _Answering, method: Method, messages: AsyncGenerato
         request_id = str(answering.scope.get("state", {}).get("request_id", ""))
         logger().error("internal error", request_id=request_id, path=answering.scope["path"], exc_info=error)
         await answering.fail(ending_of(InternalError("the gateway failed", f"report request id {request_id}")))
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _refusal(status: int, message: str, headers: dict[str, str]) -> Response:
