@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import grpc
 import numpy as np
 import urllib3
 
@@ -59,11 +60,11 @@ class Reader:
         self.record = Record()
         self._http = urllib3.PoolManager(timeout=_PATIENCE_S, retries=False)
         self._kinds: dict[str, tuple[int, Callable[[Any], int | None]]] = {
-            "one message": (44, lambda array: self._read(array, 32)),
+            "one message": (46, lambda array: self._read(array, 32)),
             "stream": (20, lambda array: self._read(array, 112)),
             "whole volume": (2, lambda array: self._compare(array[...], self._truth.bounds)),
             "description": (10, self._describe),
-            "meshes": (4, self._mesh),
+            "meshes": (2, self._mesh),
             "HTTP chunk": (10, lambda _: self._same(self._get(CELL), self._truth.cell)),
             "HTTP cutout": (10, lambda _: self._cutout()),
         }
@@ -80,7 +81,7 @@ class Reader:
                 try:
                     size = self._kinds[kind][1](array)
                 except Exception as error:  # noqa: BLE001  (whatever it is, it is a read that failed)
-                    self.record.failed.append(f"{kind}: {type(error).__name__}: {error}"[:300])
+                    self.record.failed.append(f"{kind}: {_said(error)}")
                     continue
                 self.record.seconds[kind].append(time.monotonic() - began)
                 if size is None:
@@ -165,7 +166,14 @@ def _guarded(reader: Reader, told: threading.Event) -> None:
     try:
         reader.run(told)
     except Exception as error:  # noqa: BLE001  (a reader that cannot begin is a failure, too)
-        reader.record.failed.append(f"start: {type(error).__name__}: {error}"[:300])
+        reader.record.failed.append(f"start: {_said(error)}")
+
+
+def _said(error: BaseException) -> str:
+    """An error, and what gRPC said below it."""
+    below = error.__context__
+    code = f" ({below.code().name}: {below.details()})" if isinstance(below, grpc.Call) else ""
+    return f"{type(error).__name__}: {error}{code}"[:400]
 
 
 def reasons(failures: list[str]) -> dict[str, int]:

@@ -10,7 +10,7 @@ import grpc
 
 from voxgate.client.channels import Stubs
 from voxgate.client.resuming import Persistence, Tries, is_break
-from voxgate.client.retrying import ATTEMPTS, is_repeatable
+from voxgate.client.retrying import ATTEMPTS, REPEATED_CODES, is_repeatable
 from voxgate.model.volumes import CallContext, OpenOptions, VolumeFacts
 from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.volumes import label_view_to_proto
@@ -76,8 +76,8 @@ class BoundCalls:
 def unary(method: Any, request: Any, address: str, timeout_s: float | None = UNARY_TIMEOUT_S) -> Any:
     """The answer of a unary call to the server at `address`.
 
-    A call that ended with its server is made again, a few times at most, if it changes nothing the second time. (Those
-    of them that end as UNAVAILABLE, gRPC has made again already: see voxgate.client.retrying.)
+    A call that ended with its server is made again, a few times at most, if it changes nothing the second time. (Most
+    of them gRPC has made again already: see voxgate.client.retrying.)
 
     Raises:
         VoxgateError: whatever the server refuses or fails with.
@@ -97,4 +97,4 @@ def unary(method: Any, request: Any, address: str, timeout_s: float | None = UNA
 def _is_to_be_repeated(error: grpc.RpcError, request: Any) -> bool:
     # The contract names each request after its method.
     method = request.DESCRIPTOR.name.removesuffix("Request")
-    return is_break(error) and error.code() is not grpc.StatusCode.UNAVAILABLE and is_repeatable(method)
+    return is_break(error) and error.code().name not in REPEATED_CODES and is_repeatable(method)

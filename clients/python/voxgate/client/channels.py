@@ -6,7 +6,6 @@ import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,8 +14,9 @@ from voxgate.client.addresses import is_this_machine, parse_target
 from voxgate.client.preferences import FAST, SMALL
 from voxgate.client.profile import stored_token
 from voxgate.client.retrying import service_config
+from voxgate.client.tls import TlsChoice, as_tls, tls_pems
 from voxgate.client.tracing import TracedChannel
-from voxgate.model.errors import ConfigInvalid, FailedPrecondition, Unauthenticated
+from voxgate.model.errors import FailedPrecondition, Unauthenticated
 from voxgate.v1 import (
     job_pb2_grpc,
     mesh_pb2,
@@ -39,11 +39,11 @@ class Credentials:
 
     Attributes:
         token: sent as "authorization: Bearer TOKEN"; empty sends nothing.
-        tls: False for none, True for the system's authorities, or a file of authorities in PEM.
+        tls: see voxgate.client.tls.
     """
 
     token: str = field(default="", repr=False)
-    tls: bool | str = False
+    tls: TlsChoice = False
 
     def __reduce__(self) -> Any:
         raise TypeError("credentials are never pickled")
@@ -65,7 +65,7 @@ class Server:
 
     address: str
     elsewhere: tuple[tuple[str, str], ...] = ()
-    tls: bool | str = False
+    tls: TlsChoice = False
     needs_token: bool = False
     streams: int = 1
     encodings: tuple[str, ...] = ()
@@ -130,18 +130,18 @@ def open_channel(address: str, credentials: Credentials, *, own_connection: bool
 
     Raises:
         InvalidArgument: for something that is no address.
-        ConfigInvalid: when the file of authorities cannot be read.
+        ConfigInvalid: when a file of its TLS cannot be read, or used.
     """
     target = parse_target(address)
     options = _options(address, is_balanced=target.is_balanced, own_connection=own_connection)
-    if credentials.tls:
-        roots: bytes | None = None
-        if isinstance(credentials.tls, str):
-            try:
-                roots = Path(credentials.tls).read_bytes()
-            except OSError as error:
-                raise ConfigInvalid(f"cannot read {credentials.tls}: {error.strerror}", "name a PEM file") from None
-        channel = grpc.secure_channel(target.uri, grpc.ssl_channel_credentials(roots), options)
+    tls = as_tls(credentials.tls)
+    # What listens on a path of this machine has no name that a certificate could be for.
+    if tls is not None and not address.startswith("unix:"):
+        pems = tls_pems(tls)
+        if tls.server_name:
+            options.append(("grpc.ssl_target_name_override", tls.server_name))
+        secret = grpc.ssl_channel_credentials(pems.ca, pems.key, pems.cert)
+        channel = grpc.secure_channel(target.uri, secret, options)
     else:
         channel = grpc.insecure_channel(target.uri, options)
     if credentials.token:

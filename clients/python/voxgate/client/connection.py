@@ -8,18 +8,20 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
-import grpc
 import numpy.typing as npt
 
 from voxgate.client.array import VolumeArray
+from voxgate.client.calls import unary
 from voxgate.client.channels import Server, Stubs
 from voxgate.client.creating import NewVolume, spec_of
 from voxgate.client.job_calls import JobCalls
 from voxgate.client.physical import Triple
-from voxgate.client.profile import load_profile, stored_token
+from voxgate.client.profile import load_profile, stored_tls, stored_token
 from voxgate.client.remote_volume import open_remote
+from voxgate.client.tls import TlsChoice, as_tls
+from voxgate.client.tls_looking import tls_trouble
 from voxgate.client.wishes import Extent
-from voxgate.model.errors import InvalidArgument
+from voxgate.model.errors import InvalidArgument, ServerUnreachable
 from voxgate.model.names import split_version
 from voxgate.model.volumes import (
     LabelView,
@@ -29,7 +31,6 @@ from voxgate.model.volumes import (
     VolumeSpec,
 )
 from voxgate.v1 import volume_pb2
-from voxgate.wire.errors import from_rpc_error
 from voxgate.wire.volumes import spec_to_proto
 
 DEFAULT_ADDRESS = "localhost:50051"
@@ -72,7 +73,7 @@ def connect(
     transfer: str | None = None,
     jobs: str | None = None,
     token: str | None = None,
-    tls: bool | str | None = None,
+    tls: TlsChoice | None = None,
 ) -> Client:
     """Connect to a server and ask it where its sister services are.
 
@@ -84,20 +85,26 @@ def connect(
         transfer: address of the Transfer service, likewise.
         jobs: address of the Job service, likewise.
         token: proves who you are; else VOXGATE_TOKEN, else the profile's (only for the profile's own server).
-        tls: True for the system's authorities, or a PEM file; else none.
+        tls: True for the authorities that gRPC believes, a PEM file of authorities, a `voxgate.Tls` with everything, or
+            False for none; else what VOXGATE_TLS, VOXGATE_CA_FILE, VOXGATE_CERT_FILE and VOXGATE_KEY_FILE say, else the
+            profile (only for its own server), else none.
 
     Raises:
         ServerUnreachable: when nothing answers there.
+        TlsFailed: when only one end speaks TLS, or one does not believe the other; says which.
         InvalidArgument: for something that is no address.
+        ConfigInvalid: when a file of the TLS cannot be used.
     """
     profile = load_profile()
     chosen = address or os.environ.get("VOXGATE_SERVER") or (profile.address if profile else "") or DEFAULT_ADDRESS
     # A token goes to no server but the one it was given for.
     said = token or stored_token(chosen)
-    alone = Server(chosen, tls=tls or False, needs_token=bool(said))
+    alone = Server(chosen, tls=stored_tls(chosen) if tls is None else tls, needs_token=bool(said))
     first = Stubs(alone, said)
     try:
         info = _server_info(first, chosen)
+    except ServerUnreachable as error:
+        raise tls_trouble(chosen, as_tls(alone.tls)) or error from None
     finally:
         first.close()
     told = {name.rpartition(".")[2].removesuffix("Service").lower(): where for name, where in info.services.items()}
@@ -112,10 +119,7 @@ def connect(
 
 
 def _server_info(stubs: Stubs, address: str) -> ServerInfo:
-    try:
-        answer = stubs.volume.GetServerInfo(volume_pb2.GetServerInfoRequest(), timeout=_CONNECT_TIMEOUT_S)
-    except grpc.RpcError as error:
-        raise from_rpc_error(error, address) from None
+    answer = unary(stubs.volume.GetServerInfo, volume_pb2.GetServerInfoRequest(), address, _CONNECT_TIMEOUT_S)
     return ServerInfo(
         answer.server_id,
         answer.server_version,

@@ -1,7 +1,8 @@
 """The profile that `voxgate login` writes and `connect` reads: which server, and the token for it.
 
-It is one JSON object, {"address": …, "token": …}, readable by its owner alone, in the user's configuration folder:
-$XDG_CONFIG_HOME or ~/.config (https://specifications.freedesktop.org/basedir-spec/), %APPDATA% on Windows.
+It is one JSON object, {"address": …, "token": …, "tls": {"ca_file": …}}, readable by its owner alone, in the user's
+configuration folder: $XDG_CONFIG_HOME or ~/.config (https://specifications.freedesktop.org/basedir-spec/), %APPDATA% on
+Windows.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import json
 import os
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from voxgate.client.tls import Tls, TlsChoice, tls_from_json, tls_of_environment, tls_to_json
 from voxgate.model.errors import ConfigInvalid
 
 _REMEDY = 'write it anew with "voxgate login ADDRESS"'
@@ -26,10 +28,12 @@ class Profile:
     Attributes:
         address: "host:port".
         token: sent as a bearer token; empty for none. Never shown.
+        tls: how TLS is spoken; None where it is not.
     """
 
     address: str
     token: str = field(default="", repr=False)
+    tls: Tls | None = None
 
 
 def profile_path() -> Path:
@@ -59,10 +63,14 @@ def load_profile() -> Profile | None:
         raise ConfigInvalid("the voxgate profile is not JSON", _REMEDY) from None
     if not isinstance(fields, dict) or not isinstance(fields.get("address"), str):
         raise ConfigInvalid("the voxgate profile names no address", _REMEDY)
-    unknown = sorted(set(fields) - {"address", "token"})
+    unknown = sorted(set(fields) - {"address", "token", "tls"})
     if unknown or not isinstance(fields.get("token", ""), str):
         raise ConfigInvalid(f"the voxgate profile has unknown or malformed keys: {unknown or ['token']}", _REMEDY)
-    return Profile(fields["address"], fields.get("token", ""))
+    try:
+        tls = tls_from_json(fields["tls"]) if "tls" in fields else None
+    except ValueError:
+        raise ConfigInvalid("the voxgate profile has a malformed key: tls", _REMEDY) from None
+    return Profile(fields["address"], fields.get("token", ""), tls)
 
 
 def stored_token(address: str) -> str:
@@ -78,6 +86,19 @@ def stored_token(address: str) -> str:
     return profile.token if profile and profile.address == address else ""
 
 
+def stored_tls(address: str) -> TlsChoice:
+    """How to speak TLS with a server: as the environment says, else as the profile does of this very server; else not.
+
+    Raises:
+        ConfigInvalid: when the file is not a profile, or for a VOXGATE_TLS that means nothing.
+    """
+    told = tls_of_environment()
+    if told is not None:
+        return told
+    profile = load_profile()
+    return profile.tls or False if profile and profile.address == address else False
+
+
 def save_profile(profile: Profile) -> Path:
     """Write the profile in place of the one before, readable by its owner alone; answers where it is.
 
@@ -90,7 +111,8 @@ def save_profile(profile: Profile) -> Path:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".profile-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(profile), file, indent=2)
+            fields = {"address": profile.address, "token": profile.token}
+            json.dump(fields | ({} if profile.tls is None else {"tls": tls_to_json(profile.tls)}), file, indent=2)
             file.write("\n")
         Path(temporary).replace(path)
     except BaseException:

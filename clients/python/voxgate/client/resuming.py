@@ -56,7 +56,7 @@ class Persistence:
         most_wait_s: the longest wait.
     """
 
-    first_attempts: int = 4
+    first_attempts: int = 7
     later_attempts: int = 10
     first_wait_s: float = 0.1
     most_wait_s: float = 2.0

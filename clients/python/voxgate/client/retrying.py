@@ -16,6 +16,8 @@ from voxgate.wire.contract import methods, reads
 
 ATTEMPTS = 4
 """How often one call is made at most."""
+REPEATED_CODES = ("UNAVAILABLE", "CANCELLED")
+"""What gRPC makes such a call again for. CANCELLED is what a server says to calls that reach it while it stops."""
 _HARMLESS_AGAIN = frozenset({"CreateTransfer", "CreatePyramid", "CreateMeshJob", "CancelJob", "ResumeJob"})
 _RESUMED = frozenset({"ReadCutout", "GetMeshes", "GetSkeletons", "WatchJob"})
 """Streams that the client takes up again where they broke: its patience and gRPC's would multiply."""
@@ -24,7 +26,7 @@ _POLICY = {
     "initialBackoff": "0.1s",
     "maxBackoff": "1s",
     "backoffMultiplier": 3,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    "retryableStatusCodes": REPEATED_CODES,
 }
 # Of the calls that fail in a row, the first 50 are made again; of a server that answers, one call in ten.
 _BUDGET = {"maxTokens": 100, "tokenRatio": 0.1}
