@@ -90,7 +90,7 @@ def _ready(port: int) -> bool:
 
 def _get(path: str, port: int = _HTTP_PORT) -> bytes | None:
     try:
-        with urllib.request.urlopen(f"http://localhost:{port}{path}", timeout=30) as answer:  # noqa: S310  (our own loopback address)
+        with urllib.request.urlopen(f"http://localhost:{port}{path}", timeout=30) as answer:
             return bytes(answer.read())
     except OSError:
         return None
