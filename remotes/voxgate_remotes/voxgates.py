@@ -21,6 +21,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 from voxgate.client.chaining import ChainedServer, Client, Server, opened_as
+from voxgate.client.tls import Tls, TlsChoice
 from voxgate.model.errors import (
     AlreadyExists,
     ConfigInvalid,
@@ -51,7 +52,8 @@ from voxgate_remotes.recent import Believed
 
 T = TypeVar("T")
 
-_OPTIONS = ("believed_s", "mesh", "tls")
+_TLS = ("ca_file", "cert_file", "key_file", "server_name")
+_OPTIONS = ("believed_s", "mesh", "tls", *_TLS)
 _MOST_BELIEVED_S = 3600
 _PARALLEL_READS = 4
 """At least: whatever the store behind the other server is, an answer is waited for."""
@@ -117,12 +119,28 @@ def _believed_s(options: Mapping[str, Any]) -> float:
     return seconds
 
 
+def _tls(options: Mapping[str, Any]) -> TlsChoice:
+    tls = options.get("tls", False)
+    if not isinstance(tls, bool | str):
+        raise ConfigInvalid("options.tls is neither true nor a file", "name a PEM file, or write true")
+    stated = {key: options[key] for key in _TLS if key in options}
+    wrong = next((key for key, value in stated.items() if not isinstance(value, str)), None)
+    if wrong is not None:
+        raise ConfigInvalid(f"options.{wrong} is no text", "name a PEM file, or a name for server_name")
+    if not stated:
+        return tls
+    if "tls" in options and (tls is False or (isinstance(tls, str) and "ca_file" in stated)):
+        raise ConfigInvalid("options.tls contradicts the other options of TLS", "leave it out")
+    return Tls(**{"ca_file": tls, **stated} if isinstance(tls, str) and tls else stated)
+
+
 class VoxgateRemote:
     """The volumes of another server, for one caller. Thread-safe; connects at the first call.
 
-    Options: `tls`, true for the system's authorities or a file of authorities in PEM; `mesh`, the "host:port" of the
-    other server's Mesh service, which knows its stored meshes and skeletons, where that is another; `believed_s`, for
-    how many seconds a described volume is taken to be as it was (0: the other server is asked for every call).
+    Options: `tls`, true for the authorities that gRPC believes or a file of authorities in PEM; `ca_file`, `cert_file`,
+    `key_file` and `server_name`, as those of the client's Tls, each of which turns TLS on; `mesh`, the "host:port" of
+    the other server's Mesh service, which knows its stored meshes and skeletons, where that is another; `believed_s`,
+    for how many seconds a described volume is taken to be as it was (0: the other server is asked for every call).
     """
 
     def __init__(self, config: RemoteConfig) -> None:
@@ -134,9 +152,7 @@ class VoxgateRemote:
         for key in config.options:
             if key not in _OPTIONS:
                 raise ConfigInvalid(f"a voxgate remote has no option {key!r}", nearest(key, _OPTIONS))
-        tls = config.options.get("tls", False)
-        if not isinstance(tls, bool | str):
-            raise ConfigInvalid("options.tls is neither true nor a file", "name a PEM file, or write true")
+        tls = _tls(config.options)
         mesh = config.options.get("mesh", "")
         if not isinstance(mesh, str):
             raise ConfigInvalid("options.mesh is no address", 'write "host:port"')

@@ -34,6 +34,9 @@ def parse_arguments(program: str, arguments: Sequence[str] | None = None) -> tup
     parser.add_argument("--metrics-port", type=int, help="port of the page of metrics; 0 picks a free one")
     parser.add_argument("--log-format", choices=get_args(LogFormat), help="lines of the log for programs or people")
     parser.add_argument("--log-level", choices=get_args(LogLevel), help="debug has a line for every call")
+    parser.add_argument("--tls-cert", help="PEM file of the certificate of the gRPC port")
+    parser.add_argument("--tls-key", help="PEM file of that certificate's key")
+    parser.add_argument("--tls-client-ca", help="PEM file of the authorities whose certificates let clients in")
     options = vars(parser.parse_args(arguments))
     path = options.pop("config")
     return load_configuration(path, options), options

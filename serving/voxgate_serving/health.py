@@ -67,15 +67,16 @@ class HealthServer:
         self._server.stop(0).wait()
 
 
-def bind(server: grpc.Server, host: str, port: int) -> int:
-    """Bind a server to an address; returns the port.
+def bind(server: grpc.Server, host: str, port: int, credentials: grpc.ServerCredentials | None = None) -> int:
+    """Bind a server to an address, with TLS where there are credentials; returns the port.
 
     Raises:
         ConfigInvalid: when the address cannot be had.
     """
     address = f"[{host}]" if ":" in host and not host.startswith("[") else host
     try:
-        bound = server.add_insecure_port(f"{address}:{port}")
+        where = f"{address}:{port}"
+        bound = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)
     except RuntimeError:
         bound = 0
     if bound == 0:

@@ -13,6 +13,7 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from voxgate_serving.doors import PrivateDoor, server_certificate, server_credentials
 from voxgate_serving.health import HealthServer, bind
 from voxgate_serving.interceptors import CallInterceptor
 from voxgate_serving.logs import logger
@@ -78,12 +79,15 @@ class RunningServer:
         settings: ServerSettings,
         server_id: str,
         tracer: Tracer = NO_TRACER,
+        *,
+        has_private_door: bool = False,
     ) -> None:
         """Bind and start; `tracer` is closed with the server.
 
         Raises:
-            ConfigInvalid: when an address cannot be had.
+            ConfigInvalid: when an address cannot be had, or a certificate cannot be used.
         """
+        certificate = server_certificate(settings.tls)
         self.server_id = server_id
         self._registrations = tuple(registrations)
         self._grace_s = settings.grace_s
@@ -98,6 +102,8 @@ class RunningServer:
             observer.metrics.metrics,
             *(registration.metrics for registration in self._registrations),
         ]
+        if certificate is not None:
+            self._sources.append(certificate.metrics)
         interceptor = CallInterceptor(server_id, settings.unary_deadline_s, settings.stream_deadline_s, observer)
         self._server = grpc.server(self._pool, interceptors=[interceptor], options=_OPTIONS)
         self._health = HealthServer(settings.host, settings.health_port)
@@ -106,7 +112,12 @@ class RunningServer:
             registration.add(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, self._server)
         reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
-        self.port = bind(self._server, settings.host, settings.port)
+        credentials = None if certificate is None else server_credentials(certificate)
+        self.port = bind(self._server, settings.host, settings.port, credentials)
+        self.speaks_tls = certificate is not None
+        self._door = PrivateDoor() if has_private_door and self.speaks_tls else None
+        if self._door is not None:
+            self._door.bind(self._server)
         self.health_port = self._health.port
         self._metrics = self._metrics_server(settings)
         self._health.start(names)
@@ -121,6 +132,11 @@ class RunningServer:
     def address(self) -> str:
         """Where to connect from this machine."""
         return f"localhost:{self.port}"
+
+    @property
+    def inner_address(self) -> str:
+        """Where a gateway that was started along connects: without TLS, by a way that is nobody else's."""
+        return self.address if self._door is None else self._door.address
 
     def add_metrics(self, source: Callable[[], Sequence[Metric]]) -> None:
         """Show more on the page of metrics."""
@@ -146,6 +162,8 @@ class RunningServer:
             self._metrics.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._tracer.close()
+        if self._door is not None:
+            self._door.close()
         self._stopped.set()
 
     def wait(self) -> None:
@@ -166,15 +184,22 @@ def start_server(
     settings: ServerSettings,
     server_id: str | None = None,
     tracer: Tracer = NO_TRACER,
+    *,
+    has_private_door: bool = False,
 ) -> RunningServer:
     """Start serving; returns at once. `tracer` notices its calls, and is closed with it.
 
+    With a private door, a server that speaks TLS listens without it too, where only this user's processes come: see
+    `RunningServer.inner_address`.
+
     Raises:
-        ConfigInvalid: when an address cannot be had.
+        ConfigInvalid: when an address cannot be had, or a certificate cannot be used.
     """
-    server = RunningServer(registrations, settings, server_id or new_server_id(), tracer)
+    server = RunningServer(
+        registrations, settings, server_id or new_server_id(), tracer, has_private_door=has_private_door
+    )
     log = logger()
-    log.info("serving", host=settings.host, port=server.port, health_port=server.health_port)
+    log.info("serving", host=settings.host, port=server.port, health_port=server.health_port, tls=server.speaks_tls)
     if server.metrics_port is not None:
         log.info("metrics", host=settings.host, metrics_port=server.metrics_port)
     if not settings.is_loopback:

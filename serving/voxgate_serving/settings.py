@@ -16,6 +16,12 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from voxgate.model.errors import ConfigInvalid
 from voxgate_serving.logs import LogFormat, LogLevel
+from voxgate_serving.tls import TlsFiles, anchored
+
+_TLS = ("cert", "key", "client_ca", "require_client_cert")
+"""Keys of `[server.tls]`, which are settings with tls_ in front."""
+_LISTENER_FILES = ("cert", "key", "client_ca")
+_CLIENT_FILES = ("ca_file", "cert_file", "key_file")
 
 MIB = 1 << 20
 MAX_MESSAGE_BYTES = 2 * MIB
@@ -86,8 +92,21 @@ class ServerSettings(BaseSettings):
     scheduler_tls_ca: str = Field("", description="PEM file of the authorities that the scheduler is believed by")
     scheduler_tls_cert: str = Field("", description="PEM file of this server's certificate for the scheduler")
     scheduler_tls_key: str = Field("", description="PEM file of that certificate's key")
+    tls_cert: str = Field("", description="PEM file of the certificate of the gRPC port; empty speaks no TLS")
+    tls_key: str = Field("", description="PEM file of that certificate's key")
+    tls_client_ca: str = Field(
+        "", description="PEM file of the authorities whose certificates let clients in; empty asks for none"
+    )
+    tls_require_client_cert: bool = Field(
+        True, description="refuse clients without a certificate; gRPC knows nothing in between"
+    )
     allow_unauthenticated_writes: bool = Field(False, description="take writes beyond loopback; logged")
     tune_allocator: bool = Field(True, description="keep freed memory in the process (see architecture)")
+
+    @property
+    def tls(self) -> TlsFiles:
+        """`[server.tls]`."""
+        return TlsFiles(self.tls_cert, self.tls_key, self.tls_client_ca, self.tls_require_client_cert)
 
     @property
     def is_loopback(self) -> bool:
@@ -145,18 +164,38 @@ def checked_server(table: object, overrides: Mapping[str, Any]) -> tuple[ServerS
     if not isinstance(table, Mapping):
         return None, [_problem("server", '"server" is no table', "write [server]")]
     known = list(ServerSettings.model_fields)
-    problems = [
+    stated, problems = _without_tls_table(table)
+    problems += [
         _problem(f"server.{key}", f'unknown key "server.{key}"', nearest_key(key, known))
-        for key in table
+        for key in stated
         if key not in known
     ]
     try:
-        return _settings({key: value for key, value in table.items() if key in known}, overrides), problems
+        settings = _settings({key: value for key, value in stated.items() if key in known}, overrides)
+        return settings, [*problems, *settings.tls.problems("server.tls", can_ask=False)]
     except ValidationError as error:
         for failure in error.errors(include_url=False, include_input=False):
             key = f"server.{'.'.join(map(str, failure['loc']))}"
             problems.append(_problem(key, f'"{key}": {failure["msg"]}', "correct the value"))
         return None, problems
+
+
+def _without_tls_table(table: Mapping[str, Any]) -> tuple[dict[str, Any], list[ConfigInvalid]]:
+    """The `[server]` table with what `[server.tls]` says under the names of the settings, and what is wrong there."""
+    stated = {key: value for key, value in table.items() if key != "tls"}
+    told = table.get("tls", {})
+    if not isinstance(told, Mapping):
+        return stated, [_problem("server.tls", '"server.tls" is no table', "write [server.tls]")]
+    problems = []
+    for key, value in told.items():
+        where = f"server.tls.{key}"
+        if key not in _TLS:
+            problems.append(_problem(where, f'unknown key "{where}"', nearest_key(key, list(_TLS))))
+        elif f"tls_{key}" in stated:
+            problems.append(_problem(where, f'"{where}" and "server.tls_{key}" say the same', "say it once"))
+        else:
+            stated[f"tls_{key}"] = value
+    return stated, problems
 
 
 def _settings(stated: dict[str, Any], overrides: Mapping[str, Any]) -> ServerSettings:
@@ -215,17 +254,28 @@ def load_configuration(path: Path | None, overrides: Mapping[str, Any]) -> Confi
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """What a TOML file says.
+    """What a voxgate.toml says; files of its TLS that it names by a relative path are beside it.
 
     Raises:
         ConfigInvalid: for a file that cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigInvalid(f"cannot read {path}: {error.strerror}", "name an existing file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigInvalid(f"{path} is not TOML: {error}", "correct the file") from None
+    base = path.resolve().parent
+    for table, inner, keys in (
+        ("server", "tls", _LISTENER_FILES),
+        ("gateway", "tls", _LISTENER_FILES),
+        ("gateway", "services_tls", _CLIENT_FILES),
+    ):
+        if isinstance(document.get(table), dict) and inner in document[table]:
+            document[table][inner] = anchored(document[table][inner], keys, base)
+    flat = tuple(f"tls_{key}" for key in _LISTENER_FILES)
+    document |= {"server": anchored(document["server"], flat, base)} if "server" in document else {}
+    return document
 
 
 def unknown_tables(document: Mapping[str, Any]) -> list[ConfigInvalid]:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.parse
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.certificates import certificate
 from support.house import ROOT
 from support.processes import FREE_PORTS, VOXGATE, announcing, until_left
 from support.scraped import scraped_until
@@ -46,8 +48,10 @@ def suite(tmp_path_factory):
     """`voxgate serve` that has done a little of everything; the ports of its two pages, and what they say."""
     folder = tmp_path_factory.mktemp("observed")
     config = folder / "voxgate.toml"
+    own = certificate(folder / "authority")
     config.write_text(
         "[server]\nmetrics_port = 0\nworker_processes = 0\n[gateway]\nmetrics_port = 0\n"
+        f'[server.tls]\ncert = "{own.file}"\nkey = "{own.key}"\n'
         f'[remotes.fib25]\nuri = "{SAMPLES / "fib25"}"\ncache = {{ disk = "{folder / "cache"}" }}\n'
         '[remotes.scratch]\nuri = "memory://"\nwritable = true\n'
     )
@@ -56,14 +60,15 @@ def suite(tmp_path_factory):
         lines = [json.loads(line) for line in log.read_text().splitlines() if '"event": "metrics"' in line]
         ports = {line["metrics_port"] for line in lines}
         assert len(ports) == 2, log.read_text()
-        with connect(where["grpc"]) as client:
+        with connect(where["grpc"], tls=str(own.authority)) as client:
             name = next(entry.name for entry in client.volumes("fib25") if entry.is_volume)
             volume = client.volume(name)
             start = volume.info.scales[0].bounds.start
             volume.read(Box(start + Vec3(3, 5, 2), start + Vec3(40, 61, 33)))
             with pytest.raises(UnknownVolume):
                 client.volume("fib25/nothing")
-        assert httpx.get(f"{where['http']}/ng/{name}/-/info", timeout=60).status_code == 200
+        believed = ssl.create_default_context(cafile=own.authority)
+        assert httpx.get(f"{where['http']}/ng/{name}/-/info", timeout=60, verify=believed).status_code == 200
         gateway = next(port for port in ports if port != where["metrics_port"])
         scraped_until(gateway, lambda page: page.total("voxgate_gateway_requests_total"))
         scraped_until(where["metrics_port"], lambda page: page.total("voxgate_call_failures_total"))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from support.browser import MISSING, browser
-from support.certificates import OPENSSL, certificate
+from support.certificates import certificate
 from support.drawn import coloured, greys, panels, segments_of, settled, show
 from support.gateways import suite_over
 from support.proxying import proxy_to
@@ -22,7 +22,6 @@ from voxgate_gateway.viewer.client import client_folder
 
 pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"no {MISSING} on this machine"),
-    pytest.mark.skipif(OPENSSL is None, reason="no openssl on this machine"),
     pytest.mark.skipif(client_folder() is None, reason="the wheel neuroglancer is not installed"),
     pytest.mark.timeout(600),
 ]

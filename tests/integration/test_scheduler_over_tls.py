@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.certificates import OPENSSL, Certificate, certificate
+from support.certificates import Certificate, certificate
 from support.fault_sites import DESTINATION, SOURCE, Site, site
 from support.faults import free_port, sharded, stored_zarr, until
 from voxgate.model.errors import ConfigInvalid, Unavailable, VoxgateError
 from voxgate.model.jobs import JobState, TransferSpec
 from voxgate_jobs import clusters
 from voxgate_jobs.executors import OPENER, SchedulerAddress
-
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -110,7 +110,7 @@ class FakeClient:
         self.ends_in = JobState.SUCCEEDED
         self.interrupt = None
 
-    def __call__(self, address=None, *, token=None):
+    def __call__(self, address=None, *, token=None, tls=None):
         self.connected_to = (address, token)
         return self
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from voxgate.client.door import array
     from voxgate.client.opening import open_volume as open  # noqa: A004  (voxgate.open is its public name)
     from voxgate.client.segments import voxels_from_runs
+    from voxgate.client.tls import Tls
     from voxgate.model import errors
     from voxgate.model.geometry import Box, Vec3, VoxelSize
     from voxgate.model.meshes import Mesh
@@ -28,6 +29,7 @@ __all__ = [
     "Box",
     "Client",
     "Mesh",
+    "Tls",
     "Vec3",
     "VolumeArray",
     "VoxelSize",
@@ -43,6 +45,7 @@ _HOMES = {
     "Box": ("voxgate.model.geometry", "Box"),
     "Client": ("voxgate.client.connection", "Client"),
     "Mesh": ("voxgate.model.meshes", "Mesh"),
+    "Tls": ("voxgate.client.tls", "Tls"),
     "Vec3": ("voxgate.model.geometry", "Vec3"),
     "VolumeArray": ("voxgate.client.array", "VolumeArray"),
     "VoxelSize": ("voxgate.model.geometry", "VoxelSize"),

@@ -17,6 +17,7 @@ from voxgate_gateway import bossdb, health, home, jobs, page, precomputed, previ
 from voxgate_gateway.answers import on_fault, on_http_error, on_voxgate_error
 from voxgate_gateway.backend import Backend
 from voxgate_gateway.backend.forwarding import Forwarder
+from voxgate_gateway.backend.ways import Way
 from voxgate_gateway.http.events import STREAMS_AT_A_TIME
 from voxgate_gateway.http.headers import CommonHeaders, common_headers
 from voxgate_gateway.making import Making
@@ -46,9 +47,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        backend = Backend(backend_address)
+        way = Way(settings.services_tls.tls)
+        backend = Backend(backend_address, way)
         app.state.backend = backend
-        app.state.forwarder = forwarder = Forwarder(backend_address)
+        app.state.forwarder = forwarder = Forwarder(backend_address, way)
         app.state.making = making = Making()
         app.state.event_streams = asyncio.Semaphore(STREAMS_AT_A_TIME)
         app.state.turns = Turns()

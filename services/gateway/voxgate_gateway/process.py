@@ -17,9 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from voxgate.model.errors import Unavailable
-from voxgate_gateway.server import bound, reachable
+from voxgate_gateway.server import bound, url_of
 from voxgate_gateway.settings import GatewaySettings, settings_to_json
 from voxgate_serving.logs import logger
+from voxgate_serving.tls import load_certificate
 
 _READY = b"ready\n"
 _END_S = 5.0
@@ -67,7 +68,7 @@ class GatewayProcess:
         on_state: told of every change of the state, by whatever thread makes it.
 
     Raises:
-        ConfigInvalid: when the address cannot be bound.
+        ConfigInvalid: when the address cannot be bound, or a certificate cannot be used.
     """
 
     def __init__(
@@ -80,9 +81,13 @@ class GatewayProcess:
         restarts: Restarts | None = None,
         on_state: Callable[[GatewayState], None] = _tell_nobody,
     ) -> None:
+        told = settings or GatewaySettings()
+        if told.tls.is_on:
+            # The child reads the files, and again; what is wrong with them from the start is better said here.
+            load_certificate(told.tls, "gateway.tls")
         self._socket = bound(host, port, patience_s=_LEFT_S)
         self._backend = backend_address
-        self._settings = settings_to_json(settings or GatewaySettings())
+        self._settings = settings_to_json(told)
         self._restarts = restarts or Restarts()
         self._on_state = on_state
         self._lock = threading.Lock()
@@ -92,7 +97,7 @@ class GatewayProcess:
         self._watcher = threading.Thread(target=self._watch, name="gateway-watcher", daemon=True)
         self.state = GatewayState.STARTING
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://{reachable(host)}:{self.port}"
+        self.url = url_of(host, self.port, told.tls)
 
     @property
     def failure(self) -> Unavailable | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 import threading
 import time
 
 import uvicorn
 
+from voxgate.client.tls import tls_pems
 from voxgate.model.errors import ConfigInvalid, Unavailable
 from voxgate_gateway.app import create_app
 from voxgate_gateway.http.protocol import PatientProtocol
@@ -18,6 +20,7 @@ from voxgate_serving.logs import logger
 from voxgate_serving.metrics import MetricsServer
 from voxgate_serving.process_metrics import process_metrics
 from voxgate_serving.settings import is_loopback
+from voxgate_serving.tls import LiveCertificate, TlsFiles, live_context
 from voxgate_serving.tracing import NO_TRACER, Tracer
 
 _START_PATIENCE_S = 15.0
@@ -35,7 +38,8 @@ class Gateway:
         tracer: notices its requests; closed with it.
 
     Raises:
-        ConfigInvalid: when the address cannot be bound, or that of the page of metrics.
+        ConfigInvalid: when the address cannot be bound, or that of the page of metrics, or a certificate cannot be
+            used.
     """
 
     def __init__(
@@ -48,9 +52,13 @@ class Gateway:
         listening: socket.socket | None = None,
         tracer: Tracer = NO_TRACER,
     ) -> None:
+        files = TlsFiles() if settings is None else settings.tls
+        self._certificate = LiveCertificate(files, "gateway.tls", "http") if files.is_on else None
+        if settings is not None and settings.services_tls.tls is not None:
+            tls_pems(settings.services_tls.tls)
         self._socket = bound(host, port) if listening is None else listening
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://{reachable(host)}:{self.port}"
+        self.url = url_of(host, self.port, files)
         self._tracer = tracer
         observer = RequestObserver(tracer)
         self._metrics = self._page(settings, observer)
@@ -65,6 +73,7 @@ class Gateway:
             server_header=False,
             ws="none",
             timeout_keep_alive=30,
+            ssl_context_factory=None if self._certificate is None else self._secured,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="gateway", daemon=True)
@@ -104,16 +113,28 @@ class Gateway:
         process = process_metrics()
         # Where the requests are, too: who scrapes a pod reaches all of its ports, or none.
         host = self._socket.getsockname()[0]
+        certificate = self._certificate
+        sources = [process, observer.metrics.metrics, *([] if certificate is None else [certificate.metrics])]
         try:
-            page = MetricsServer(host, settings.metrics_port, lambda: [*process(), *observer.metrics.metrics()])
+            page = MetricsServer(host, settings.metrics_port, lambda: [each for source in sources for each in source()])
         except ConfigInvalid:
             self._socket.close()
             raise
         logger().info("metrics", host=host, metrics_port=page.port)
         return page
 
+    def _secured(self, *_: object) -> ssl.SSLContext:
+        if self._certificate is None:
+            raise AssertionError("a gateway without a certificate speaks no TLS")
+        return live_context(self._certificate)
+
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])
+
+
+def url_of(host: str, port: int, tls: TlsFiles) -> str:
+    """The URL of a gateway's listener."""
+    return f"{'https' if tls.is_on else 'http'}://{reachable(host)}:{port}"
 
 
 def reachable(host: str) -> str:

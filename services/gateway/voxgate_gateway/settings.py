@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_args
 
+from voxgate.client.tls import Tls
 from voxgate.model.errors import ConfigInvalid, MalformedName
 from voxgate.model.names import VolumeName, split_version
 from voxgate_serving.logs import LogFormat, LogLevel
 from voxgate_serving.settings import nearest_key
+from voxgate_serving.tls import TlsFiles
 
 MIB = 1 << 20
 DEFAULT_THREADS = 32
@@ -69,6 +71,31 @@ class PrecomputedSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ServicesTlsSettings:
+    """`[gateway.services_tls]`: TLS with the services behind the gateway; a file that is named turns it on.
+
+    Attributes:
+        enabled: speak it also where no file is named, and believe the authorities that gRPC does.
+        ca_file: PEM file of the authorities whose services are believed.
+        cert_file: PEM file of the gateway's own certificate, where services ask for one.
+        key_file: PEM file of that certificate's key.
+        server_name: the name that certificates of services have, where it is not the one they are reached by.
+    """
+
+    enabled: bool = False
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    server_name: str = ""
+
+    @property
+    def tls(self) -> Tls | None:
+        """The same for a client; None where no TLS is spoken."""
+        stated = Tls(self.ca_file, self.cert_file, self.key_file, self.server_name)
+        return stated if self.enabled or stated != Tls() else None
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """`[gateway]`.
 
@@ -81,6 +108,8 @@ class GatewaySettings:
         log_level: "debug" has a line for every request.
         bossdb: of the BossDB dialect.
         precomputed: of the precomputed dialect.
+        tls: of the HTTP port.
+        services_tls: of the way to the services.
     """
 
     cors_origin: str = "*"
@@ -91,6 +120,8 @@ class GatewaySettings:
     log_level: LogLevel = "info"
     bossdb: BossSettings = field(default_factory=BossSettings)
     precomputed: PrecomputedSettings = field(default_factory=PrecomputedSettings)
+    tls: TlsFiles = field(default_factory=TlsFiles)
+    services_tls: ServicesTlsSettings = field(default_factory=ServicesTlsSettings)
 
 
 def parse_gateway(table: object) -> GatewaySettings:
@@ -123,7 +154,13 @@ def checked_gateway(table: object) -> tuple[GatewaySettings, list[ConfigInvalid]
         problems.append(_problem(key, f'"{key}" is larger than memory_bytes', "one cutout has to fit: raise the other"))
     pictured = _read("gateway.precomputed", stated.pop("precomputed", {}), {"jpeg": _table}, problems)
     jpeg = dict(_entries("gateway.precomputed.jpeg", pictured.get("jpeg", {}), _quality, problems))
-    return GatewaySettings(**stated, bossdb=bossdb, precomputed=PrecomputedSettings(jpeg)), problems
+    tls = TlsFiles(**_read("gateway.tls", stated.pop("tls", {}), _TLS, problems))
+    problems += tls.problems("gateway.tls")
+    services_tls = ServicesTlsSettings(
+        **_read("gateway.services_tls", stated.pop("services_tls", {}), _SERVICES_TLS, problems)
+    )
+    dialects: dict[str, Any] = {"bossdb": bossdb, "precomputed": PrecomputedSettings(jpeg)}
+    return GatewaySettings(**stated, **dialects, tls=tls, services_tls=services_tls), problems
 
 
 def settings_to_json(settings: GatewaySettings) -> str:
@@ -239,6 +276,16 @@ _GATEWAY: Mapping[str, Reader] = {
     "log_level": _one_of(LogLevel),
     "bossdb": _table,
     "precomputed": _table,
+    "tls": _table,
+    "services_tls": _table,
+}
+_TLS: Mapping[str, Reader] = {"cert": _text, "key": _text, "client_ca": _text, "require_client_cert": _truth}
+_SERVICES_TLS: Mapping[str, Reader] = {
+    "enabled": _truth,
+    "ca_file": _text,
+    "cert_file": _text,
+    "key_file": _text,
+    "server_name": _text,
 }
 _BOSSDB: Mapping[str, Reader] = {
     "names": _table,

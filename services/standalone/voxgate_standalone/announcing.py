@@ -30,11 +30,14 @@ def announce(suite: Suite, discovery: Discovery, unwritten: Mapping[str, RemoteC
     if as_json:
         where: dict[str, str | int] = {"grpc": suite.server.address, "http": url}
         where["health_port"] = suite.server.health_port
+        if suite.server.speaks_tls:
+            where["tls"] = True
         if suite.server.metrics_port is not None:
             where["metrics_port"] = suite.server.metrics_port
         print(json.dumps(where), flush=True)
         return
-    print(f"gRPC  {suite.server.address}\nHTTP  {url}", flush=True)
+    secured = "  (TLS)" if suite.server.speaks_tls else ""
+    print(f"gRPC  {suite.server.address}{secured}\nHTTP  {url}", flush=True)
     if not sys.stdout.isatty():
         return
     print("stop with Ctrl-C\n", flush=True)

@@ -12,7 +12,9 @@ from voxgate.model.volumes import CallContext
 from voxgate_gateway.settings import checked_gateway
 from voxgate_remotes.config import RemoteConfig, checked_remotes, dotted
 from voxgate_serving.settings import checked_server, read_document, unknown_tables
+from voxgate_serving.tls import TlsFiles
 from voxgate_standalone.checking_remotes import Problem, Subject, look_at, made
+from voxgate_standalone.checking_tls import file_problems
 
 PATIENCE_S = 15.0
 """How long a remote may take to answer. All are asked at once."""
@@ -54,9 +56,11 @@ def check_file(path: Path, *, offline: bool = False, patience_s: float = PATIENC
     """
     document = read_document(path)
     table = document.get("remotes", {})
-    _, server_problems = checked_server(document.get("server", {}), {})
+    server, server_problems = checked_server(document.get("server", {}), {})
     good, remote_problems = checked_remotes(table, path.resolve().parent)
-    _, gateway_problems = checked_gateway(document.get("gateway", {}))
+    gateway, gateway_problems = checked_gateway(document.get("gateway", {}))
+    if not offline:
+        server_problems += file_problems(TlsFiles() if server is None else server.tls, gateway)
     stated = [*unknown_tables(document), *server_problems, *gateway_problems, *remote_problems]
     problems = [_of_file(error) for error in stated]
     names = list(table) if isinstance(table, dict) else []

@@ -51,6 +51,11 @@ def serve(
     http_port: Annotated[int | None, typer.Option(help="HTTP port; 0 picks one.  [default: 8080]")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Port of the page of metrics; 0 picks one.")] = None,
     log_format: Annotated[str | None, typer.Option(help="Lines of the log: json, or text for people.")] = None,
+    tls_cert: Annotated[str | None, typer.Option(help="PEM file of a certificate: speak TLS on both ports.")] = None,
+    tls_key: Annotated[str | None, typer.Option(help="PEM file of its key.")] = None,
+    tls_client_ca: Annotated[
+        str | None, typer.Option(help="PEM file of the authorities whose certificates let clients in.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Say where it listens as one JSON line.")] = False,
 ) -> None:
     """Start every service on this machine: gRPC on one port, HTTP on another, health on a third.
@@ -65,6 +70,9 @@ def serve(
         "http_port": http_port,
         "metrics_port": metrics_port,
         "log_format": log_format,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "tls_client_ca": tls_client_ca,
     }
     configuration = load_configuration(config, overrides)
     server = configuration.server

@@ -31,10 +31,12 @@ def open_local(path_or_uri: str) -> VolumeArray:
     store, inner = _file_and_inner(path_or_uri)
     name, config = remote_for_path(store)
     # Inline meshing: a notebook must not need a guarded __main__ for worker processes.
-    settings = parse_server({}, {"port": 0, "health_port": 0, "worker_processes": 0, "host": "127.0.0.1"})
+    # No TLS either, whatever the environment says of other servers: nobody else comes here.
+    bare = {"tls_cert": "", "tls_key": "", "tls_client_ca": ""}
+    settings = parse_server({}, {"port": 0, "health_port": 0, "worker_processes": 0, "host": "127.0.0.1", **bare})
     suite = start_suite(RemotesConfig(remotes={name: config}), settings, http=False)
     atexit.register(suite.stop, 0)
-    client = connect(f"127.0.0.1:{suite.server.port}")
+    client = connect(f"127.0.0.1:{suite.server.port}", tls=False)
     try:
         if inner:
             return client.volume(str(VolumeName(name, inner)))

@@ -86,7 +86,7 @@ def start_suite(
             # It starts after the server that it lives off.
             http_url=lambda: _served_at(gateway),
         )
-        server = start_server([*volume, *others], settings, server_id, tracer)
+        server = start_server([*volume, *others], settings, server_id, tracer, has_private_door=http)
     except BaseException:
         workers.close()
         raise
@@ -97,6 +97,9 @@ def start_suite(
         told = gateway_settings or GatewaySettings()
         if settings.allow_unauthenticated_writes:
             told = replace(told, allow_unauthenticated_writes=True)
+        if not told.tls.is_on:
+            # One machine has one name: who states one certificate means it for both ports.
+            told = replace(told, tls=settings.tls)
         gateway = _gateway(server, settings, told, own_process=own_process)
         gateway.start()
         if isinstance(gateway, Gateway):  # the other one reports by itself
@@ -110,13 +113,16 @@ def start_suite(
 def _gateway(
     server: RunningServer, settings: ServerSettings, told: GatewaySettings, *, own_process: bool
 ) -> Gateway | GatewayProcess:
+    address = server.inner_address
     if not own_process:
-        return Gateway(server.address, host=settings.host, port=settings.http_port, settings=told)
+        return Gateway(address, host=settings.host, port=settings.http_port, settings=told)
 
     def report(state: GatewayState) -> None:
         server.report_health(HTTP, is_serving=state is GatewayState.SERVING)
 
-    return GatewayProcess(server.address, host=settings.host, port=settings.http_port, settings=told, on_state=report)
+    return GatewayProcess(
+        server.inner_address, host=settings.host, port=settings.http_port, settings=told, on_state=report
+    )
 
 
 def _served_at(gateway: Gateway | GatewayProcess | None) -> str:

@@ -128,7 +128,7 @@ def test_a_login_remembers_server_and_token_and_shows_neither_again(voxgate, cli
 def test_a_login_that_reaches_nobody_remembers_nothing(capfd, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
 
-    def unreachable(address=None, *, token=None):
+    def unreachable(address=None, *, token=None, tls=None):
         raise ServerUnreachable(f"nothing answers at {address}", "start one")
 
     assert main(["login", "localhost:1"], connect=unreachable) == 4

@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs/reference/limits-and-errors.md").read_text()
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (\S+) \| `(\w+)` \| (.+) \| (.+) \|$", re.MULTILINE)
 LIMIT = re.compile(r"^\| `([a-z_]+)` \| (\d+) \|", re.MULTILINE)
 ROWS = ROW.findall(PAGE)
-CLIENTS_OWN = {"INCOMPLETE_ANSWER", "PARTIAL_WRITE", "SERVER_UNREACHABLE", "JOB_FAILED"}
+CLIENTS_OWN = {"INCOMPLETE_ANSWER", "PARTIAL_WRITE", "SERVER_UNREACHABLE", "TLS_FAILED", "JOB_FAILED"}
 
 
 def leaves(root: type[errors.VoxgateError]) -> set[type[errors.VoxgateError]]:
@@ -26,7 +26,12 @@ def leaves(root: type[errors.VoxgateError]) -> set[type[errors.VoxgateError]]:
 
 def test_every_error_that_can_be_raised_has_one_row():
     listed = [name for _, _, name, _, _ in ROWS]
-    raised_as_they_are = {errors.InvalidArgument, errors.PermissionDenied, errors.ServerBusy}
+    raised_as_they_are = {
+        errors.InvalidArgument,
+        errors.PermissionDenied,
+        errors.ServerBusy,
+        errors.ServerUnreachable,
+    }
     assert sorted(listed) == sorted(kind.__name__ for kind in leaves(errors.VoxgateError) | raised_as_they_are)
 
 

@@ -29,6 +29,7 @@ from voxgate.cli import (
 from voxgate.cli.metadata import meta_group
 from voxgate.cli.plugins import add_plugins
 from voxgate.cli.session import Connect, Session
+from voxgate.client.tls import Tls
 
 # Command, and examples for the end of its help.
 _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
@@ -125,7 +126,14 @@ _COMMANDS: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
     (versions.new_version, ('voxgate new-version flyem/segmentation@3fa:master -m "layer 5"',)),
     (versions.branch, ('voxgate branch flyem/segmentation@3fa:master try-merge -m "an experiment"',)),
     (stores.rm, ("voxgate rm scratch/seg", "voxgate rm scratch/seg --yes")),
-    (login.login, ("voxgate login brains.example:50051", "voxgate login brains.example:50051 --token < token.txt")),
+    (
+        login.login,
+        (
+            "voxgate login brains.example:50051",
+            "voxgate login brains.example:50051 --token < token.txt",
+            "voxgate login brains.example:50051 --ca-file lab-ca.pem",
+        ),
+    ),
 )
 _META = (
     "voxgate meta ls lab/seg",
@@ -198,10 +206,10 @@ def _name_of(command: Callable[..., Any]) -> str:
     return command.__name__.rstrip("_").replace("_", "-")
 
 
-def _connect(address: str | None = None, *, token: str | None = None) -> Any:
+def _connect(address: str | None = None, *, token: str | None = None, tls: Tls | None = None) -> Any:
     from voxgate.client.connection import connect  # noqa: PLC0415  (grpc is slow to import, and `serve` may need none)
 
-    return connect(address, token=token)
+    return connect(address, token=token, tls=tls)
 
 
 def _examples(lines: Sequence[str]) -> str:

@@ -10,12 +10,13 @@ import typer
 if TYPE_CHECKING:
     from voxgate.client.array import VolumeArray
     from voxgate.client.connection import Client
+    from voxgate.client.tls import Tls
 
 
 class Connect(Protocol):
     """Connects to a server; `voxgate.connect` is one."""
 
-    def __call__(self, address: str | None = None, *, token: str | None = None) -> Client:
+    def __call__(self, address: str | None = None, *, token: str | None = None, tls: Tls | None = None) -> Client:
         """Connect; None means the environment, the profile, then localhost."""
         ...
 

@@ -12,21 +12,13 @@ from typing import Any, TypeVar
 
 import grpc
 
-from voxgate.client.retrying import service_config
-from voxgate.model.errors import ServerUnreachable, VoxgateError
+from voxgate.model.errors import ServerUnreachable, TlsFailed, VoxgateError
 from voxgate.v1 import mesh_pb2_grpc, segment_pb2_grpc, skeleton_pb2_grpc, volume_pb2, volume_pb2_grpc
 from voxgate.wire.errors import from_rpc_error
 from voxgate_gateway.backend.underway import Underway
+from voxgate_gateway.backend.ways import Way
 
 CALL_TIMEOUT_S = 30.0
-CHANNEL_OPTIONS = (
-    # Every replica behind a headless service gets its share, and a replica that just went away costs no request.
-    ("grpc.service_config", service_config(is_balanced=True, resumes=False)),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-    # A chunk in one piece, and not a hundred.
-    ("grpc.http2.max_frame_size", (1 << 24) - 1),
-    ("grpc.http2.lookahead_bytes", 4 << 20),
-)
 
 Metadata = tuple[tuple[str, str], ...]
 A = TypeVar("A")
@@ -35,8 +27,9 @@ A = TypeVar("A")
 class Servers:
     """The servers behind: the volume server, and others where it names them. Thread-safe."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, way: Way | None = None) -> None:
         self._address = address
+        self._way = way or Way()
         self._lock = threading.Lock()
         self._channels: dict[str, grpc.Channel] = {}
 
@@ -45,7 +38,7 @@ class Servers:
         where = address or self._address
         with self._lock:
             if where not in self._channels:
-                self._channels[where] = grpc.insecure_channel(where, options=CHANNEL_OPTIONS)
+                self._channels[where] = self._way.channel(where)
             return self._channels[where]
 
     @functools.cached_property
@@ -185,6 +178,9 @@ def _typed(error: Exception) -> VoxgateError:
     if not isinstance(error, grpc.RpcError):
         return ServerUnreachable("the gateway is stopping", "try again in a moment", retry_after_s=2.0)
     typed = from_rpc_error(error)
+    if isinstance(typed, TlsFailed):
+        message = "the gateway and the server behind it do not agree on TLS"
+        return ServerUnreachable(message, "its operator looks at [gateway.services_tls]", retry_after_s=30.0)
     if isinstance(typed, ServerUnreachable):
         # The SDK's own remedy speaks to somebody who starts servers; the gateway's callers do not.
         return ServerUnreachable("the volume server does not answer", "try again in a moment", retry_after_s=2.0)

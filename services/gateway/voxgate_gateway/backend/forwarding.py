@@ -19,9 +19,10 @@ from google.rpc import error_details_pb2, status_pb2
 from voxgate.model.errors import ServerBusy, ServerUnreachable, VoxgateError
 from voxgate.v1 import volume_pb2 as pb
 from voxgate.wire.errors import DETAILS_KEY, error_from_status, status_code, to_status
-from voxgate_gateway.backend.calls import CHANNEL_OPTIONS, Metadata
+from voxgate_gateway.backend.calls import Metadata
 from voxgate_gateway.backend.described import Recent
 from voxgate_gateway.backend.methods import Method
+from voxgate_gateway.backend.ways import Way
 
 CALLS_AT_A_TIME = 256
 """Each holds one message, of at most four megabytes."""
@@ -95,8 +96,9 @@ class Call:
 class Forwarder:
     """Passes calls on to the server at an address, or to where that says that a service is. For one event loop."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, way: Way | None = None) -> None:
         self._address = address
+        self._way = way or Way()
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._endpoints: Recent[str, Mapping[str, str]] = Recent(_ENDPOINTS_S)
         self._under_way = 0
@@ -136,7 +138,7 @@ class Forwarder:
 
     def _channel(self, where: str) -> grpc.aio.Channel:
         if where not in self._channels:
-            self._channels[where] = grpc.aio.insecure_channel(where or self._address, options=CHANNEL_OPTIONS)
+            self._channels[where] = self._way.aio_channel(where or self._address)
         return self._channels[where]
 
     async def _where(self, call: Call) -> str:

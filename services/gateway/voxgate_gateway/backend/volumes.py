@@ -25,6 +25,7 @@ from voxgate_gateway.backend.cutouts import CutoutWish, read_cutout
 from voxgate_gateway.backend.described import MAX_AGE_S, Described, Key, Listed, Recent, VolumeRef
 from voxgate_gateway.backend.segments import has_skeletonizer
 from voxgate_gateway.backend.underway import Underway
+from voxgate_gateway.backend.ways import Way
 from voxgate_gateway.grid import MAX_CHUNK_BYTES
 
 _PING_TIMEOUT_S = 2.0
@@ -44,11 +45,11 @@ class Backend:
         calls: for what this class does not wrap.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, way: Way | None = None) -> None:
         self._known: Recent[Key, Described] = Recent(MAX_AGE_S)
         self._skeletonizers: Recent[str, bool] = Recent(_SKELETONIZERS_S)
         self._turns = asyncio.Semaphore(_CHUNKS_AT_A_TIME)
-        self.calls = Calls(Servers(address))
+        self.calls = Calls(Servers(address, way))
 
     def bound_to(self, metadata: Metadata, underway: Underway | None = None) -> Backend:
         """The same backend, its calls carrying one caller's identity and request id, and ending with `underway`."""

@@ -58,6 +58,9 @@ class PatientProtocol(HttpToolsProtocol):
         """A client that has said all it will say still gets its answer."""
         if self.cycle is None or self.cycle.response_complete:
             return None
+        if self.scheme == "https":
+            # asyncio's TLS has no half-closed connections.
+            return None
         self.cycle.keep_alive = False
         self.loop.call_later(SILENCE_PATIENCE_S, self._end_call)
         return True
