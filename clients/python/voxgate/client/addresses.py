@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 from voxgate.model.errors import InvalidArgument
 
 _USE = 'use "host:port", or several addresses with commas between: "10.0.0.7:50051,10.0.0.8:50051"'
+
+_DNS = re.compile("^dns://[^/]*/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Target:
 
 def is_this_machine(address: str) -> bool:
     """Whether every address of an address is of this machine."""
-    return all(_is_loopback(each) for each in address.removeprefix("dns:").lstrip("/").split(","))
+    return all(_is_loopback(each) for each in _DNS.sub("", address).removeprefix("dns:").split(","))
 
 
 def _is_loopback(address: str) -> bool:
@@ -43,13 +46,13 @@ def _is_loopback(address: str) -> bool:
 
 
 def parse_target(address: str) -> Target:
-    """The target of an address: "host:port", "dns:///host:port", or IP addresses with commas between.
+    """The target of an address: "host:port", "dns:///host:port" ("dns://SERVER/host:port"), IP addresses with commas.
 
     Raises:
         InvalidArgument: for something that is none.
     """
-    plain = address.removeprefix("dns:///")
-    if "://" in plain or "/" in plain.removeprefix("unix:") or not plain.strip() or " " in plain:
+    plain = _DNS.sub("", address)
+    if ("/" in plain and not plain.startswith("unix:")) or not plain.strip() or " " in plain:
         raise InvalidArgument(f"{address!r} is not an address", _USE)
     if "," not in plain:
         return Target(address, not is_this_machine(address))
