@@ -6,7 +6,7 @@ import builtins
 import copy
 from typing import TypeVar, cast
 
-from voxgate.model.errors import ConfigInvalid, StoreUnavailable, UnknownVersion, UnknownVolume, VoxgateError
+from voxgate.model.errors import ConfigInvalid, StoreUnavailable, UnknownVersion, UnknownVolume
 from voxgate.model.metadata import HasKeyValues
 from voxgate.model.remotes import CallerBound, Deletable, ListEntry, ResolvedUri
 from voxgate.model.volumes import CallContext, OpenOptions, VolumeSpec
@@ -149,8 +149,8 @@ class BossRemote:
         address = routes.children(parent) if parent else routes.COLLECTIONS
         try:
             names = self._asking.document(address).get(_KINDS[len(parent)])
-        except VoxgateError:
-            if parent:
+        except StoreUnavailable as error:
+            if parent and error.details.get("status") == "500":
                 self._check_exists(parent)
             raise
         if not isinstance(names, list):

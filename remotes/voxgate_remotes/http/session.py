@@ -11,7 +11,7 @@ import requests
 import urllib3.exceptions
 
 from voxgate.model.errors import ConfigInvalid, PathRefused, StoreUnavailable
-from voxgate.model.hops import VIA_KEY
+from voxgate.model.hops import REASON_HEADER, VIA_KEY
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.config import CredentialsConfig
 from voxgate_remotes.http.addresses import Origin, next_url
@@ -140,7 +140,8 @@ class StoreSession:
         if isinstance(outcome, Trouble):
             if not outcome.is_passing:
                 return None
-        elif outcome.status not in RETRIED:
+        elif outcome.status not in RETRIED or outcome.headers.get(REASON_HEADER) == StoreUnavailable.reason:
+            # Another voxgate has asked its store again already: if every server of a chain did, they would multiply.
             return None
         else:
             wait = max(wait, retry_after_s(outcome.headers) or 0)

@@ -17,7 +17,7 @@ from voxgate_gateway.bossdb import fields
 from voxgate_gateway.bossdb.call import Call
 from voxgate_gateway.bossdb.channels import channel_of, remotes_of
 from voxgate_gateway.bossdb.documents import CREATOR, channel_document, frame_document
-from voxgate_gateway.bossdb.errors import BossError, Code
+from voxgate_gateway.bossdb.errors import BossError, Code, takes_no_writes
 from voxgate_gateway.bossdb.experiments import find_experiment
 from voxgate_gateway.bossdb.merging import refuse_shared_account
 from voxgate_gateway.bossdb.naming import experiment_of_frame
@@ -144,10 +144,7 @@ async def _place_for(call: Call, collection: str) -> None:
             f"no collection {collection[:200]} can be made here: home in [gateway.bossdb] says where new ones are",
         )
     if not remotes.get(group.remote, False):
-        raise BossError(
-            Code.MISSING_PERMISSION,
-            f"the remote {group.remote} takes no writes: its operator allows them with writable = true",
-        )
+        raise takes_no_writes(f"the remote {group.remote}")
 
 
 async def _new_name(call: Call) -> str:

@@ -79,7 +79,7 @@ async def post_downsample(call: Call) -> Response:
         await anyio.to_thread.run_sync(partial(start_downsampling, call.backend.calls, channel.described))
     except MissingCapability:
         message = "This channel's store computes no coarser levels by itself; the Transfer service builds them"
-        raise BossError(Code.MISSING_PERMISSION, message) from None
+        raise BossError(Code.MISSING_PERMISSION, message, reason=MissingCapability.reason) from None
     return Response(status_code=201)
 
 

@@ -116,6 +116,12 @@ def boss_error_of(error: VoxgateError) -> BossError:
     return BossError(Code.UNHANDLED, str(error), reason=error.reason)
 
 
+def takes_no_writes(what: str) -> BossError:
+    """The refusal of a change where the operator allows none."""
+    message = f"{what} takes no writes: its operator allows them with writable = true"
+    return BossError(Code.MISSING_PERMISSION, message, reason=errors.ReadOnly.reason)
+
+
 def refusal_answer(error: BossError, *, retry_after_s: float | None = None) -> Response:
     """The JSON of a refusal; with Retry-After where trying again makes sense.
 

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voxgate.model.errors import ReadOnly
 from voxgate_gateway.backend.cutouts import CutoutWish
 from voxgate_gateway.backend.writing import Place, write_cutout
 from voxgate_gateway.bossdb.call import Call
 from voxgate_gateway.bossdb.channels import BossChannel
-from voxgate_gateway.bossdb.errors import BossError, Code
+from voxgate_gateway.bossdb.errors import BossError, Code, takes_no_writes
 from voxgate_gateway.bossdb.regions import Asked
 
 _WRITABLE_LEVELS = 2
@@ -51,8 +50,7 @@ def check_writable(call: Call, asked: Asked) -> None:
     if asked.scale >= _WRITABLE_LEVELS:
         raise BossError(Code.SYSTEM_ERROR, "You can only write data to a channel's base resolution or base + 1")
     if not asked.level.writable:
-        message = f"{name} takes no writes: its operator allows them with writable = true"
-        raise BossError(Code.MISSING_PERMISSION, message, reason=ReadOnly.reason)
+        raise takes_no_writes(name)
     if asked.inside != asked.box:
         raise BossError(Code.INVALID_CUTOUT_ARGS, f"{asked.box} is not inside of {name}, which is {asked.level.bounds}")
 

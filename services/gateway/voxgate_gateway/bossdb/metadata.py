@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import anyio.to_thread
 from starlette.responses import Response
 
-from voxgate.model.errors import NotFound, UnknownKey
+from voxgate.model.errors import MissingCapability, NotFound, UnknownKey
 from voxgate.model.names import VolumeName
 from voxgate_gateway.answers import json_answer
 from voxgate_gateway.backend import VolumeRef
@@ -53,7 +53,8 @@ class _Place:
 
     def write(self, key: str, value: str, *, new: bool) -> None:
         if self.ref is None or (self.keys is None and new):
-            raise BossError(Code.MISSING_PERMISSION, "This store keeps no metadata by key")
+            message = "This store keeps no metadata by key"
+            raise BossError(Code.MISSING_PERMISSION, message, reason=MissingCapability.reason)
         if (key in (self.keys or ())) is new:
             why = "already exists" if new else "does not exists"  # in the service's words
             raise BossError(Code.INVALID_POST_ARGUMENT, f"Invalid request. The key {key[:200]} {why}")

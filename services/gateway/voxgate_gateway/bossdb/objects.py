@@ -77,7 +77,8 @@ async def get_reserve(call: Call) -> Response:
     try:
         first = await anyio.to_thread.run_sync(reserve_ids, call.backend.calls, channel.described, count)
     except MissingCapability as error:
-        raise BossError(Code.MISSING_PERMISSION, f"This channel's store hands out no ids: {error.message}") from None
+        message = f"This channel's store hands out no ids: {error.message}"
+        raise BossError(Code.MISSING_PERMISSION, message, reason=error.reason) from None
     answer = json_answer(call.request, {"start_id": first, "count": call.part("count")}, cache_control="no-store")
     del answer.headers["etag"]
     return answer
