@@ -21,6 +21,7 @@ from support.manifests import (
     settings_of,
     workloads,
 )
+from voxgate_gateway.settings import checked_gateway
 from voxgate_remotes.config import parse_remotes
 from voxgate_serving.settings import ServerSettings, parse_server
 
@@ -28,6 +29,11 @@ RENDERS = ("base", "dev", "one-replica", "prod", "workstation")
 GRPC = ("mesh", "transfer", "volume")
 DASK = ("dask-scheduler", "dask-worker")
 POSTGRES = 999
+
+
+def arguments_of(workload):
+    """What "--name=value" says, by "--name"."""
+    return dict(each.split("=", 1) for each in only_container(workload).get("args", []) if "=" in each)
 
 
 def every_workload():
@@ -80,8 +86,8 @@ def test_ports_are_those_that_the_servers_listen_at(render):
             "health": int(told["--health-port"]),
             "metrics": int(settings_of(workload)["VOXGATE_METRICS_PORT"]),
         }
-    gateway = only_container(workloads(render)["gateway"])["args"]
-    told = dict(zip(*[iter(gateway)] * 2, strict=True))
+    told = arguments_of(workloads(render)["gateway"])
+    assert told["--config"] == "/etc/voxgate/voxgate.toml"
     assert ports_of(workloads(render)["gateway"]) == {
         "http": int(told["--port"]),
         "metrics": int(told["--metrics-port"]),
@@ -133,9 +139,8 @@ def test_every_pod_is_restricted_and_drains_before_it_is_killed(render, name):
     assert mounts_of(workloads(render)[name])["/tmp"] is False
     assert {"cpu", "memory"} <= set(container["resources"]["requests"])
     assert "memory" in container["resources"]["limits"]
-    arguments = container.get("args", [])
     told = settings_of(workloads(render)[name]).get("VOXGATE_GRACE_S", "0")
-    grace = arguments[arguments.index("--grace-s") + 1] if "--grace-s" in arguments else told
+    grace = arguments_of(workloads(render)[name]).get("--grace-s", told)
     assert (float(grace) > 0) == (name in (*GRPC, "gateway"))
     assert container["lifecycle"]["preStop"]["sleep"]["seconds"] + float(grace) < spec["terminationGracePeriodSeconds"]
 
@@ -145,7 +150,7 @@ def test_what_opens_stores_mounts_the_same_data_and_the_gateway_has_neither_data
     workload = workloads(render)[name]
     kinds = {key for volume in pod(workload)["volumes"] for key in volume if key != "name"}
     if name == "gateway":
-        assert kinds == {"emptyDir"}
+        assert kinds == {"emptyDir", "configMap"}
     if name in (*GRPC, "dask-worker"):
         mounts = mounts_of(workload)
         assert mounts["/data"] is mounts["/etc/voxgate"] is True
@@ -168,6 +173,7 @@ def test_the_configuration_in_the_render_is_one_that_servers_accept(render, tmp_
     named += [settings.scheduler_tls_ca, settings.scheduler_tls_cert, settings.scheduler_tls_key]
     for file in filter(None, named):
         assert file.rpartition("/")[0] in mounted
+    assert checked_gateway(document.get("gateway", {}))[1] == []
     for name in GRPC:
         stated = {key.removeprefix("VOXGATE_").lower() for key in settings_of(workloads(render)[name])}
         assert stated <= ServerSettings.model_fields.keys()

@@ -1,6 +1,5 @@
 """A Dask scheduler and a worker at `tls://`, as processes, with certificates of an authority of the test's own."""
 
-import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 
 from support.certificates import Certificate, certificate
+from support.dask_clusters import address_of, threads_at
 from support.fault_sites import DESTINATION, SOURCE, Site, site
 from support.faults import free_port, sharded, stored_zarr, until
 from voxgate.model.errors import ConfigInvalid, Unavailable, VoxgateError
@@ -37,22 +37,9 @@ def here(tmp_path_factory, port, believed):
     with site(tmp_path_factory.mktemp("site"), scheduler=port, certificate=believed) as made:
         made.scheduler(port).start()
         made.worker(port, 0).start()
-        until(lambda: workers_of(port, believed) == 1, "the worker")
+        until(lambda: threads_at(address_of(port, believed)) == 1, "the worker")
         made.gate.open()
         yield made
-
-
-def address(port: int, one: Certificate) -> SchedulerAddress:
-    return SchedulerAddress(f"tls://127.0.0.1:{port}", str(one.authority), str(one.file), str(one.key))
-
-
-def workers_of(port: int, one: Certificate) -> int:
-    """Threads of the workers that the scheduler has; 0 while it does not answer."""
-    with contextlib.suppress(Unavailable), contextlib.ExitStack() as stack:
-        connection = clusters.remote(address(port, one), OPENER)
-        stack.callback(connection.close)
-        return connection.slots()
-    return 0
 
 
 def test_a_transfer_runs_on_the_workers_of_a_scheduler_that_speaks_tls(here: Site):
@@ -80,7 +67,7 @@ def test_who_has_not_the_right_certificate_is_refused_and_told_what_to_look_at(
         "another authority's, believing ours": replace(stranger, authority=believed.authority),
     }
     with pytest.raises(errors) as caught:
-        clusters.remote(address(port, mixed[whose]), OPENER)
+        clusters.remote(address_of(port, mixed[whose]), OPENER)
     assert "scheduler_tls_" in caught.value.remedy
     assert str(Path(stranger.file).parent) not in f"{caught.value.message} {caught.value.remedy}"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from voxgate.model.errors import ConfigInvalid
 from voxgate_remotes.assembling import ENTRY_POINT_GROUP
 from voxgate_remotes.config import RemoteConfig
 from voxgate_remotes.egress import SCHEMES, Endpoint, endpoints_of
-from voxgate_serving.settings import load_configuration
+from voxgate_serving.settings import Configuration, ServerSettings, load_configuration
 from voxgate_standalone.egress import edges_of
 
 
@@ -120,3 +122,21 @@ def test_the_command_prints_rows_and_json_and_no_password(tmp_path, capsys):
         "egress": [{"services": ["mesh", "transfer"], "host": "db.example", "port": 5433, "reason": "server.jobs_url"}]
     }
     assert "hidden" not in rows + said
+
+
+def test_every_setting_that_names_a_server_counts():
+    stated = {
+        "volume_address": "volume.example:1",
+        "mesh_address": "mesh.example:2",
+        "transfer_address": "transfer.example:3",
+        "jobs_url": "postgresql://me@jobs.example:4/x",
+        "scheduler": "tls://scheduler.example:5",
+    }
+    # A new setting that names a server belongs into `edges_of`, or here with those that only people are told of.
+    told = {"http_url"}
+    names = {name for name in ServerSettings.model_fields if re.search("url|address|scheduler$|issuer|endpoint", name)}
+    assert names == stated.keys() | told
+    edges = edges_of(Configuration(ServerSettings(**stated), {}, Path()), {})
+    assert {(edge.host, edge.port) for edge in edges} == {
+        (f"{name.split('_')[0]}.example", n) for n, name in enumerate(stated, 1)
+    }
