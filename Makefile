@@ -35,7 +35,7 @@ test: setup peers lint types arch protos-check ## Lint, types, rules, unit, conf
 	@echo "skipped here: test-languages, images, demo-containers, test-containers (run them, or make test-full)"
 
 ##@ Checks
-.PHONY: check lint types arch conformance peers test-full test-languages bench
+.PHONY: check lint types arch conformance peers test-full test-languages bench load
 check: test demo ## What must pass before anything lands
 
 lint: setup ## ruff and buf
@@ -79,6 +79,9 @@ $(VENV)/.ready-bench: requirements-bench.lock $(VENV)/.ready
 
 bench: $(VENV)/.ready-bench ## Ratios against peers (ROWS=id,id): table, bench-results.json and .png
 	$(PY) -m tests.bench $(if $(ROWS),--rows $(ROWS))
+
+load: setup .venv-peers/envoy/.ready ## 200 readers through Envoy for two minutes while replicas are killed (LOAD=--readers 50 …)
+	PYTHONPATH=tests $(PY) -m tests.load $(LOAD)
 
 ##@ Contract
 .PHONY: protos protos-check protos-dist contract-baseline

@@ -101,7 +101,7 @@ def cut_of(store, box):
 def test_a_read_is_exact_wherever_its_connections_are_cut(store, seed):
     dice = random.Random(seed)
     # Three at most. A reset takes with it what the client has not looked at yet, so on a busy machine each of them may
-    # bring nothing, and a read that nothing has come of is given up after the fourth call.
+    # bring nothing, and a read that nothing has come of is given up after some calls.
     budgets = [dice.randrange(9 * MIB), dice.randrange(50_000), dice.randrange(9 * MIB)]
     budgets = budgets[dice.randrange(3) :]
     box = misaligned(store.bounds)
