@@ -68,7 +68,11 @@ def _not_written(who: str, error: VoxgateError) -> VoxgateError:
 
 _ON_THE_WAY: tuple[tuple[type[VoxgateError], Callable[[str, VoxgateError], VoxgateError]], ...] = (
     (TlsFailed, lambda who, _: StoreUnavailable(f"{who} and this one do not agree on TLS", "check options.tls")),
-    (ServerUnreachable, lambda who, _: StoreUnavailable(f"{who} does not answer", "is it running?")),
+    # gRPC does not always say that TLS was why.
+    (
+        ServerUnreachable,
+        lambda who, _: StoreUnavailable(f"{who} does not answer", "is it running, and does it speak TLS as stated?"),
+    ),
     (IncompleteAnswer, lambda who, error: StoreUnavailable(f"{who} broke off: {error.message}", "ask again")),
     (Cancelled, lambda who, _: StoreUnavailable(f"{who} stopped in the middle", "ask again")),
     (PartialWriteError, _not_written),

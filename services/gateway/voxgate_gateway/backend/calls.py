@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 
 import grpc
 
+from voxgate.client.tls_looking import tls_trouble
 from voxgate.model.errors import ServerUnreachable, TlsFailed, VoxgateError
 from voxgate.v1 import mesh_pb2_grpc, segment_pb2_grpc, skeleton_pb2_grpc, volume_pb2, volume_pb2_grpc
 from voxgate.wire.errors import from_rpc_error
 from voxgate_gateway.backend.underway import Underway
 from voxgate_gateway.backend.ways import Way
+from voxgate_serving.logs import logger
 
 CALL_TIMEOUT_S = 30.0
 
@@ -76,6 +78,17 @@ class Servers:
     def skeleton(self, address: str) -> skeleton_pb2_grpc.SkeletonServiceStub:
         """The Skeleton service at an address."""
         return skeleton_pb2_grpc.SkeletonServiceStub(self.channel(address))
+
+    def refuse_tls_trouble(self) -> None:
+        """Look why the volume server does not answer; takes a few seconds at most.
+
+        Raises:
+            ServerUnreachable: when it and the gateway do not agree on TLS. The log says on what.
+        """
+        trouble = tls_trouble(self._address, self._way.tls)
+        if trouble is not None:
+            logger().error("no TLS with the services", message=trouble.message, remedy=trouble.remedy)
+            raise _no_tls_in_common()
 
     def close(self) -> None:
         """Cut the connections; calls under way fail."""
@@ -174,13 +187,17 @@ def typed_errors() -> Iterator[None]:
         raise ServerUnreachable("the gateway is stopping", "try again in a moment", retry_after_s=2.0) from None
 
 
+def _no_tls_in_common() -> ServerUnreachable:
+    message = "the gateway and the server behind it do not agree on TLS"
+    return ServerUnreachable(message, "its operator looks at [gateway.services_tls]", retry_after_s=30.0)
+
+
 def _typed(error: Exception) -> VoxgateError:
     if not isinstance(error, grpc.RpcError):
         return ServerUnreachable("the gateway is stopping", "try again in a moment", retry_after_s=2.0)
     typed = from_rpc_error(error)
     if isinstance(typed, TlsFailed):
-        message = "the gateway and the server behind it do not agree on TLS"
-        return ServerUnreachable(message, "its operator looks at [gateway.services_tls]", retry_after_s=30.0)
+        return _no_tls_in_common()
     if isinstance(typed, ServerUnreachable):
         # The SDK's own remedy speaks to somebody who starts servers; the gateway's callers do not.
         return ServerUnreachable("the volume server does not answer", "try again in a moment", retry_after_s=2.0)

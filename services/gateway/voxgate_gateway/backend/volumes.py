@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import anyio.to_thread
 
-from voxgate.model.errors import VoxgateError
+from voxgate.model.errors import ServerUnreachable, VoxgateError
 from voxgate.model.geometry import Box
 from voxgate.model.volumes import Voxels
 from voxgate.v1 import types_pb2
@@ -64,7 +64,11 @@ class Backend:
 
     def ping(self) -> str:
         """The server's id, if it answers within two seconds."""
-        return self._server_info(_PING_TIMEOUT_S).server_id
+        try:
+            return self._server_info(_PING_TIMEOUT_S).server_id
+        except ServerUnreachable:
+            self.calls.servers.refuse_tls_trouble()
+            raise
 
     def list(self, parent: str, *, timeout_s: float = CALL_TIMEOUT_S) -> list[Listed]:
         """The groups and volumes right under `parent` (empty: the remotes), at most 10 000."""
