@@ -45,6 +45,8 @@ def json_object(name: str, data: bytes) -> dict[str, Any]:
     """
     try:
         content = json.loads(data)
+        if b"\\u" in data:
+            json.dumps(content, ensure_ascii=False).encode()  # half a character, which no text can have in it
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):

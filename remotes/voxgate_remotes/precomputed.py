@@ -306,9 +306,10 @@ def _check(info: dict[str, Any]) -> None:
     for scale in scales:
         if not isinstance(scale, dict) or not isinstance(scale.get("key"), str) or not is_size(scale.get("resolution")):
             raise MetadataInvalid("a scale of `info` lacks its key or a resolution of three positive numbers", _REMEDY)
-        if scale.get("encoding") not in _ENCODINGS:
+        encoding = scale.get("encoding")
+        if not isinstance(encoding, str) or encoding not in _ENCODINGS:
             raise UnsupportedFormat(
-                f"the encoding {json.dumps(scale.get('encoding'))} is not supported", f"known: {', '.join(_ENCODINGS)}"
+                f"the encoding {json.dumps(encoding)[:60]} is not supported", f"known: {', '.join(_ENCODINGS)}"
             )
 
 

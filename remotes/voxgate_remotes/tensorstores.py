@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,9 @@ View = Any
 
 STORE_ERRORS = (ValueError, OSError, RuntimeError, NotImplementedError, IndexError, KeyError, TypeError)
 """What tensorstore raises: absl status codes become these; the code is the message's first word."""
+
+MOST_CHUNK_BYTES = 2**31 - 1
+"""The most that one stored chunk may decode to; what a document declares beyond it would be made room for at once."""
 
 _DECODING = ("DATA_LOSS", "FAILED_PRECONDITION", "INVALID_ARGUMENT", "OUT_OF_RANGE")
 _PATIENCE_S = 0.25
@@ -272,13 +276,27 @@ def open_arrays(specs: Sequence[dict[str, Any]], tuning: Tuning) -> list[Any]:
     context = tuning.context()
     futures = [ts.open({"store_data_equal_to_fill_value": True, **spec}, context=context) for spec in specs]
     try:
-        return [wait(future, tuning.patience) for future in futures]
+        stores = [wait(future, tuning.patience) for future in futures]
     except STORE_ERRORS as error:
         if _code(error) in (*_DECODING, "NOT_FOUND"):
             raise MetadataInvalid(
                 "the volume's metadata cannot be used", "look at it with its own tools; the server's log says more"
             ) from error
         raise store_error(error, "opening the volume") from error
+    for store in stores:
+        _check_chunk(store)
+    return stores
+
+
+def _check_chunk(store: Any) -> None:
+    """Refuse chunks that are too large to be decoded, before one is: tensorstore ends the process without memory.
+
+    Raises:
+        UnsupportedFormat.
+    """
+    shape = [int(edge) for edge in store.chunk_layout.read_chunk.shape or ()]
+    if math.prod(shape) * store.dtype.numpy_dtype.itemsize > MOST_CHUNK_BYTES:
+        raise UnsupportedFormat(f"chunks of {shape} voxels are larger than 2 GiB", "write the volume in smaller chunks")
 
 
 def checked_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

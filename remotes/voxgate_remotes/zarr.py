@@ -258,7 +258,7 @@ def _common_dtype(arrays: list[_Array]) -> np.dtype[Any]:
         name = array.document.get("dtype" if array.version == 2 else "data_type")
         try:
             found.add(checked_dtype(np.dtype(name if isinstance(name, str) else None)))
-        except TypeError:
+        except (TypeError, ValueError, SyntaxError):  # numpy parses the name, as it would a dtype in code
             found.clear()
         if not isinstance(name, str) or not found:
             raise UnsupportedFormat(f"voxels of type {str(name)[:60]!r} are not supported", "convert the volume")

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
+from voxgate.model.errors import Cancelled, InvalidArgument
 from voxgate_serving.calls import ServerCall
 from voxgate_serving.observing import CallObserver
+from voxgate_serving.stalls import StallWatch
 
 _Handler = Any  # grpc.RpcMethodHandler, which cannot be subscripted at run time
 _Behavior = Callable[[Any, ServerCall], Any]
+
+
+class _Undecodable:
+    """What came instead of a request: bytes that are no message of its kind, or one nested too deeply."""
+
+
+def _reading(read: Callable[[bytes], object]) -> Callable[[bytes], object]:
+    """A deserializer that leaves the refusal to the call: gRPC itself would answer INTERNAL and log a traceback."""
+
+    def decoded(data: bytes) -> object:
+        try:
+            return read(data)
+        except (DecodeError, RecursionError):
+            return _Undecodable()
+
+    return decoded
+
+
+def _checked(request: Any) -> Any:
+    """A request.
+
+    Raises:
+        InvalidArgument: for what is none.
+    """
+    if isinstance(request, _Undecodable):
+        raise InvalidArgument("the request is no message of its method", "send what the contract states")
+    return request
 
 
 class CallInterceptor(grpc.ServerInterceptor):
@@ -26,9 +57,11 @@ class CallInterceptor(grpc.ServerInterceptor):
         unary_deadline_s: float,
         stream_deadline_s: float,
         observer: CallObserver | None = None,
+        stalls: StallWatch | None = None,
     ) -> None:
         self._server_id = server_id
         self._observer = observer or CallObserver()
+        self._stalls = stalls or StallWatch(lambda: 0)
         self._unary_deadline_s = unary_deadline_s
         self._stream_deadline_s = stream_deadline_s
 
@@ -61,7 +94,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         metrics = self._observer.metrics
         return make(
             wrapped,
-            metrics.counting_received(name, handler.request_deserializer),
+            metrics.counting_received(name, _reading(handler.request_deserializer)),
             metrics.counting_sent(name, handler.response_serializer),
         )
 
@@ -73,7 +106,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             watched = self._observer.watch(name, call)
             try:
                 call.refuse_loop()
-                answer = behavior(request, call)
+                answer = behavior(self._received(request, call) if uploads else _checked(request), call)
             except Exception as error:  # noqa: BLE001  (the border where every error becomes a status)
                 watched.failed(error)
                 call.fail(error)
@@ -88,7 +121,10 @@ class CallInterceptor(grpc.ServerInterceptor):
             watched = self._observer.watch(name, call)
             try:
                 call.refuse_loop()
-                yield from behavior(request, call)
+                with contextlib.closing(behavior(_checked(request), call)) as messages:
+                    for message in messages:
+                        with self._stalls.standing_still(context.cancel):
+                            yield message
                 watched.finished()
             except Exception as error:  # noqa: BLE001  (the border where every error becomes a status)
                 watched.failed(error)
@@ -98,6 +134,25 @@ class CallInterceptor(grpc.ServerInterceptor):
                 call.call.stop.set()
 
         return run
+
+    def _received(self, requests: Iterator[Any], call: ServerCall) -> Iterator[Any]:
+        """The requests of a stream as they come.
+
+        Raises:
+            InvalidArgument: for one that is none.
+            Cancelled: when the caller went away, or was ended for standing still.
+        """
+        while True:
+            try:
+                with self._stalls.standing_still(call.cancel):
+                    request = next(requests, None)
+            except grpc.RpcError:  # the call is over
+                call.call.check()
+                raise Cancelled("the caller left", "send the rest in time") from None
+            if request is None:
+                call.call.check()
+                return
+            yield _checked(request)
 
     def _call(self, context: grpc.ServicerContext, deadline_s: float, name: str) -> ServerCall:
         return ServerCall(context, deadline_s, self._server_id, tracer=self._observer.tracer, method=name)

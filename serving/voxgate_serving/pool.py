@@ -41,6 +41,12 @@ class CallPool(ThreadPoolExecutor):
         future.add_done_callback(self._dropped)
         return future
 
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a thread."""
+        with self._count_lock:
+            return self._waiting
+
     def metrics(self) -> list[Metric]:
         """Threads there are, calls that have one, calls that wait for one."""
         with self._count_lock:

@@ -23,9 +23,12 @@ from voxgate_serving.pool import CallPool
 from voxgate_serving.process_metrics import process_metrics
 from voxgate_serving.reloading import RemotesChange
 from voxgate_serving.settings import Configuration, ServerSettings
+from voxgate_serving.stalls import StallWatch
 from voxgate_serving.tracing import NO_TRACER, Tracer
 
 _MIB = 1 << 20
+_CALLS_PER_WORKER = 64
+"""Calls that may be here for each thread, most of them waiting; more are refused with RESOURCE_EXHAUSTED at once."""
 _SIGNALS_S = 0.5
 """How late a signal may be noticed."""
 _OPTIONS: tuple[tuple[str, int], ...] = (
@@ -104,8 +107,16 @@ class RunningServer:
         ]
         if certificate is not None:
             self._sources.append(certificate.metrics)
-        interceptor = CallInterceptor(server_id, settings.unary_deadline_s, settings.stream_deadline_s, observer)
-        self._server = grpc.server(self._pool, interceptors=[interceptor], options=_OPTIONS)
+        self._stalls = StallWatch(lambda: self._pool.waiting)
+        interceptor = CallInterceptor(
+            server_id, settings.unary_deadline_s, settings.stream_deadline_s, observer, self._stalls
+        )
+        self._server = grpc.server(
+            self._pool,
+            interceptors=[interceptor],
+            options=_OPTIONS,
+            maximum_concurrent_rpcs=settings.workers * _CALLS_PER_WORKER,
+        )
         self._health = HealthServer(settings.host, settings.health_port)
         names = [registration.full_name for registration in self._registrations]
         for registration in self._registrations:
@@ -122,6 +133,7 @@ class RunningServer:
         self._metrics = self._metrics_server(settings)
         self._health.start(names)
         self._server.start()
+        self._stalls.start()
 
     @property
     def metrics_port(self) -> int | None:
@@ -157,6 +169,7 @@ class RunningServer:
         self._server.stop(self._grace_s if grace_s is None else grace_s).wait()
         for registration in self._registrations:
             registration.close()
+        self._stalls.stop()
         self._health.stop()
         if self._metrics is not None:
             self._metrics.stop()

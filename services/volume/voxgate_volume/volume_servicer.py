@@ -192,6 +192,7 @@ def _take_chunks(
                 raise InvalidArgument("a written chunk has a data_box", "leave it unset: the bytes fill the box")
             box = box_from_proto(chunk.box)
             writer.check(box)
+            writer.check_room(box)
             shape = (info.channel_count, *box.shape.zyx)
             try:
                 voxels = encodings.decode(chunk.data, accepted[chunk.encoding_index], shape, info.dtype)

@@ -109,6 +109,21 @@ class GranuleWriter:
         if not self._box.contains(box):
             raise OutOfBounds(f"the chunk {box} leaves the box that is written", f"it is {self._box}")
 
+    def check_room(self, box: Box) -> None:
+        """Refuse a chunk that is more than this stream may hold, whatever its encoded bytes are: before it is decoded.
+
+        Raises:
+            LimitExceeded.
+        """
+        size = raw_size(self._volume.info, box)
+        most = max(self._budget_bytes, raw_size(self._volume.info, Box.at(box.start, self._level.write_granule_shape)))
+        if size > most:
+            raise LimitExceeded(
+                f"the chunk {box} has {size} raw bytes, one message may have {most}",
+                "send smaller chunks",
+                details={"asked": str(size), "limit": str(most)},
+            )
+
     def _granule(self, cell: Box) -> _Granule:
         level = self._level
         # The cell lies in one granule; a granule that the box cuts is only as large as the box lets it be.

@@ -7,6 +7,8 @@ are the chunk's voxels x fastest, then y, then z; its components are the channel
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,9 @@ from voxgate.model.volumes import Voxels
 from voxgate.wire.byte_codecs import Data, has_module
 
 _PNG_MODES = {("|u1", 1): "L", ("|u1", 2): "LA", ("|u1", 3): "RGB", ("|u1", 4): "RGBA", ("<u2", 1): "I;16"}
+
+_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error)
+"""What Pillow's readers raise for bytes that are no picture."""
 
 
 def has_jpeg() -> bool:
@@ -53,7 +58,7 @@ def decode_png(data: Data, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Voxe
     Raises:
         ChunkCorrupt: when they are no PNG, or one of another size or type; looked at before it is decoded.
     """
-    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415  (an extra)
+    from PIL import Image  # noqa: PLC0415  (an extra)
 
     channels, voxels = shape[0], int(np.prod(shape[1:]))
     mode = _PNG_MODES.get((dtype.str, channels))
@@ -62,7 +67,7 @@ def decode_png(data: Data, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Voxe
             if picture.width * picture.height != voxels or picture.mode != mode:
                 raise _corrupt("PNG")
             pixels = np.asarray(picture, dtype)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError):
+    except (*_PILLOW_ERRORS, Image.DecompressionBombError):
         raise _corrupt("PNG") from None
     return _voxels_of(pixels.reshape(voxels, channels), shape)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+import tokenize
 import zlib
 from typing import Any
 
@@ -27,6 +28,8 @@ _BLOSC_HEADER = struct.Struct("<4B3I")
 _BLOSC_VERSIONS = (1, 2)
 _NPY_HEADER_BYTES = 1 << 16
 _NPYGZ_LEVEL = 1
+_HEADER_ERRORS = (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError)
+"""Of a .npy header, which is a Python literal."""
 JPEG_QUALITY = 85
 Array = npt.NDArray[Any]
 
@@ -133,7 +136,7 @@ def _of_npygz(body: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Arra
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         told_shape, is_fortran, told_dtype = read(file)
-    except ValueError:
+    except _HEADER_ERRORS:
         raise unread from None
     if told_dtype != dtype:
         raise BossError(Code.DATATYPE_DOES_NOT_MATCH, f"Datatype does not match channel: it has {dtype.name}")
