@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.plain_http import get, said, status_of
+from support.plain_http import get, request_of, said, status_of
 from voxgate_gateway.http import protocol
 
 CELL = "/ng/lab/em/-/8_8_33/-7-9_1000-1020_21-29"
@@ -43,6 +43,17 @@ def test_a_head_a_little_too_long_is_told_so(shared):
 def test_many_small_headers_are_counted_together(shared):
     answer = said(shared.port, get(CELL, *(f"x-{i}: {'a' * 60}" for i in range(1500))))
     assert answer == b"" or status_of(answer) == 431
+
+
+def test_a_body_that_comes_together_with_its_head_is_not_counted_as_head(shared):
+    body = b"{" * (1 << 20)
+    with socket.create_connection(("127.0.0.1", shared.port), timeout=30) as connection:
+        # How much comes at once is up to the system; on a connection that had much to carry before, all of it may.
+        for _ in range(20):
+            connection.sendall(request_of("/v1/collection/new", [], "POST", body).replace(b"close", b"keep-alive", 1))
+            answer = connection.recv(65536)
+            assert status_of(answer) == 400
+            assert b"JSON" in answer
 
 
 @pytest.mark.parametrize(

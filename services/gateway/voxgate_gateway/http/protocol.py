@@ -14,6 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 64 << 10
 """The most bytes of a request before its body."""
+MAX_WAITING = 1000
+"""The most requests that a client may send before it takes the answers of those before."""
 HEAD_PATIENCE_S = 20.0
 """How long a client may take to send them."""
 STALL_PATIENCE_S = 60.0
@@ -44,15 +46,23 @@ class PatientProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count the bytes of a head; refuse what is too long before the parser keeps it."""
-        if self.in_head:
+        while self.in_head and data:
             if self.head_timer is None:
                 self._await_head()
-            self.head_bytes += len(data)
-            # What comes with the rest of a short head may be a body already, so a little more than the limit passes.
-            if self.head_bytes > 2 * MAX_HEAD_BYTES:
+            # With the end of a head comes what follows it, so a little more than the limit passes.
+            room = 2 * MAX_HEAD_BYTES - self.head_bytes
+            if room <= 0:
                 self._refuse(431, "the headers are too long")
                 return
-        super().data_received(data)
+            part, data = data[:room], data[room:]
+            self.head_bytes += len(part)
+            super().data_received(part)
+            if len(self.pipeline) > MAX_WAITING:
+                self._refuse(431, "too many requests came before their answers were taken")
+            if self.transport.is_closing():
+                return
+        if data:
+            super().data_received(data)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """A client that has said all it will say still gets its answer."""
