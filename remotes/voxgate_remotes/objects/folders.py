@@ -56,7 +56,12 @@ class Sight:
         return data
 
     def look_ahead(self, prefix: str) -> None:
-        """Ask at once for what any format asks for first."""
+        """Ask at once for what any format asks for first.
+
+        Not for a caller who came through another server: in a loop, each would ask so often for each question.
+        """
+        if len(self._context.via) > 1:
+            return
         keys = [f"{prefix}{name}" for name in FIRST]
         with contextlib.suppress(StoreAccessDenied, MetadataInvalid):  # asked again one by one, who is to blame is told
             self._keep(read_all(self._source, keys, JSON_LIMIT_BYTES, self._context))

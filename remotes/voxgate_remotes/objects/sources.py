@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 import tensorstore as ts
 
-from voxgate.model.errors import ChunkCorrupt, MetadataInvalid
+from voxgate.model.errors import ChunkCorrupt, MetadataInvalid, PermissionDenied
+from voxgate.model.hops import REASON_HEADER
 from voxgate.model.volumes import CallContext
 from voxgate_remotes.folders import checked_size, too_large
 from voxgate_remotes.http.failures import failure, words_of
@@ -119,6 +120,9 @@ class WebSource:
             raise too_large(_name(key)) from None
         if answer.status in _GONE:
             return None
+        if answer.headers.get(REASON_HEADER) == PermissionDenied.reason:
+            # Of another voxgate, as of a loop. No sign that there is no such document, as it is of other stores.
+            raise PermissionDenied(words_of(answer.body.decode(errors="replace")))
         if answer.status != 200:
             raise failure(answer, words_of(answer.body.decode(errors="replace")))
         return None if answer.body.lstrip()[:1] == b"<" else answer.body

@@ -19,6 +19,7 @@ from starlette.responses import Response, StreamingResponse
 
 from voxgate.model import errors
 from voxgate.model.errors import VoxgateError
+from voxgate.model.hops import REASON_HEADER
 from voxgate_gateway.http.coding import accepts_gzip, compressed, worth_compressing
 from voxgate_gateway.http.conditions import compressed_etag, etag_of, etag_of_name, has_it, still_wants_range
 from voxgate_gateway.http.headers import METHODS
@@ -216,7 +217,7 @@ def error_answer(error: VoxgateError, request_id: str = "") -> Response:
         problem["details"] = error.details
     if request_id:
         problem["request_id"] = request_id
-    headers = {"cache-control": "no-store"}
+    headers = {"cache-control": "no-store", REASON_HEADER: error.reason}
     if status in (503, 504):
         headers["retry-after"] = str(math.ceil(error.retry_after_s or _DEFAULT_RETRY_S))
     body = json.dumps({"error": problem}).encode()
