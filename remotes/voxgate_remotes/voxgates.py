@@ -20,8 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
-from voxgate.client.chaining import ChainedServer, Client, Server, opened_as
-from voxgate.client.tls import Tls, TlsChoice
+from voxgate.client.chaining import ChainedServer, Client, Server, Tls, TlsChoice, opened_as
 from voxgate.model.errors import (
     AlreadyExists,
     ConfigInvalid,

@@ -22,9 +22,9 @@ from voxgate.model.errors import (
     Unauthenticated,
     Unavailable,
     VoxgateError,
-    error_class,
 )
 from voxgate.model.hops import REASON_HEADER
+from voxgate.model.reasons import error_class
 from voxgate_remotes.http.answers import StoreAnswer
 from voxgate_remotes.http.failures import failure, words_of
 

@@ -33,7 +33,14 @@ WITH_LABEL_VIEWS = {
     "ListSegmentPropertiesRequest",
     "GetSkeletonsRequest",
 }
-THE_CLIENTS_OWN = {"INCOMPLETE_ANSWER", "PARTIAL_WRITE", "SERVER_UNREACHABLE", "JOB_FAILED", "UNAUTHENTICATED"}
+THE_CLIENTS_OWN = {
+    "INCOMPLETE_ANSWER",
+    "PARTIAL_WRITE",
+    "SERVER_UNREACHABLE",
+    "TLS_FAILED",
+    "JOB_FAILED",
+    "UNAUTHENTICATED",
+}
 
 RPCS = {
     "VolumeService": {

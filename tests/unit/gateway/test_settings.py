@@ -2,6 +2,7 @@
 
 import pytest
 
+from voxgate.client.tls import Tls
 from voxgate.model.errors import ConfigInvalid
 from voxgate_gateway.settings import (
     GatewaySettings,
@@ -10,6 +11,7 @@ from voxgate_gateway.settings import (
     settings_from_json,
     settings_to_json,
 )
+from voxgate_serving.tls import TlsFiles
 
 GOOD = {
     "cors_origin": "https://viewer.example",
@@ -20,6 +22,8 @@ GOOD = {
         "collections": {"witvliet2020": "bucket/release-3"},
         "max_cutout_bytes": 1 << 20,
     },
+    "tls": {"cert": "gate.pem", "key": "gate-key.pem", "client_ca": "ca.pem", "require_client_cert": False},
+    "services_tls": {"ca_file": "ca.pem", "server_name": "volume.lab.example"},
 }
 
 
@@ -32,13 +36,28 @@ def test_what_is_said_is_read_and_reaches_another_process():
     assert settings.threads == 5
     assert settings.bossdb.names["k", "ac4", "red"] == "lab/rgb#0"
     assert settings.bossdb.home == "scratch/boss"
+    assert settings.tls == TlsFiles("gate.pem", "gate-key.pem", "ca.pem", require_client_cert=False)
+    assert settings.services_tls.tls == Tls("ca.pem", server_name="volume.lab.example")
     assert settings_from_json(settings_to_json(settings)) == settings
     assert settings_from_json("\n".strip()) == GatewaySettings()
+
+
+def test_tls_with_services_is_spoken_where_it_is_enabled_or_a_file_is_named():
+    assert parse_gateway({}).services_tls.tls is None
+    assert parse_gateway({"services_tls": {"enabled": True}}).services_tls.tls == Tls()
+    assert parse_gateway({"services_tls": {"cert_file": "a", "key_file": "b"}}).services_tls.tls == Tls("", "a", "b")
 
 
 @pytest.mark.parametrize(
     ("table", "key", "words"),
     [
+        ({"tls": {"ca": "x"}}, "gateway.tls.ca", "unknown key"),
+        ({"tls": {"client_ca": 3}}, "gateway.tls.client_ca", "text"),
+        ({"tls": {"key": "x"}}, "gateway.tls.cert", "missing"),
+        ({"tls": {"cert": "x"}}, "gateway.tls.key", "missing"),
+        ({"tls": {"cert": "x", "key": "y", "require_client_cert": 1}}, "gateway.tls.require_client_cert", "true nor"),
+        ({"services_tls": {"ca": "x"}}, "gateway.services_tls.ca", "ca_file"),
+        ({"services_tls": True}, "gateway.services_tls", "table"),
         ({"thread": 3}, "gateway.thread", "threads"),
         ({"threads": 0}, "gateway.threads", "1 to 1024"),
         ({"threads": True}, "gateway.threads", "number"),

@@ -41,6 +41,14 @@ def test_an_unknown_option_and_a_bad_value_are_named():
         remote(options={"tsl": True})
     with pytest.raises(ConfigInvalid, match=r"options\.tls"):
         remote(options={"tls": 3})
+    for wrong in (
+        {"ca_file": True},
+        {"cert_file": 3},
+        {"tls": False, "ca_file": "ca.pem"},
+        {"tls": "a.pem", "ca_file": "b.pem"},
+    ):
+        with pytest.raises(ConfigInvalid, match=r"options\.(tls|ca_file|cert_file)"):
+            remote(options=wrong)
     for bad in (-1, 3601, True, "5"):
         with pytest.raises(ConfigInvalid, match=r"options\.believed_s"):
             remote(options={"believed_s": bad})

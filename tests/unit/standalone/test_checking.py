@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from support.certificates import certificate
 from support.hdf5_volumes import cremi_labels
 from support.house import ROOT
 from support.zarr_files import bare, ids
@@ -189,3 +190,19 @@ def test_show_has_the_settings_of_the_gateway(tmp_path, capsys):
     show(path)
     gateway = json.loads(capsys.readouterr().out)["gateway"]
     assert (gateway["threads"], gateway["bossdb"]["names"]) == (7, {"c/e/ch": "lab/em"})
+
+
+def test_files_of_tls_that_cannot_be_used_are_named_by_their_keys(check, tmp_path):
+    own, other = certificate(tmp_path / "own"), certificate(tmp_path / "other")
+    remote = '[remotes.c]\nuri = "memory://"\n'
+    served = f'[server.tls]\ncert = "own/{own.file.name}"\nkey = "{own.key}"\n'
+    gateway = f'[gateway.tls]\ncert = "{own.file}"\nkey = "{own.key}"\nclient_ca = "{own.authority}"\n'
+    services = f'[gateway.services_tls]\nca_file = "{own.authority}"\n'
+    assert check(served + gateway + services + remote)[0] == {}
+    swapped = gateway.replace(str(own.key), str(other.key))
+    problems, _ = check(
+        served.replace("own/", "nowhere/") + swapped + services.replace("ca.pem", "own-key.pem") + remote
+    )
+    assert set(problems) == {"server.tls.cert", "gateway.tls.key", "gateway.services_tls"}
+    assert "another" in problems["gateway.tls.key"] or "not the key" in problems["gateway.tls.key"]
+    assert set(check(served.partition("key")[0] + remote)[0]) == {"server.tls.key"}

@@ -3,9 +3,9 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from voxgate.model import errors
+from voxgate.model.reasons import error_class
 from voxgate.wire.errors import (
     DETAILS_KEY,
-    error_class,
     error_from_item,
     from_rpc_error,
     item_from_error,
@@ -45,7 +45,7 @@ def leaves(kind=errors.VoxgateError):
 TRAVELLING = [
     kind
     for kind in leaves()
-    if kind not in (errors.IncompleteAnswer, errors.PartialWriteError, errors.ServerUnreachable, errors.JobFailed)
+    if kind not in (errors.IncompleteAnswer, errors.PartialWriteError, errors.TlsFailed, errors.JobFailed)
 ]
 
 
@@ -105,3 +105,30 @@ def test_a_reason_of_a_newer_contract_falls_back_to_the_kind_of_its_code():
     call = FailedCall(grpc.StatusCode.FAILED_PRECONDITION, "x", ((DETAILS_KEY, status.SerializeToString()),))
     assert type(from_rpc_error(call)) is errors.FailedPrecondition
     assert error_class("FROZEN_BY_A_NEWER_SERVER") is None
+
+
+@pytest.mark.parametrize(
+    ("words", "trouble"),
+    [
+        (
+            "Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: …:WRONG_VERSION_NUMBER: Invalid",
+            "SPEAKS_NO_TLS",
+        ),
+        ("Ssl handshake failed: SSL_ERROR_SSL: …:CERTIFICATE_VERIFY_FAILED: certificate has expired", "EXPIRED"),
+        ("SSL handshake failed: CERTIFICATE_VERIFY_FAILED: unable to get local issuer", "UNKNOWN_AUTHORITY"),
+        ("Custom verification check failed with error: … Hostname Verification Check failed.", "OTHER_NAME"),
+        ("Ssl handshake failed: something new", "OTHER"),
+    ],
+)
+def test_what_grpc_says_of_tls_becomes_an_error_that_says_what_to_do(words, trouble):
+    text = f"failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:5: {words}"
+    got = from_rpc_error(FailedCall(grpc.StatusCode.UNAVAILABLE, text), "brains.example:5")
+    assert type(got) is errors.TlsFailed
+    assert got.details == {"tls": trouble}
+    assert "brains.example:5" in got.message
+
+
+def test_a_connection_that_failed_in_another_way_is_no_trouble_of_tls():
+    for text in ("Socket closed", "failed to connect to all addresses; last error: connect: Connection refused", ""):
+        got = from_rpc_error(FailedCall(grpc.StatusCode.UNAVAILABLE, text))
+        assert type(got) is errors.ServerUnreachable

@@ -19,12 +19,13 @@ from voxgate.client.around import AroundChannel
 from voxgate.client.channels import OpenedChannels, Server, Stubs
 from voxgate.client.connection import Client, ServerInfo
 from voxgate.client.remote_volume import RemoteVolume
+from voxgate.client.tls import Tls, TlsChoice
 from voxgate.client.watching import Watcher
 from voxgate.model.errors import Cancelled
 from voxgate.model.volumes import CallContext, OpenOptions, Volume, VolumeFacts
 from voxgate.wire.headers import VIA_KEY
 
-__all__ = ["ChainedServer", "Client", "Server", "opened_as"]
+__all__ = ["ChainedServer", "Client", "Server", "Tls", "TlsChoice", "opened_as"]
 
 _NOT_ASKED = ServerInfo("", "", {}, {}, writes_enabled=False)
 

@@ -23,7 +23,7 @@ travel). `voxgate.wire.errors` holds the one table between this tree and gRPC st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -393,18 +393,3 @@ class JobFailed(VoxgateError):
     """A job ended without success; `job_error` has its reason. The client's own; never travels."""
 
     reason = "JOB_FAILED"
-
-
-_CLIENT_ONLY = (IncompleteAnswer, PartialWriteError, ServerUnreachable, TlsFailed, JobFailed)
-
-
-def _subclasses(root: type[VoxgateError]) -> Iterator[type[VoxgateError]]:
-    # Depth first and root last, so that a reason shared by a category and its leaf means the leaf.
-    for child in root.__subclasses__():
-        yield from _subclasses(child)
-    yield root
-
-
-def error_class(reason: str) -> type[VoxgateError] | None:
-    """The class whose reason this is, or None for one of a newer contract."""
-    return next((c for c in _subclasses(VoxgateError) if c.reason == reason and c not in _CLIENT_ONLY), None)

@@ -15,7 +15,8 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
 from voxgate.model import errors
-from voxgate.model.errors import VoxgateError, error_class
+from voxgate.model.errors import VoxgateError
+from voxgate.model.reasons import error_class
 from voxgate.v1 import types_pb2
 from voxgate.wire.tls_troubles import tls_failed, trouble_of_grpc
 
