@@ -35,7 +35,7 @@ test: setup peers lint types arch protos-check ## Lint, types, rules, unit, conf
 	@echo "skipped here: test-languages, images, demo-containers, test-containers (run them, or make test-full)"
 
 ##@ Checks
-.PHONY: check lint types arch conformance peers test-full test-languages bench load
+.PHONY: check lint types arch conformance peers abuse test-full test-languages bench load
 check: test demo ## What must pass before anything lands
 
 lint: setup ## ruff and buf
@@ -69,6 +69,9 @@ peers: $(PEERS:%=.venv-peers/%/.ready) ## Environments of the published clients 
 
 test-full: test test-languages ## Everything that runs without containers, full sizes (under 60 minutes)
 	$(PY) -m pytest -q -m full --ignore=tests/languages tests
+
+abuse: setup ## Fuzzers, bombs, slow and many connections, redirects, traversal (INPUTS=1000000 JSON=file; an hour)
+	$(PY) -m tests.abuse --inputs $(or $(INPUTS),1000000) $(if $(JSON),--json $(JSON))
 
 test-languages: setup protos-dist ## Clients in C++ and TypeScript from the protos tarball alone, against a running suite
 	$(PY) -m pytest -q tests/languages

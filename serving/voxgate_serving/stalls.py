@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from voxgate_serving.logs import logger
 
-PATIENCE_S = 10.0
+PATIENCE_S = 5.0
 """How long a stream may stand still while other calls wait for a thread: more than a slow line needs for a message."""
 _LOOK_S = 0.5
 

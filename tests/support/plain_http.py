@@ -11,7 +11,7 @@ def said(port: int, data: bytes, *, timeout: float = 30.0) -> bytes:
     """Everything that a server on loopback answers to some bytes, whatever they are."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
         received = b""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):  # it may have been refused, and closed, before its end
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionError):

@@ -94,7 +94,7 @@ def parse_repo(document: Any) -> Repo:
         instances = document["DataInstances"] or {}
         types = {str(name): str(one["Base"]["TypeName"]) for name, one in instances.items()}
         return Repo(str(document["Root"]), str(document.get("Alias") or ""), nodes, types)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         raise MetadataInvalid("the store's description of a repository cannot be used", "look at it in DVID") from None
 
 

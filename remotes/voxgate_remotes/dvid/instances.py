@@ -115,7 +115,7 @@ def parse_instance(document: Any) -> Instance:
             is_versioned=bool(base.get("Versioned", True)),
             is_indexed=bool(more.get("IndexedLabels", False)),
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise MetadataInvalid("the store's description of an instance cannot be used", "look at it in DVID") from None
 
 

@@ -86,7 +86,7 @@ def _column(stated: dict[str, Any], count: int) -> SegmentColumn:
         raise _invalid("a property lacks its id, or its description is no text")
     if not isinstance(values, list) or len(values) != count:
         raise _invalid(f"the property {name!r} has not one value for each of {count} segments")
-    if kind in _TEXTS:
+    if isinstance(kind, str) and kind in _TEXTS:
         if not all(isinstance(each, str) for each in values):
             raise _invalid(f"a value of the property {name!r} is no text")
         return TextColumn(name, tuple(values), _TEXTS[kind], description)
