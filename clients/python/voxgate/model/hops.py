@@ -52,7 +52,7 @@ def levels_of_text(text: str) -> tuple[ToldLevel, ...]:
     """
     try:
         levels = tuple(_level(*each) for each in json.loads(text))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         levels = ()
     if not levels or any(level.bounds.is_empty for level in levels):
         raise MetadataInvalid(f"the other server's {LEVELS_HEADER} cannot be understood", "upgrade the older of both")
