@@ -112,6 +112,7 @@ class FakeClient:
 
     def __call__(self, address=None, *, token=None, tls=None):
         self.connected_to = (address, token)
+        self.tls = tls
         return self
 
     def __enter__(self):

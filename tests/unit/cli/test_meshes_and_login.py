@@ -11,6 +11,7 @@ import trimesh
 
 from support.surfaces import box_mesh, known
 from voxgate.cli.main import main
+from voxgate.client.tls import Tls
 from voxgate.model.errors import ServerUnreachable
 from voxgate.model.mesh_facts import Simplification
 
@@ -123,6 +124,26 @@ def test_a_login_remembers_server_and_token_and_shows_neither_again(voxgate, cli
     profile = tmp_path / "config/voxgate/profile.json"
     assert json.loads(profile.read_text()) == {"address": "brains.example:7", "token": "s3cret"}
     assert stat.S_IMODE(profile.stat().st_mode) == 0o600
+
+
+def test_a_login_remembers_how_to_speak_tls_with_the_server(voxgate, client, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    profile = tmp_path / "config/voxgate/profile.json"
+
+    def remembered(*options):
+        assert voxgate("login", "brains.example:7", *options).code == 0
+        told = json.loads(profile.read_text())
+        assert client.tls == (Tls(**told["tls"]) if "tls" in told else None)
+        return told.get("tls")
+
+    files = ("--cert-file", "/keys/ada.pem", "--key-file", "ada-key.pem")
+    whole = {"cert_file": "/keys/ada.pem", "key_file": str(tmp_path / "ada-key.pem")}
+    assert remembered("--tls") == {}
+    assert remembered("--ca-file", "ca.pem", *files) == {"ca_file": str(tmp_path / "ca.pem"), **whole}
+    # What was remembered of this server stays, until the environment says otherwise.
+    assert remembered() == {"ca_file": str(tmp_path / "ca.pem"), **whole}
+    monkeypatch.setenv("VOXGATE_TLS", "0")
+    assert remembered() is None
 
 
 def test_a_login_that_reaches_nobody_remembers_nothing(capfd, tmp_path, monkeypatch):

@@ -111,7 +111,7 @@ def test_a_reason_of_a_newer_contract_falls_back_to_the_kind_of_its_code():
     ("words", "trouble"),
     [
         (
-            "Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: …:WRONG_VERSION_NUMBER: Invalid",
+            "Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: WRONG_VERSION_NUMBER: Invalid",
             "SPEAKS_NO_TLS",
         ),
         ("Ssl handshake failed: SSL_ERROR_SSL: …:CERTIFICATE_VERIFY_FAILED: certificate has expired", "EXPIRED"),
