@@ -106,9 +106,11 @@ def load_certificate(files: TlsFiles, where: str) -> Certificate:
     cert, key = _read(files.cert, f"{where}.cert"), _read(files.key, f"{where}.key")
     leaf = _leaf(cert, f"{where}.cert")
     _check_key(key, leaf, f"{where}.key")
-    client_ca = _read(files.client_ca, f"{where}.client_ca") if files.client_ca else b""
+    client_ca = b""
     if files.client_ca:
-        _parsed(client_ca, f"{where}.client_ca")
+        believed = _parsed(_read(files.client_ca, f"{where}.client_ca"), f"{where}.client_ca")
+        # Without what people write between certificates.
+        client_ca = b"".join(each.public_bytes(Encoding.PEM) for each in believed)
     try:
         context = _context(files, client_ca)
     except (OSError, ValueError) as error:

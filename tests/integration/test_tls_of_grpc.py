@@ -248,7 +248,7 @@ def test_an_authority_of_clients_that_is_exchanged_lets_the_old_ones_in_no_longe
             check_reads(inside)
             assert refused(server.address, tls_of(own, eve)) == "CLIENT_CERTIFICATE_REFUSED"
             beside = tmp_path / "clients.new"
-            beside.write_bytes(stranger.file.read_bytes())
+            beside.write_bytes("# die Schlüssel der anderen\n".encode() + stranger.file.read_bytes())
             beside.replace(believed)
             with connect(server.address, tls=tls_of(own, eve)) as client:
                 check_reads(client)

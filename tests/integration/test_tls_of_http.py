@@ -154,7 +154,7 @@ def test_an_authority_of_clients_that_is_exchanged_lets_the_old_ones_in_no_longe
     with gateway_over("localhost:1", tls=files_of(own, client_ca=str(believed))) as gateway:
         assert (gets_in("ada"), gets_in("eve")) == (True, False)
         beside = tmp_path / "clients.new"
-        beside.write_bytes(stranger.file.read_bytes())
+        beside.write_bytes("# die Schlüssel der anderen\n".encode() + stranger.file.read_bytes())
         beside.replace(believed)
         assert (gets_in("ada"), gets_in("eve")) == (False, True)
 
