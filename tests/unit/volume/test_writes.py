@@ -90,3 +90,11 @@ def test_a_finished_granule_cannot_be_sent_again():
     assert report.written == [lower]
     assert [failed for failed, _ in report.failures] == [Box.of(x=(-5, 11), y=(10, 18), z=(8, 13))]
     np.testing.assert_array_equal(volume.read(lower), voxels_of(lower))
+
+
+def test_a_chunk_that_is_more_than_its_stream_may_hold_is_refused_before_it_is_decoded():
+    writer = GranuleWriter(memory(), BOUNDS, 0, budget_bytes=4 * CHUNK.product + 1)
+    writer.check_room(Box.at(BOUNDS.start, CHUNK))
+    with pytest.raises(LimitExceeded) as refused:
+        writer.check_room(Box.at(BOUNDS.start, CHUNK + Vec3(1, 0, 0)))
+    assert refused.value.details["limit"] == str(4 * CHUNK.product + 1)
