@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import voxgate
 from support.array_volume import image
 from support.certificates import Authority, put_in_place
 from support.rest import on
@@ -214,6 +215,12 @@ def forwarded(gateway):
     """A call over HTTP that is passed on as it is."""
     address = f"{gateway.url}/voxgate.v1.VolumeService/ListVolumes"
     return httpx.post(address, content=LISTED, headers={"content-type": "application/json"}, timeout=60)
+
+
+def test_a_volume_opened_in_this_process_needs_no_tls_whatever_the_environment_says(lab, monkeypatch):
+    monkeypatch.setenv("VOXGATE_TLS_CERT", "/nowhere/a.pem")
+    monkeypatch.setenv("VOXGATE_CA_FILE", str(lab.file))
+    assert voxgate.open(str(SAMPLES / "aniso" / "seg")).shape
 
 
 def test_what_is_no_tls_ends_and_leaves_the_next_caller_alone(lab):

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization as forms
 
 from support.certificates import Authority
 from voxgate.model.errors import ConfigInvalid
+from voxgate_serving.command import parse_arguments
 from voxgate_serving.peers import PeerIdentity, peer_identity
 from voxgate_serving.settings import load_configuration, parse_server
 from voxgate_serving.tls import LiveCertificate, TlsFiles, load_certificate
@@ -40,6 +41,13 @@ def test_a_whole_path_is_taken_as_it_is_and_the_command_line_and_environment_are
     monkeypatch.setenv("VOXGATE_TLS_KEY", "of-environment.pem")
     told = load_configuration(path, {"tls_client_ca": "of-command.pem"}).server.tls
     assert told == TlsFiles("/etc/a.pem", "of-environment.pem", "of-command.pem")
+
+
+def test_a_service_takes_the_files_on_its_command_line():
+    configuration, overrides = parse_arguments("x", ["--tls-cert", "a", "--tls-key", "b", "--tls-client-ca", "c"])
+    assert configuration.server.tls == TlsFiles("a", "b", "c")
+    # They stay stronger when the file is read again.
+    assert {"tls_cert", "tls_key", "tls_client_ca"} <= set(overrides)
 
 
 @pytest.mark.parametrize(
