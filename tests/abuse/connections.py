@@ -162,10 +162,10 @@ def _silent_uploads(suite: Suite) -> str:
     end = threading.Event()
     with raw_channel(suite.grpc) as channel:
         upload = channel.stream_unary(f"{_VOLUME}/WriteCutout")
-        for _ in range(40):
-            upload.future(iter(end.wait, True), timeout=600)
+        held = [upload.future(iter(end.wait, True), timeout=600) for _ in range(40)]  # dropped, they would end
         time.sleep(2)  # until all of them have begun
         waited = suite.is_well()
+        assert any(one.done() for one in held), "none was ended, so nothing was seen"
         end.set()
     return f"the next caller waited {waited:.1f} s"
 
