@@ -14,6 +14,7 @@ from support.event_streams import event_stream
 from support.rest import problem_of
 from support.web_calls import gateway_to as gateway_to_all
 from support.web_calls import scripted, telling
+from voxgate.client.retrying import ATTEMPTS
 from voxgate.model.jobs import Job, JobProgress, JobState, TransferSpec
 from voxgate.v1 import job_pb2 as pb
 from voxgate.v1 import volume_pb2
@@ -75,7 +76,7 @@ def http():
 def test_a_stream_outlasts_its_server_and_goes_on_after_what_was_told(http):
     watches = Watches(
         breaks(change(3, job())),
-        breaks(),
+        *[breaks()] * ATTEMPTS,
         breaks(change(7, job(done=5)), code=grpc.StatusCode.DEADLINE_EXCEEDED),
         ends(change(9, job(JobState.SUCCEEDED, 10))),
     )
@@ -85,7 +86,7 @@ def test_a_stream_outlasts_its_server_and_goes_on_after_what_was_told(http):
     (trouble,) = [each.data for each in told if each.name == "trouble"]
     assert trouble["reason"]
     assert trouble["detail"]
-    assert watches.after == [0, 3, 3, 7]
+    assert watches.after == [0, *[3] * ATTEMPTS, 3, 7]
 
 
 def test_jobs_are_asked_of_the_server_that_keeps_them(http):
@@ -247,9 +248,9 @@ def test_the_page_s_stream_tells_each_job_once_until_it_changes_and_outlasts_its
 
     def listing(_request, context):
         number = next(asked)
-        if number == 2:
+        if 2 <= number < 2 + ATTEMPTS:
             context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
-        told = [job(done=0 if number < 4 else 10**9 // 4)]
+        told = [job(done=0 if number < 2 else 10**9 // 4)]
         yield pb.ListJobsResponse(jobs=map(job_to_proto, told)).SerializeToString()
 
     with gateway_to({LIST: listing}) as (_, gateway), event_stream(http, gateway.url + "/jobs/events") as stream:

@@ -1,4 +1,3 @@
-
 import pytest
 
 from voxgate.model.errors import ConfigInvalid

@@ -38,7 +38,9 @@ def value_at(calls: Calls, ref: VolumeRef, key: str) -> bytes:
         UnknownKey: when there is none.
         VoxgateError: what the server answered, or ServerUnreachable.
     """
-    return calls.unary(_stub(calls).GetMetadata, pb.GetMetadataRequest(name=ref.name, version=ref.version, key=key)).value
+    return calls.unary(
+        _stub(calls).GetMetadata, pb.GetMetadataRequest(name=ref.name, version=ref.version, key=key)
+    ).value
 
 
 def set_value(calls: Calls, ref: VolumeRef, key: str, value: bytes) -> None:
@@ -48,7 +50,9 @@ def set_value(calls: Calls, ref: VolumeRef, key: str, value: bytes) -> None:
         ReadOnly: when the remote takes no writes.
         VoxgateError: what the server answered, or ServerUnreachable.
     """
-    calls.unary(_stub(calls).SetMetadata, pb.SetMetadataRequest(name=ref.name, version=ref.version, key=key, value=value))
+    calls.unary(
+        _stub(calls).SetMetadata, pb.SetMetadataRequest(name=ref.name, version=ref.version, key=key, value=value)
+    )
 
 
 def delete_value(calls: Calls, ref: VolumeRef, key: str) -> None:
