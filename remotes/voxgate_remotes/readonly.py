@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NoReturn
 
 from voxgate.model.downsampling import Downsampling, DownsamplingState
@@ -29,20 +30,25 @@ def refuse_deletion() -> NoReturn:
     raise ReadOnly("volumes of this remote cannot be deleted", remedy)
 
 
-class _ReadOnlyKeyValues:
-    """Metadata that can be looked at."""
+Refusal = Callable[[], NoReturn]
+"""Raises why something may not be changed."""
 
-    def __init__(self, inner: KeyValues) -> None:
+
+class ReadOnlyKeyValues:
+    """Metadata that can be looked at; satisfies KeyValues."""
+
+    def __init__(self, inner: KeyValues, refuse: Refusal = refuse_write) -> None:
+        self._refuse = refuse
         self.keys = inner.keys
         self.get = inner.get
 
     def set(self, key: str, value: bytes) -> None:
-        """Refuse; see `refuse_write`."""
-        refuse_write()
+        """Refuse."""
+        self._refuse()
 
     def delete(self, key: str) -> None:
-        """Refuse; see `refuse_write`."""
-        refuse_write()
+        """Refuse."""
+        self._refuse()
 
 
 class ReadOnlyMetadata:
@@ -53,42 +59,47 @@ class ReadOnlyMetadata:
 
     def key_values(self, path: tuple[str, ...], version: str) -> KeyValues:
         """The metadata at a name; see `voxgate.model.metadata.HasKeyValues.key_values`."""
-        return _ReadOnlyKeyValues(self._inner.key_values(path, version))
+        return ReadOnlyKeyValues(self._inner.key_values(path, version))
 
 
 class ReadOnlyVersions:
     """The versions of a volume, to be looked at; satisfies Versioned."""
 
-    def __init__(self, inner: Versioned) -> None:
+    def __init__(self, inner: Versioned, refuse: Refusal = refuse_write) -> None:
+        self._refuse = refuse
         self.versions = inner.versions
 
     def commit(self, note: str) -> VersionInfo:
-        """Refuse; see `refuse_write`."""
-        refuse_write()
+        """Refuse."""
+        self._refuse()
 
     def new_version(self, note: str) -> VersionInfo:
-        """Refuse; see `refuse_write`."""
-        refuse_write()
+        """Refuse."""
+        self._refuse()
 
     def new_branch(self, branch: str, note: str) -> VersionInfo:
-        """Refuse; see `refuse_write`."""
-        refuse_write()
+        """Refuse."""
+        self._refuse()
 
 
 class ReadOnlyDownsampling:
     """How far coarser levels are, to be looked at; satisfies Downsampling."""
 
-    def __init__(self, inner: Downsampling) -> None:
+    def __init__(self, inner: Downsampling, refuse: Refusal = refuse_write) -> None:
+        self._refuse = refuse
         self.downsampling = inner.downsampling
 
     def start_downsampling(self) -> DownsamplingState:
-        """Refuse; see `refuse_write`."""
-        refuse_write()
+        """Refuse."""
+        self._refuse()
 
 
 class NoReservation:
     """Hands out no ids; satisfies SegmentIdReservation."""
 
+    def __init__(self, refuse: Refusal = refuse_write) -> None:
+        self._refuse = refuse
+
     def reserve_segment_ids(self, count: int) -> int:
-        """Refuse; see `refuse_write`."""
-        refuse_write()
+        """Refuse."""
+        self._refuse()

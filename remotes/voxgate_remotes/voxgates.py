@@ -21,6 +21,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 from voxgate.client.chaining import ChainedServer, Client, Server, Tls, TlsChoice, opened_as
+from voxgate.model.access import Caller
 from voxgate.model.errors import (
     AlreadyExists,
     ConfigInvalid,
@@ -156,7 +157,7 @@ class VoxgateRemote:
         if not isinstance(mesh, str):
             raise ConfigInvalid("options.mesh is no address", 'write "host:port"')
         # By name, version and caller: whom a server is asked for may decide what it answers.
-        self._believed: Believed[tuple[str, str, str], VolumeFacts] = Believed(_believed_s(config.options))
+        self._believed: Believed[tuple[str, str, Caller], VolumeFacts] = Believed(_believed_s(config.options))
         self._uri_length = len(config.uri.rstrip("/"))
         self._place = _Place.parse(config.uri)
         self._format = config.format

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import grpc
@@ -13,8 +14,9 @@ from voxgate.model.errors import Cancelled, InternalError, PermissionDenied, Vox
 from voxgate.model.volumes import CallContext
 from voxgate.wire.errors import DETAILS_KEY, status_code, to_status
 from voxgate.wire.headers import REQUEST_ID_KEY, VIA_KEY
+from voxgate_serving.auth.authenticator import Authenticator
+from voxgate_serving.auth.principals import ANONYMOUS
 from voxgate_serving.logs import logger
-from voxgate_serving.principal import ANONYMOUS
 from voxgate_serving.tracing import NO_TRACER, Tracer
 
 _MAX_REQUEST_ID = 64
@@ -53,7 +55,7 @@ class ServerCall:
         patience = default_deadline_s if remaining is None else min(remaining, 10 * 365 * 86400.0)
         self._server_id = server_id
         through = (*self.via, server_id) if server_id else self.via
-        self.call = CallContext(time.monotonic() + patience, stop, through, self.principal.name, self.span.trace)
+        self.call = CallContext(time.monotonic() + patience, stop, through, self.principal.caller, self.span.trace)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
@@ -62,6 +64,15 @@ class ServerCall:
     def trace_id(self) -> str:
         """Of the trace that the call belongs to; empty for none."""
         return self.call.trace.trace_id
+
+    def identify(self, authenticator: Authenticator) -> None:
+        """Find out whose call it is.
+
+        Raises:
+            Unauthenticated, Unavailable: for credentials that prove nothing, or not now.
+        """
+        self.principal = authenticator.principal(sent_credentials(self._context))
+        self.call = replace(self.call, caller=self.principal.caller)
 
     def refuse_loop(self) -> None:
         """Refuse a call that has passed through this server already.
@@ -98,6 +109,12 @@ class ServerCall:
         )
         self._context.abort(status_code(error), status.message)
         raise error  # abort does not return; this is for readers and type checkers
+
+
+def sent_credentials(context: grpc.ServicerContext) -> list[str]:
+    """Every value of `authorization` that came with a call."""
+    sent = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
+    return [value if isinstance(value, str) else "" for value in sent]
 
 
 def call_context(context: grpc.ServicerContext) -> CallContext:

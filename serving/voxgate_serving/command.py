@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from voxgate.model.errors import VoxgateError
 from voxgate.wire.allocator import tune_allocator
+from voxgate_serving.auth.guard import guard_of
 from voxgate_serving.logs import LogFormat, LogLevel, log_to_stderr
 from voxgate_serving.reloading import Reloadable, Reloader, reload_on_signal
 from voxgate_serving.server import RunningServer, ServiceRegistration, new_server_id, start_server, stop_on_signals
@@ -59,9 +60,10 @@ def serve_command(
         if configuration.server.tune_allocator:
             tune_allocator()
         server_id = new_server_id()
+        guard = guard_of(configuration)
         services = build(configuration, server_id)
         tracer = tracer_of(os.environ, program.replace("_", "-"))
-        server = start_server(services, configuration.server, server_id, tracer)
+        server = start_server(services, configuration.server, server_id, tracer, guard)
     except VoxgateError as error:
         sys.stderr.write(f"error: {error.message}\n{error.remedy}\n")
         return EXIT_CONFIG

@@ -9,7 +9,10 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from voxgate.model.errors import Cancelled, InvalidArgument
+from voxgate.model.access import not_proven
+from voxgate.model.errors import Cancelled, InternalError, InvalidArgument, VoxgateError
+from voxgate_serving.auth.audit import CHANGES, AuditedCall
+from voxgate_serving.auth.guard import Guard
 from voxgate_serving.calls import ServerCall
 from voxgate_serving.observing import CallObserver
 from voxgate_serving.stalls import StallWatch
@@ -58,7 +61,10 @@ class CallInterceptor(grpc.ServerInterceptor):
         stream_deadline_s: float,
         observer: CallObserver | None = None,
         stalls: StallWatch | None = None,
+        guard: Guard | None = None,
     ) -> None:
+        """`guard` says who asks, before anything is done for them; without one, everybody is anonymous."""
+        self._guard = guard
         self._server_id = server_id
         self._observer = observer or CallObserver()
         self._stalls = stalls or StallWatch(lambda: 0)
@@ -72,6 +78,12 @@ class CallInterceptor(grpc.ServerInterceptor):
     ) -> Any:
         """Wrap the handler of a voxgate method."""
         handler = continuation(handler_call_details)
+        if handler is not None and self._guard and handler_call_details.method.startswith("/grpc.reflection."):
+            return grpc.stream_stream_rpc_method_handler(
+                self._stream(handler_call_details.method[1:], _for_the_proven(handler.stream_stream)),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
         if handler is None or not handler_call_details.method.startswith("/voxgate."):
             return handler
         name = handler_call_details.method[1:]
@@ -104,13 +116,19 @@ class CallInterceptor(grpc.ServerInterceptor):
         def run(request: Any, context: grpc.ServicerContext) -> Any:
             call = self._call(context, deadline_s, name)
             watched = self._observer.watch(name, call)
+            audited = self._audited(name, call)
             try:
-                call.refuse_loop()
-                answer = behavior(self._received(request, call) if uploads else _checked(request), call)
+                self._admit(call)
+                asked = self._received(request, call) if uploads else _checked(request)
+                answer = behavior(asked if audited is None else audited.heard(asked), call)
             except Exception as error:  # noqa: BLE001  (the border where every error becomes a status)
                 watched.failed(error)
+                if audited is not None:
+                    audited.ended(error.reason if isinstance(error, VoxgateError) else InternalError.reason)
                 call.fail(error)
             watched.finished()
+            if audited is not None:
+                audited.ended("OK")
             return answer
 
         return run
@@ -120,7 +138,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             call = self._call(context, self._stream_deadline_s, name)
             watched = self._observer.watch(name, call)
             try:
-                call.refuse_loop()
+                self._admit(call)
                 with contextlib.closing(behavior(_checked(request), call)) as messages:
                     for message in messages:
                         with self._stalls.standing_still(context.cancel):
@@ -154,5 +172,31 @@ class CallInterceptor(grpc.ServerInterceptor):
                 return
             yield _checked(request)
 
+    def _admit(self, call: ServerCall) -> None:
+        """Know whose call it is, and refuse one that has been here; nothing of it is looked at before.
+
+        Raises:
+            Unauthenticated, Unavailable, PermissionDenied.
+        """
+        if self._guard is not None:
+            call.identify(self._guard.authenticator)
+        call.refuse_loop()
+
+    def _audited(self, name: str, call: ServerCall) -> AuditedCall | None:
+        if self._guard is None or name not in CHANGES:
+            return None
+        return AuditedCall(self._guard.audit, name, call)
+
     def _call(self, context: grpc.ServicerContext, deadline_s: float, name: str) -> ServerCall:
         return ServerCall(context, deadline_s, self._server_id, tracer=self._observer.tracer, method=name)
+
+
+def _for_the_proven(behavior: _Behavior) -> _Behavior:
+    """Reflection, for callers who proved who they are."""
+
+    def run(requests: Any, call: ServerCall) -> Any:
+        if not call.principal.caller.is_proven:
+            raise not_proven()
+        return behavior(requests, call)
+
+    return run

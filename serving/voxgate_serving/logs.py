@@ -27,10 +27,10 @@ class _Line(str):
     fields: Mapping[str, Any]
 
 
-def logger() -> structlog.stdlib.BoundLogger:
-    """The logger of servers. Keys, never sentences with values in them; never tokens or paths."""
+def logger(name: str = _NAME) -> structlog.stdlib.BoundLogger:
+    """The logger of servers, or one below it. Keys, never sentences with values in them; never tokens or paths."""
     bound: structlog.stdlib.BoundLogger = structlog.wrap_logger(
-        logging.getLogger(_NAME),
+        logging.getLogger(name),
         wrapper_class=structlog.stdlib.BoundLogger,
         processors=[
             structlog.stdlib.filter_by_level,

@@ -1,7 +1,8 @@
 """A configuration that is read again while its server serves: on SIGHUP, and when its file changes.
 
 A new file is taken as a whole or not at all. What it says of remotes holds from then on; calls, streams and jobs that
-have their volumes open end as they began. `[server]` and `[gateway]` are read at the start only: a difference is told.
+have their volumes open end as they began. `[server]`, `[gateway]` and `[auth]` are read at the start only: a difference
+is told.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class Reloader:
         told = "times that the configuration was read again, by what came of it"
         good = "whether the configuration was good when it was read the last time"
         when = "when the configuration that is served was adopted, seconds since 1970"
-        differs = "whether the file says something of [server] or [gateway] that holds after a restart only"
+        differs = "whether the file says something of [server], [gateway] or [auth] that holds after a restart only"
         return [
             *(
                 Metric("voxgate_config_reloads_total", told, "counter", {"outcome": name}, self._outcomes[name])
@@ -129,7 +130,7 @@ class Reloader:
         logger().info("the configuration was read again", **{key: list(value) for key, value in names.items()})
         old = self._what.configuration
         differing = [key for key, value in new.server if value != getattr(old.server, key)]
-        differing += ["gateway"] if new.gateway != old.gateway else []
+        differing += [name for name in ("gateway", "auth") if getattr(new, name) != getattr(old, name)]
         self._differs = bool(differing)
         if differing:
             logger().warning("some settings hold after a restart only", settings=differing)

@@ -13,6 +13,7 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from voxgate_serving.auth.guard import Guard
 from voxgate_serving.doors import PrivateDoor, server_certificate, server_credentials
 from voxgate_serving.health import HealthServer, bind
 from voxgate_serving.interceptors import CallInterceptor
@@ -82,10 +83,11 @@ class RunningServer:
         settings: ServerSettings,
         server_id: str,
         tracer: Tracer = NO_TRACER,
+        guard: Guard | None = None,
         *,
         has_private_door: bool = False,
     ) -> None:
-        """Bind and start; `tracer` is closed with the server.
+        """Bind and start; `tracer` is closed with the server, `guard` says who calls.
 
         Raises:
             ConfigInvalid: when an address cannot be had, or a certificate cannot be used.
@@ -109,7 +111,7 @@ class RunningServer:
             self._sources.append(certificate.metrics)
         self._stalls = StallWatch(lambda: self._pool.waiting)
         interceptor = CallInterceptor(
-            server_id, settings.unary_deadline_s, settings.stream_deadline_s, observer, self._stalls
+            server_id, settings.unary_deadline_s, settings.stream_deadline_s, observer, self._stalls, guard
         )
         self._server = grpc.server(
             self._pool,
@@ -197,10 +199,11 @@ def start_server(
     settings: ServerSettings,
     server_id: str | None = None,
     tracer: Tracer = NO_TRACER,
+    guard: Guard | None = None,
     *,
     has_private_door: bool = False,
 ) -> RunningServer:
-    """Start serving; returns at once. `tracer` notices its calls, and is closed with it.
+    """Start serving; returns at once. `tracer` notices its calls, and is closed with it; `guard` says who calls.
 
     With a private door, a server that speaks TLS listens without it too, where only this user's processes come: see
     `RunningServer.inner_address`.
@@ -209,13 +212,13 @@ def start_server(
         ConfigInvalid: when an address cannot be had, or a certificate cannot be used.
     """
     server = RunningServer(
-        registrations, settings, server_id or new_server_id(), tracer, has_private_door=has_private_door
+        registrations, settings, server_id or new_server_id(), tracer, guard, has_private_door=has_private_door
     )
     log = logger()
     log.info("serving", host=settings.host, port=server.port, health_port=server.health_port, tls=server.speaks_tls)
     if server.metrics_port is not None:
         log.info("metrics", host=settings.host, metrics_port=server.metrics_port)
-    if not settings.is_loopback:
+    if not settings.is_loopback and guard is None:
         if settings.writes_enabled:
             log.warning("anyone who can reach this address can write", host=settings.host)
         else:

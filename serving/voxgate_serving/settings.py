@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from voxgate.model.errors import ConfigInvalid
@@ -102,6 +102,7 @@ class ServerSettings(BaseSettings):
     )
     allow_unauthenticated_writes: bool = Field(False, description="take writes beyond loopback; logged")
     tune_allocator: bool = Field(True, description="keep freed memory in the process (see architecture)")
+    _is_guarded: bool = PrivateAttr(False)
 
     @property
     def tls(self) -> TlsFiles:
@@ -115,8 +116,19 @@ class ServerSettings(BaseSettings):
 
     @property
     def writes_enabled(self) -> bool:
-        """Whether this server takes writes: on loopback, or where the operator insists."""
-        return self.is_loopback or self.allow_unauthenticated_writes
+        """Whether this server takes writes: on loopback, of callers who are told apart, or where its operator says."""
+        return self.is_loopback or self._is_guarded or self.allow_unauthenticated_writes
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether callers are told apart: there is an `[auth]`."""
+        return self._is_guarded
+
+    def guarded(self) -> ServerSettings:
+        """The same settings, of a server whose callers are told apart."""
+        copied = self.model_copy()
+        copied._is_guarded = True
+        return copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +141,7 @@ class Configuration:
         base: the folder that relative paths in the file start from.
         path: the file; None where there is none.
         gateway: the `[gateway]` table as parsed, for voxgate_gateway.settings.
+        auth: the `[auth]` table as parsed, for voxgate_serving.auth; None where there is none.
     """
 
     server: ServerSettings
@@ -136,6 +149,7 @@ class Configuration:
     base: Path
     path: Path | None = None
     gateway: Mapping[str, Any] = field(default_factory=dict)
+    auth: Any = None
 
 
 def nearest_key(key: str, known: list[str]) -> str:
@@ -250,7 +264,10 @@ def load_configuration(path: Path | None, overrides: Mapping[str, Any]) -> Confi
         raise problems[0]
     server = parse_server(document.get("server", {}), {k: v for k, v in overrides.items() if v is not None})
     base = Path.cwd() if path is None else path.resolve().parent
-    return Configuration(server, document.get("remotes", {}), base, path, document.get("gateway", {}))
+    auth = document.get("auth")
+    if auth is not None:
+        server = server.guarded()
+    return Configuration(server, document.get("remotes", {}), base, path, document.get("gateway", {}), auth)
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -280,5 +297,5 @@ def read_document(path: Path) -> dict[str, Any]:
 
 def unknown_tables(document: Mapping[str, Any]) -> list[ConfigInvalid]:
     """A problem for each key of voxgate.toml that means nothing."""
-    known = ["server", "remotes", "gateway"]
+    known = ["server", "remotes", "gateway", "auth"]
     return [_problem(key, f'unknown key "{key}"', nearest_key(key, known)) for key in document if key not in known]

@@ -120,7 +120,7 @@ class CachedRemote:
     def _cached(self, path: tuple[str, ...], volume: Volume, options: OpenOptions) -> Volume:
         stated = self._config.immutable or self._config.overrides(path).immutable
         # Whom a store is asked for may decide what it answers: then nobody is told what another was.
-        caller = options.context.caller if self._is_bound else ""
+        caller = options.context.caller.name if self._is_bound else ""
 
         def derive(info: VolumeInfo) -> tuple[Place, ...]:
             never = stated or info.immutable

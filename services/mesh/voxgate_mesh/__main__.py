@@ -13,6 +13,7 @@ from voxgate_jobs.desk import open_desk
 from voxgate_mesh.service import registrations
 from voxgate_mesh.warming import start_warming
 from voxgate_remotes.adopting import open_registry
+from voxgate_serving.auth.guard import policy_of
 from voxgate_serving.command import serve_command
 from voxgate_serving.server import ServiceRegistration
 from voxgate_serving.settings import Configuration
@@ -23,13 +24,14 @@ def build(configuration: Configuration, server_id: str) -> Sequence[ServiceRegis
     """The services of this process."""
     settings = configuration.server
     registry, adopt = open_registry(configuration, writes_enabled=settings.writes_enabled)
+    guarded = registry.guarded(policy_of(configuration))
     workers = WorkerPool(settings.worker_processes)
     start_warming()
     if not settings.jobs_url:  # no default: jobs that the Transfer server does not know could not be followed
-        first, *others = registrations(registry, settings, workers=workers)
+        first, *others = registrations(guarded, settings, workers=workers)
         return [replace(first, adopt=adopt), *others]
     desk = open_desk(registry, settings, kinds=("mesh",))
-    first, *others = registrations(registry, settings, workers=workers, desk=desk)
+    first, *others = registrations(guarded, settings, workers=workers, desk=desk)
 
     def close() -> None:
         first.close()

@@ -41,9 +41,9 @@ from voxgate_mesh.messages import MeshMessages
 from voxgate_mesh.native import kept_file, native_or_computed
 from voxgate_mesh.sharing import cached_or_made, lasting_voxels
 from voxgate_remotes.registry import Registry
+from voxgate_serving.auth.principals import owner_of
 from voxgate_serving.budget import ByteBudget
 from voxgate_serving.calls import call_context
-from voxgate_serving.principal import current_principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
                 "its operator states [server] jobs_url, the same as for the Transfer server",
             )
         job = self._extras.jobs.start(
-            current_principal(context).name,
+            owner_of(context),
             request_id_from_proto(request.request_id),
             mesh_job_spec_from_proto(request.spec),
             call_context(context),

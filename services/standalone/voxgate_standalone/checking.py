@@ -11,6 +11,7 @@ from voxgate.model.errors import ConfigInvalid
 from voxgate.model.volumes import CallContext
 from voxgate_gateway.settings import checked_gateway
 from voxgate_remotes.config import RemoteConfig, checked_remotes, dotted
+from voxgate_serving.auth.settings import checked_auth
 from voxgate_serving.settings import checked_server, read_document, unknown_tables
 from voxgate_serving.tls import TlsFiles
 from voxgate_standalone.checking_remotes import Problem, Subject, look_at, made
@@ -61,7 +62,8 @@ def check_file(path: Path, *, offline: bool = False, patience_s: float = PATIENC
     gateway, gateway_problems = checked_gateway(document.get("gateway", {}))
     if not offline:
         server_problems += file_problems(TlsFiles() if server is None else server.tls, gateway)
-    stated = [*unknown_tables(document), *server_problems, *gateway_problems, *remote_problems]
+    auth_problems = checked_auth(document["auth"])[1] if "auth" in document else []
+    stated = [*unknown_tables(document), *server_problems, *gateway_problems, *auth_problems, *remote_problems]
     problems = [_of_file(error) for error in stated]
     names = list(table) if isinstance(table, dict) else []
     looks = {name: _Look(name, good[name], offline=offline) for name in names if name in good}

@@ -11,6 +11,7 @@ import typer
 
 from voxgate_gateway.settings import parse_gateway
 from voxgate_remotes.registry import RemotesChange
+from voxgate_serving.auth.guard import guard_of
 from voxgate_serving.command import start_reloading
 from voxgate_serving.logs import log_to_stderr
 from voxgate_serving.reloading import Reloadable
@@ -21,7 +22,8 @@ from voxgate_standalone.announcing import announce
 from voxgate_standalone.config_command import config_group
 from voxgate_standalone.discovery import Discovery
 from voxgate_standalone.sources import configured_remotes
-from voxgate_standalone.suite import start_suite
+from voxgate_standalone.suite import Beside, start_suite
+from voxgate_standalone.token_command import token_group
 from voxgate_transfer.placing import with_jobs_url
 
 _EPILOG = """Examples:
@@ -38,13 +40,16 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("serve", epilog=_EPILOG)(serve)
     app.add_typer(config_group(), name="config")
+    app.add_typer(token_group(), name="token")
 
 
 def serve(
     sources: Annotated[
         list[str] | None, typer.Argument(metavar="[PATH|URI]...", help="Folders or URIs to serve.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="voxgate.toml: [server], [remotes] and [gateway].")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="voxgate.toml: [server], [remotes], [gateway] and [auth].")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; beyond loopback, reads only.")] = None,
     port: Annotated[int | None, typer.Option(help="gRPC port; 0 picks a free one.  [default: 50051]")] = None,
     health_port: Annotated[int | None, typer.Option(help="Health port; 0 picks one.  [default: 50052]")] = None,
@@ -87,7 +92,7 @@ def serve(
         with_jobs_url(configuration, remotes),
         own_process=True,
         gateway_settings=gateway,
-        tracer=tracer_of(os.environ, "voxgate"),
+        beside=Beside(tracer_of(os.environ, "voxgate"), guard_of(configuration)),
     )
 
     def adopt(new: Configuration) -> RemotesChange:

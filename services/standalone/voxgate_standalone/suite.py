@@ -13,6 +13,7 @@ from voxgate_jobs.desk import open_desk
 from voxgate_mesh.service import registrations as mesh_registrations
 from voxgate_remotes.config import RemotesConfig
 from voxgate_remotes.registry import Registry
+from voxgate_serving.auth.guard import Guard
 from voxgate_serving.health import HTTP
 from voxgate_serving.server import RunningServer, new_server_id, start_server
 from voxgate_serving.settings import ServerSettings
@@ -29,7 +30,7 @@ class Suite:
     Attributes:
         server: the gRPC server with every service.
         gateway: the HTTP gateway, or None.
-        registry: the remotes that it serves.
+        registry: the remotes that it serves, for the server's own work.
     """
 
     server: RunningServer
@@ -43,6 +44,22 @@ class Suite:
         self.server.stop(grace_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What goes along with every call.
+
+    Attributes:
+        tracer: notices the services' calls; closed with them. A gateway in a process of its own has one of its own.
+        guard: says who calls and what they may; None lets all do everything.
+    """
+
+    tracer: Tracer = NO_TRACER
+    guard: Guard | None = None
+
+
+NOTHING_BESIDE = Beside()
+
+
 def start_suite(
     remotes: RemotesConfig,
     settings: ServerSettings,
@@ -50,7 +67,7 @@ def start_suite(
     http: bool = True,
     own_process: bool = False,
     gateway_settings: GatewaySettings | None = None,
-    tracer: Tracer = NO_TRACER,
+    beside: Beside = NOTHING_BESIDE,
 ) -> Suite:
     """Start every service over one registry.
 
@@ -60,7 +77,7 @@ def start_suite(
         http: whether to start the gateway.
         own_process: start it in a process of its own, where the system can: it answers while this one computes.
         gateway_settings: `[gateway]` of voxgate.toml; None for the defaults.
-        tracer: notices the services' calls; closed with them. A gateway in a process of its own has one of its own.
+        beside: who traces and guards the calls.
 
     Raises:
         ConfigInvalid, UnknownScheme: for remotes that cannot be made, or an address that cannot be had.
@@ -68,25 +85,27 @@ def start_suite(
     gateway: Gateway | GatewayProcess | None = None
     if settings.tune_allocator:
         tune_allocator()
+    tracer, guard = beside.tracer, beside.guard
     workers = WorkerPool(settings.worker_processes)
     try:
         registry = Registry.from_config(remotes if settings.writes_enabled else remotes.without_writes())
         desk = open_desk(registry, settings)
+        guarded = registry.guarded(None if guard is None else guard.policy)
         others = [
-            *mesh_registrations(registry, settings, workers=workers, desk=desk),
-            *transfer_registrations(registry, settings, desk),
+            *mesh_registrations(guarded, settings, workers=workers, desk=desk),
+            *transfer_registrations(guarded, settings, desk),
         ]
         server_id = new_server_id()
-        beside = frozenset(other.full_name for other in others)
+        neighbours = frozenset(other.full_name for other in others)
         volume = volume_registrations(
-            registry,
+            guarded,
             settings,
             server_id=server_id,
-            beside=beside,
+            beside=neighbours,
             # It starts after the server that it lives off.
             http_url=lambda: _served_at(gateway),
         )
-        server = start_server([*volume, *others], settings, server_id, tracer, has_private_door=http)
+        server = start_server([*volume, *others], settings, server_id, tracer, guard, has_private_door=http)
     except BaseException:
         workers.close()
         raise
@@ -95,7 +114,7 @@ def start_suite(
     try:
         own_process = own_process and os.name == "posix"
         told = gateway_settings or GatewaySettings()
-        if settings.allow_unauthenticated_writes:
+        if settings.allow_unauthenticated_writes or guard is not None:  # the server tells who may
             told = replace(told, allow_unauthenticated_writes=True)
         if not told.tls.is_on:
             # One machine has one name: who states one certificate means it for both ports.

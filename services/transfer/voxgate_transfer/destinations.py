@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from voxgate.model.access import Role
 from voxgate.model.errors import (
     AlreadyExists,
     InvalidArgument,
@@ -37,6 +38,14 @@ class Stores(Protocol):
 
     def overlapping(self, one: str, other: str) -> bool:
         """Whether two volumes are known to be the same, or one inside of the other."""
+        ...
+
+
+class CallersStores(Stores, Protocol):
+    """The same for any caller."""
+
+    def for_caller(self, context: CallContext) -> Stores:
+        """The volumes as one caller may use them."""
         ...
 
 
@@ -119,7 +128,9 @@ def _no_place_for_notes() -> MissingCapability:
 
 def _existing(stores: Stores, spec: TransferSpec, context: CallContext) -> Volume | None:
     try:
-        return stores.open(spec.destination, OpenOptions(version=spec.destination_version, context=context))
+        return stores.open(
+            spec.destination, OpenOptions(version=spec.destination_version, context=context, role=Role.WRITE)
+        )
     except UnknownVolume:
         return None
 
@@ -184,4 +195,4 @@ def _opened(stores: Stores, spec: TransferSpec, copied: VolumeInfo, volume: Volu
     checked_targets(spec, copied, replace(info, immutable=False, scales=open_scales))
     note = spec.note or f"for a transfer from {spec.source}"
     version = versions.new_version(note).version
-    return stores.open(spec.destination, OpenOptions(version=version, context=context))
+    return stores.open(spec.destination, OpenOptions(version=version, context=context, role=Role.WRITE))

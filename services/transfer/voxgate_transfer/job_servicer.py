@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import grpc
 
+from voxgate.model.access import Caller
 from voxgate.model.errors import ServerBusy, VoxgateError
 from voxgate.model.geometry import Box
 from voxgate.model.jobs import JobBlock, JobSpec
@@ -19,8 +20,8 @@ from voxgate.wire.jobs import block_to_proto, failure_to_proto, job_to_proto, st
 from voxgate_jobs.ledger import Ledger
 from voxgate_jobs.store import JobQuery, JobStore
 from voxgate_jobs.work import Engine
+from voxgate_serving.auth.principals import current_principal, owner_of
 from voxgate_serving.calls import call_context
-from voxgate_serving.principal import current_principal
 from voxgate_transfer.watching import watch
 
 _LOG = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ BoxOf = Callable[[int], tuple[int, Box] | None]
 
 
 class JobServicer(job_pb2_grpc.JobServiceServicer):
-    """Follows, stops and resumes jobs. A caller sees their own: those of others are unknown.
+    """Follows, stops and resumes jobs. A caller sees their own, administrators all: those of others are unknown.
 
     Args:
         jobs: the records.
@@ -43,11 +44,20 @@ class JobServicer(job_pb2_grpc.JobServiceServicer):
         boxes: opens a job's stores to say where its blocks are; raises VoxgateError when they are gone.
         watcher_count: watchers at once, and readers of manifests; each holds a thread of the server, so they are never
             given all of them.
+        is_admin: whose callers' jobs are everybody's.
     """
 
     def __init__(
-        self, jobs: JobStore, ledger: Ledger, engine: Engine, *, boxes: Callable[[JobSpec], BoxOf], watcher_count: int
+        self,
+        jobs: JobStore,
+        ledger: Ledger,
+        engine: Engine,
+        *,
+        boxes: Callable[[JobSpec], BoxOf],
+        watcher_count: int,
+        is_admin: Callable[[Caller], bool] = lambda _: False,
     ) -> None:
+        self._is_admin = is_admin
         self._jobs = jobs
         self._ledger = ledger
         self._engine = engine
@@ -61,13 +71,13 @@ class JobServicer(job_pb2_grpc.JobServiceServicer):
 
     def GetJob(self, request: pb.GetJobRequest, context: grpc.ServicerContext) -> pb.GetJobResponse:
         """Answer a job as it stands."""
-        job = self._jobs.get(request.name, owner=_caller(context))
+        job = self._jobs.get(request.name, owner=self._owner(context))
         return pb.GetJobResponse(job=job_to_proto(job))
 
     def ListJobs(self, request: pb.ListJobsRequest, context: grpc.ServicerContext) -> pb.ListJobsResponse:
         """List the caller's jobs."""
         query = JobQuery(
-            owner=_caller(context),
+            owner=self._owner(context),
             state=state_from_proto(request.state),
             page_size=_page_size(request.page_size),
             page_token=request.page_token,
@@ -77,7 +87,7 @@ class JobServicer(job_pb2_grpc.JobServiceServicer):
 
     def WatchJob(self, request: pb.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchJobResponse]:
         """Stream a job's changes until it has ended."""
-        self._jobs.get(request.name, owner=_caller(context))
+        self._jobs.get(request.name, owner=self._owner(context))
         with _Place(self._watchers):
             following = watch(
                 self._jobs,
@@ -91,19 +101,19 @@ class JobServicer(job_pb2_grpc.JobServiceServicer):
 
     def CancelJob(self, request: pb.CancelJobRequest, context: grpc.ServicerContext) -> pb.CancelJobResponse:
         """Ask a job to stop."""
-        job = self._engine.cancel(request.name, owner=_caller(context))
+        job = self._engine.cancel(request.name, owner=self._owner(context))
         return pb.CancelJobResponse(job=job_to_proto(job))
 
     def ResumeJob(self, request: pb.ResumeJobRequest, context: grpc.ServicerContext) -> pb.ResumeJobResponse:
         """Let a job go on where it stopped."""
-        job = self._engine.resume(request.name, owner=_caller(context))
+        job = self._engine.resume(request.name, owner=self._owner(context))
         return pb.ResumeJobResponse(job=job_to_proto(job))
 
     def ListJobFailures(
         self, request: pb.ListJobFailuresRequest, context: grpc.ServicerContext
     ) -> pb.ListJobFailuresResponse:
         """List the blocks of a job that failed."""
-        self._jobs.get(request.name, owner=_caller(context))
+        self._jobs.get(request.name, owner=self._owner(context))
         page = self._ledger.failures(
             request.name, page_size=_page_size(request.page_size), page_token=request.page_token
         )
@@ -114,7 +124,7 @@ class JobServicer(job_pb2_grpc.JobServiceServicer):
         self, request: pb.ReadJobManifestRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.ReadJobManifestResponse]:
         """Stream what every finished block was; without boxes where the job's volumes are not to be had any more."""
-        job = self._jobs.get(request.name, owner=_caller(context))
+        job = self._jobs.get(request.name, owner=self._owner(context))
         patience = call_context(context)
         if self._ledger.plan(job.name) is None:  # never begun
             return
@@ -124,6 +134,15 @@ class JobServicer(job_pb2_grpc.JobServiceServicer):
             while page := list(itertools.islice(blocks, _MANIFEST_BLOCKS)):
                 patience.check()
                 yield pb.ReadJobManifestResponse(blocks=[block_to_proto(_placed(block, box_of)) for block in page])
+
+    def _owner(self, context: grpc.ServicerContext) -> str | None:
+        """Whose jobs the caller may look at and stop; None means everybody's.
+
+        Raises:
+            Unauthenticated: see `owner_of`.
+        """
+        owner = owner_of(context)
+        return None if self._is_admin(current_principal(context).caller) else owner
 
     def _box_of(self, spec: JobSpec) -> BoxOf:
         try:
@@ -145,10 +164,6 @@ class _Place:
 
     def __exit__(self, *_: object) -> None:
         self._places.release()
-
-
-def _caller(context: grpc.ServicerContext) -> str:
-    return current_principal(context).name
 
 
 def _page_size(asked: int) -> int:

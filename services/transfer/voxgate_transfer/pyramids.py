@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from voxgate.model.access import Role
 from voxgate.model.downsampling import Downsampling
 from voxgate.model.errors import (
     FailedPrecondition,
@@ -212,6 +213,14 @@ class LevelStores(Protocol):
         ...
 
 
+class CallersLevels(LevelStores, Protocol):
+    """The same for any caller."""
+
+    def for_caller(self, context: CallContext) -> LevelStores:
+        """The volumes as one caller may use them."""
+        ...
+
+
 class Pyramids:
     """Creates the levels and the job of a pyramid. Thread-safe.
 
@@ -221,7 +230,7 @@ class Pyramids:
         engine: what runs them.
     """
 
-    def __init__(self, stores: LevelStores, jobs: JobStore, engine: Engine) -> None:
+    def __init__(self, stores: CallersLevels, jobs: JobStore, engine: Engine) -> None:
         self._stores = stores
         self._starter = Starter(jobs, engine)
 
@@ -255,7 +264,8 @@ class Pyramids:
 
     def _with_its_levels(self, asked: PyramidJobSpec, context: CallContext) -> tuple[PyramidSpec, str]:
         """The pyramid of a volume, which has its levels from now on, and the volume's format."""
-        volume = self._stores.open(asked.volume, OpenOptions(context=context))
+        stores, options = self._stores.for_caller(context), OpenOptions(context=context, role=Role.WRITE)
+        volume = stores.open(asked.volume, options)
         check_takes_pyramid(volume)
         pyramid = resolved(asked.pyramid, volume.info)
         if not pyramid.factors:
@@ -268,8 +278,8 @@ class Pyramids:
         levels = levels_of(pyramid, info.scales[0].bounds, info.scales[0].voxel_size_nm)
         missing = levels[check_levels(info, levels) :]
         if missing:
-            self._stores.add_scales(asked.volume, len(info.scales), missing)
-            info = self._stores.open(asked.volume, OpenOptions(context=context)).info
+            stores.add_scales(asked.volume, len(info.scales), missing)
+            info = stores.open(asked.volume, options).info
         check_levels(info, levels)
         check_writable(info.scales[1:])
         return pyramid, info.format

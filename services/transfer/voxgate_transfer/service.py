@@ -38,7 +38,12 @@ def registrations(
     transfer = TransferServicer(transfers, pyramids, writes_enabled=settings.writes_enabled)
     watchers = max(1, settings.workers // 2)
     job = JobServicer(
-        store, store.ledger, engine, boxes=lambda spec: opener(spec, Patience()).box_of, watcher_count=watchers
+        store,
+        store.ledger,
+        engine,
+        boxes=lambda spec: opener(spec, Patience()).box_of,
+        watcher_count=watchers,
+        is_admin=registry.is_admin,
     )
 
     def drain() -> None:

@@ -8,8 +8,8 @@ from voxgate.model.errors import ReadOnly
 from voxgate.v1 import transfer_pb2, transfer_pb2_grpc
 from voxgate.wire.job_specs import pyramid_job_spec_from_proto, transfer_spec_from_proto
 from voxgate.wire.jobs import job_to_proto, request_id_from_proto
+from voxgate_serving.auth.principals import owner_of
 from voxgate_serving.calls import call_context
-from voxgate_serving.principal import current_principal
 from voxgate_transfer.pyramids import Pyramids
 from voxgate_transfer.transfers import Transfers
 
@@ -34,7 +34,7 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
         """Create the destination and a job."""
         self._check_writes()
         job = self._transfers.start(
-            current_principal(context).name,
+            owner_of(context),
             request_id_from_proto(request.request_id),
             transfer_spec_from_proto(request.spec),
             call_context(context),
@@ -47,7 +47,7 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
         """Create the levels and a job."""
         self._check_writes()
         job = self._pyramids.start(
-            current_principal(context).name,
+            owner_of(context),
             request_id_from_proto(request.request_id),
             pyramid_job_spec_from_proto(request.spec),
             call_context(context),

@@ -18,7 +18,7 @@ from voxgate_jobs.store import JobStore
 from voxgate_jobs.work import BlockResult, Engine, Patience, Work
 from voxgate_transfer.coarsening import InTurn, PyramidWork
 from voxgate_transfer.copying import copy_task, rules_of, writer_of
-from voxgate_transfer.destinations import Destination, Stores, checked_targets, prepared
+from voxgate_transfer.destinations import CallersStores, Destination, Stores, checked_targets, prepared
 from voxgate_transfer.mapping import MappedVolume, mapped
 from voxgate_transfer.origins import Origin, parameters, software
 from voxgate_transfer.planner import DEFAULT_TASK_BYTES, TransferPlan, plan_transfer
@@ -134,12 +134,12 @@ class Transfers:
     """Creates the destination and the job of a transfer. Thread-safe.
 
     Args:
-        stores: opens and creates volumes.
+        stores: opens and creates volumes, for the caller of each transfer.
         jobs: where the records go.
         engine: what runs them.
     """
 
-    def __init__(self, stores: Stores, jobs: JobStore, engine: Engine) -> None:
+    def __init__(self, stores: CallersStores, jobs: JobStore, engine: Engine) -> None:
         self._stores = stores
         self._starter = Starter(jobs, engine)
 
@@ -164,15 +164,16 @@ class Transfers:
         """
         source, destination = VolumeName.parse(asked.source), VolumeName.parse(asked.destination)
         check_names(source, destination)
-        if self._stores.overlapping(asked.source, asked.destination):
+        stores = self._stores.for_caller(context)
+        if stores.overlapping(asked.source, asked.destination):
             raise InvalidArgument(
                 f'"{destination}" is the same place as "{source}", or one lies inside of the other',
                 "name a volume of its own as the destination",
             )
 
         def prepare() -> Prepared:
-            info = self._source(asked, context)
-            target = prepared(self._stores, asked, mapped(info, asked).info, context)
+            info = _source(stores, asked, context)
+            target = prepared(stores, asked, mapped(info, asked).info, context)
             spec = replace(asked, source_version=info.resolved_version, destination_version=target.version)
             if asked.pyramid is not None:
                 spec = replace(spec, pyramid=resolved(asked.pyramid, target.info))
@@ -180,11 +181,11 @@ class Transfers:
 
         return self._starter.start((owner, request_id), asked, destination, prepare, context)
 
-    def _source(self, asked: TransferSpec, context: CallContext) -> VolumeInfo:
-        options = OpenOptions(version=asked.source_version, context=context)
-        info = self._stores.open(asked.source, options).info
-        check_source(info)
-        return info
+
+def _source(stores: Stores, asked: TransferSpec, context: CallContext) -> VolumeInfo:
+    info = stores.open(asked.source, OpenOptions(version=asked.source_version, context=context)).info
+    check_source(info)
+    return info
 
 
 def _origin(spec: TransferSpec, source: VolumeInfo, target: Destination) -> dict[str, str]:

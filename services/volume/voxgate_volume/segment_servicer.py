@@ -20,9 +20,9 @@ from voxgate.wire.segment_properties import page_rows, properties_to_proto
 from voxgate.wire.segments import bounds_to_proto
 from voxgate.wire.volumes import box_from_proto, label_view_to_proto, vec3_from_proto
 from voxgate_blocks.scanning import ScanLimits
+from voxgate_serving.auth.principals import current_principal
 from voxgate_serving.budget import ByteBudget
 from voxgate_serving.calls import call_context
-from voxgate_serving.principal import current_principal
 from voxgate_serving.settings import MAX_MESSAGE_BYTES, ServerSettings
 from voxgate_volume.catalog import Catalog
 from voxgate_volume.paging import page_size

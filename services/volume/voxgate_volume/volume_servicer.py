@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import grpc
 
+from voxgate.model.access import Role
 from voxgate.model.errors import (
     ChunkCorrupt,
     DataTypeMismatch,
@@ -66,7 +68,9 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
 
     def ListRemotes(self, request: pb.ListRemotesRequest, context: grpc.ServicerContext) -> pb.ListRemotesResponse:
         """List the configured remotes."""
-        page, token = self._catalog.remotes(page_size(request.page_size, _MAX_PAGE, _MAX_PAGE), request.page_token)
+        page, token = self._catalog.for_caller(call_context(context)).remotes(
+            page_size(request.page_size, _MAX_PAGE, _MAX_PAGE), request.page_token
+        )
         remotes = [
             pb.RemoteEntry(name=each.name, store=each.store, writable=each.writable, deletable=each.deletable)
             for each in page
@@ -101,7 +105,7 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
         self, request: pb.ResolveVolumeRequest, context: grpc.ServicerContext
     ) -> pb.ResolveVolumeResponse:
         """Find the name of a URI."""
-        volume, version = self._catalog.resolve(request.uri)
+        volume, version = self._catalog.for_caller(call_context(context)).resolve(request.uri)
         return pb.ResolveVolumeResponse(volume=volume, version=version)
 
     def CreateVolume(self, request: pb.CreateVolumeRequest, context: grpc.ServicerContext) -> pb.CreateVolumeResponse:
@@ -144,7 +148,7 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
         if first is None or not first.HasField("header"):
             raise InvalidArgument("the first message has no header", "send WriteCutoutHeader first")
         header = first.header
-        volume = self._catalog.open(header.volume, open_options(header, call), "")
+        volume = self._catalog.open(header.volume, replace(open_options(header, call), role=Role.WRITE), "")
         dtype = dtype_from_proto(header.data_type)
         if dtype != volume.info.dtype:
             raise DataTypeMismatch(

@@ -16,7 +16,7 @@ from voxgate.wire.jobs import block_from_proto, failure_from_proto
 from voxgate_jobs.sqlstore import SqlJobStore
 from voxgate_jobs.store import JobRequest
 from voxgate_jobs.work import Patience
-from voxgate_serving.principal import Principal
+from voxgate_serving.auth.principals import Principal
 from voxgate_transfer.job_servicer import JobServicer
 from voxgate_transfer.pyramids import Pyramids
 from voxgate_transfer.servicers import TransferServicer

@@ -13,6 +13,7 @@ GROUP = "voxgate.commands"
 """Entry points of this group are called as `register(app: typer.Typer) -> None`."""
 _OF_THE_SERVER = {
     "serve": "Serve volumes on this machine (comes with voxgate[server]).",
+    "token": "Make, list and revoke tokens of a server (comes with voxgate[server]).",
     "config": "Check or show a server's configuration (comes with voxgate[server]).",
 }
 

@@ -6,6 +6,7 @@ import re
 
 _SECRETS = (  # what stays of a secret is the first group
     re.compile(r"(://)[^/\s@]+(?=@)"),  # user:password
+    re.compile(r"(\bvxg_[0-9a-f]+_)[\w-]+"),  # a token of ours; what is left is its id
     re.compile(r"()\beyJ[\w-]+\.[\w.-]+"),  # a JSON web token
     re.compile(r"(?i)(\bbearer )\S{6,}"),
     # After these mostly come words ("token not found"): what has a digit in it is none.

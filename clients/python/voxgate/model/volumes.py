@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from voxgate.model.access import Caller, Role
 from voxgate.model.errors import Cancelled, DeadlineExceeded
 from voxgate.model.geometry import Box, Vec3, VoxelSize
 from voxgate.model.tracing import NO_TRACE, Trace
@@ -179,14 +180,14 @@ class CallContext:
         stop: set when the caller went away.
         via: ids of the servers that the call came through, this one last; empty for a call that came through none.
             Whoever passes the call on to another server sends them along, so that a loop is noticed.
-        caller: who asks; empty where nobody said. What a store answers on behalf of one caller is none of another's.
+        caller: who asks; nobody, where nobody said. What a store answers on behalf of one caller is none of another's.
         trace: what the call is traced by. Calls to others for it carry the headers of its trace.
     """
 
     deadline: float | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     via: tuple[str, ...] = ()
-    caller: str = ""
+    caller: Caller = field(default_factory=Caller)
     trace: Trace = field(default=NO_TRACE, compare=False, repr=False)
 
     def check(self) -> None:
@@ -210,12 +211,14 @@ class OpenOptions:
         time_index: required when the volume has several time points.
         label_view: what segment ids mean.
         context: the caller's deadline and stop event.
+        role: what the caller is about to do; who may not is refused before anything is looked at.
     """
 
     version: str = ""
     time_index: int | None = None
     label_view: LabelView = LabelView.BODIES
     context: CallContext = field(default_factory=CallContext)
+    role: Role = Role.READ
 
 
 class Volume(Protocol):

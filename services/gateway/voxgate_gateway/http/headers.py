@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID = "x-request-id"
 METHODS = "GET, HEAD, OPTIONS"
+CHALLENGE = 'Bearer realm="voxgate"'
+"""What 401 asks for, in `WWW-Authenticate`."""
 _CALLS = "/voxgate."
 _CALL_METHODS = f"{METHODS}, POST"  # those that a browser can send read, all of them
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -60,12 +62,16 @@ class CommonHeaders:
             answer = Response(status_code=204, headers={**self._headers, **preflight, REQUEST_ID: request_id})
             await answer(scope, receive, send)
             return
+        proves = any(name == b"authorization" for name, _ in scope["headers"])
         added = [*self._raw, (REQUEST_ID.encode(), request_id.encode())]
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 # Added and not replaced: an answer may vary with more than we do. None of the others is set elsewhere.
                 message["headers"] = [*message["headers"], *added]
+                if proves:
+                    # No cache, a browser's own neither, answers one caller with what was for another.
+                    message["headers"].append((b"vary", b"Authorization"))
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -16,7 +16,7 @@ from voxgate_jobs.starting import Prepared, Starter
 from voxgate_jobs.store import JobQuery, JobStore
 from voxgate_jobs.work import Engine
 from voxgate_mesh.bulk.origins import origin_of
-from voxgate_mesh.bulk.places import MeshPlaces, check_installed
+from voxgate_mesh.bulk.places import CallersPlaces, MeshPlaces, check_installed
 from voxgate_mesh.bulk.planning import planned
 from voxgate_mesh.bulk.properties import COLUMNS
 from voxgate_remotes.mesh_places import PROPERTIES
@@ -34,7 +34,7 @@ class MeshJobs:
         engine: what runs them.
     """
 
-    def __init__(self, stores: MeshPlaces, jobs: JobStore, engine: Engine) -> None:
+    def __init__(self, stores: CallersPlaces, jobs: JobStore, engine: Engine) -> None:
         self._stores = stores
         self._jobs = jobs
         self._starter = Starter(jobs, engine)
@@ -70,7 +70,7 @@ class MeshJobs:
             check_installed()
             info = self._source(asked, context)
             spec = resolved(replace(asked, destination=str(destination)), info)
-            self._check_destination(spec)
+            _check_destination(self._stores.for_caller(context), spec)
             self._check_alone(spec, owner)
             return spec, {**origin_of(spec), "source_format": info.format}
 
@@ -85,18 +85,6 @@ class MeshJobs:
             )
         return info
 
-    def _check_destination(self, spec: MeshJobSpec) -> None:
-        """Refuse a destination that takes no meshes, or has some that may not be replaced."""
-        place = self._stores.mesh_store(spec.destination)
-        if spec.mode is MeshJobMode.FAIL_IF_EXISTS and place.announced() is not None:
-            raise AlreadyExists(
-                f'there are meshes already at "{spec.destination}"',
-                "choose another destination, or say that they are to be overwritten",
-                details={"name": spec.destination, "field": "spec.mode"},
-            )
-        if spec.segment_properties:
-            check_properties(place)
-
     def _check_alone(self, spec: MeshJobSpec, owner: str) -> None:
         """Refuse while another job of these records stores meshes there: one would spoil the other."""
         for state in ACTIVE:
@@ -109,6 +97,19 @@ class MeshJobs:
                 token = page.next_page_token
                 if not token:
                     break
+
+
+def _check_destination(stores: MeshPlaces, spec: MeshJobSpec) -> None:
+    """Refuse a destination that takes no meshes, or has some that may not be replaced."""
+    place = stores.mesh_store(spec.destination)
+    if spec.mode is MeshJobMode.FAIL_IF_EXISTS and place.announced() is not None:
+        raise AlreadyExists(
+            f'there are meshes already at "{spec.destination}"',
+            "choose another destination, or say that they are to be overwritten",
+            details={"name": spec.destination, "field": "spec.mode"},
+        )
+    if spec.segment_properties:
+        check_properties(place)
 
 
 def resolved(asked: MeshJobSpec, info: VolumeInfo) -> MeshJobSpec:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from voxgate.model.errors import Unimplemented
 from voxgate.model.mesh_stores import MeshStore
-from voxgate.model.volumes import OpenOptions, Volume
+from voxgate.model.volumes import CallContext, OpenOptions, Volume
 
 
 class MeshPlaces(Protocol):
@@ -19,6 +19,14 @@ class MeshPlaces(Protocol):
 
     def mesh_store(self, name: str) -> MeshStore:
         """The place for meshes of a name; see `voxgate.model.mesh_stores.TakesMeshes`."""
+        ...
+
+
+class CallersPlaces(MeshPlaces, Protocol):
+    """The same for any caller."""
+
+    def for_caller(self, context: CallContext) -> MeshPlaces:
+        """Volumes and places as one caller may use them."""
         ...
 
 
