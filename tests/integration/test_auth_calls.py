@@ -5,10 +5,10 @@ import json
 import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
 from support.every_rpc import ABOUT_A_VOLUME, FILTERED, METHODS, OF_JOBS, called
 from support.guarded import ABSENT, MINE, OPEN, THEIRS, guarded_suite
 from support.volume_service import BOUNDS, ids, reason_of
-
 from voxgate.client.connection import connect
 from voxgate.model.errors import PermissionDenied, Unauthenticated, UnknownJob, UnknownRemote, UnknownVolume
 from voxgate.v1 import job_pb2, transfer_pb2, types_pb2

@@ -106,9 +106,7 @@ ABOUT_A_VOLUME: Mapping[str, Make] = {
 }
 
 
-def called(
-    channel: grpc.Channel, method: str, request: Any, metadata: tuple[tuple[str, str], ...] = ()
-) -> list[Any]:
+def called(channel: grpc.Channel, method: str, request: Any, metadata: tuple[tuple[str, str], ...] = ()) -> list[Any]:
     """Every message of an answer; a list of requests is a stream of them."""
     described = METHODS[method]
     shape = ("stream" if described.client_streaming else "unary") + "_"

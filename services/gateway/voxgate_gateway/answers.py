@@ -22,7 +22,7 @@ from voxgate.model.errors import VoxgateError
 from voxgate.model.hops import REASON_HEADER
 from voxgate_gateway.http.coding import accepts_gzip, compressed, worth_compressing
 from voxgate_gateway.http.conditions import compressed_etag, etag_of, etag_of_name, has_it, still_wants_range
-from voxgate_gateway.http.headers import CHALLENGE, METHODS
+from voxgate_gateway.http.headers import METHODS
 from voxgate_gateway.http.ranges import Span, Unsatisfiable, asked_span
 from voxgate_serving.logs import logger
 
@@ -220,8 +220,6 @@ def error_answer(error: VoxgateError, request_id: str = "") -> Response:
     headers = {"cache-control": "no-store", REASON_HEADER: error.reason}
     if status in (503, 504):
         headers["retry-after"] = str(math.ceil(error.retry_after_s or _DEFAULT_RETRY_S))
-    if status == 401:
-        headers["www-authenticate"] = CHALLENGE
     body = json.dumps({"error": problem}).encode()
     return Response(body, status_code=status, media_type="application/json", headers=headers)
 

@@ -9,8 +9,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from support.certificates import certificate
 
+from support.certificates import certificate
 from voxgate.model.errors import ConfigInvalid, Unauthenticated, Unavailable
 from voxgate_serving.auth.jwts import Expected, WebTokens
 from voxgate_serving.auth.keys import FetchedKeys, FileKeys, parse_keys

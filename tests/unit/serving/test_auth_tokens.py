@@ -121,7 +121,8 @@ def test_credentials_come_as_bearer_and_as_token(sent):
 
 
 @pytest.mark.parametrize(
-    "sent", [["Basic x"], [""], ["Bearer"], ["Bearer a b"], ["Bearer ä"], ["Bearer x", "Bearer x"], ["Bearer " + "x" * 9000]]
+    "sent",
+    [["Basic x"], [""], ["Bearer"], ["Bearer a b"], ["Bearer ä"], ["Bearer x", "Bearer x"], ["Bearer " + "x" * 9000]],
 )
 def test_what_is_no_credentials_is_refused_and_not_shown(sent):
     with pytest.raises(Unauthenticated) as refused:

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID = "x-request-id"
 METHODS = "GET, HEAD, OPTIONS"
-CHALLENGE = 'Bearer realm="voxgate"'
-"""What 401 asks for, in `WWW-Authenticate`."""
+CHALLENGE = b'Bearer realm="voxgate"'
+"""What 401 asks for, in `WWW-Authenticate`, in dialects that have no word of their own for it."""
 _CALLS = "/voxgate."
 _CALL_METHODS = f"{METHODS}, POST"  # those that a browser can send read, all of them
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -69,6 +69,8 @@ class CommonHeaders:
             if message["type"] == "http.response.start":
                 # Added and not replaced: an answer may vary with more than we do. None of the others is set elsewhere.
                 message["headers"] = [*message["headers"], *added]
+                if message["status"] == 401 and all(name != b"www-authenticate" for name, _ in message["headers"]):
+                    message["headers"].append((b"www-authenticate", CHALLENGE))
                 if proves:
                     # No cache, a browser's own neither, answers one caller with what was for another.
                     message["headers"].append((b"vary", b"Authorization"))

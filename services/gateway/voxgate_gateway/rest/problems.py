@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from voxgate.model.errors import InternalError, VoxgateError
 from voxgate_gateway.answers import status_of
-from voxgate_gateway.http.headers import CHALLENGE
 from voxgate_gateway.prefix import base_of
 from voxgate_gateway.rest.operations import Schema, record, text
 from voxgate_serving.logs import logger
@@ -59,8 +58,6 @@ def problem(
     told = {"cache-control": "no-store", **(headers or {})}
     if code in (503, 504):
         told["retry-after"] = str(math.ceil(error.retry_after_s or _RETRY_S))
-    if code == 401:
-        told["www-authenticate"] = CHALLENGE
     if code >= 500:
         logger().warning(
             "request failed", path=request.url.path, reason=error.reason, message=error.message, status=code
