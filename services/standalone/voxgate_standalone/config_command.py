@@ -14,6 +14,7 @@ import typer
 from voxgate.cli.failures import FAILED
 from voxgate.cli.output import print_json, print_table
 from voxgate_gateway.settings import parse_gateway, settings_to_json
+from voxgate_serving.auth.settings import parse_auth
 from voxgate_serving.settings import load_configuration
 from voxgate_standalone.checking import Report, check_file
 from voxgate_standalone.egress import edges_of
@@ -80,7 +81,8 @@ def show(config: Annotated[Path | None, typer.Argument(help="voxgate.toml; witho
     server = configuration.server.model_dump()
     server["jobs_url"] = _without_password(server["jobs_url"])
     gateway = json.loads(settings_to_json(parse_gateway(configuration.gateway)))
-    document = {"server": server, "gateway": gateway, **remotes.model_dump(mode="json")}
+    auth = {} if configuration.auth is None else {"auth": parse_auth(configuration.auth).model_dump(mode="json")}
+    document = {"server": server, "gateway": gateway, **auth, **remotes.model_dump(mode="json")}
     typer.echo(json.dumps(document, indent=2))
 
 

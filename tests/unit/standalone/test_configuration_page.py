@@ -8,6 +8,7 @@ import pytest
 
 from support.house import ROOT
 from voxgate_gateway.settings import GatewaySettings
+from voxgate_serving.auth.settings import AuthSettings, GrantSettings, JwtSettings
 from voxgate_serving.settings import ServerSettings
 
 PAGE = (ROOT / "docs/reference/configuration.md").read_text()
@@ -38,6 +39,23 @@ def test_the_table_of_the_server_is_what_its_class_declares():
         for name, field in ServerSettings.model_fields.items()
     ]
     assert table("## `[server]`") == declared
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind", "inner"),
+    [
+        ("## `[auth]`", AuthSettings, {"jwt", "grants"}),
+        ("### `[auth.jwt]`", JwtSettings, set()),
+        ("### `[[auth.grants]]`", GrantSettings, set()),
+    ],
+)
+def test_the_tables_of_auth_are_what_their_classes_declare(heading, kind, inner):
+    declared = [
+        (name, "required" if field.is_required() else shown(field.default), field.description)
+        for name, field in kind.model_fields.items()
+        if name not in inner
+    ]
+    assert table(heading) == declared
 
 
 def gateway_tables():

@@ -324,7 +324,7 @@ class TlsFailed(ServerUnreachable):
 
 
 class PermissionDenied(VoxgateError):
-    """The caller may not do this; of a volume, `details["role"]` is what they would need on `details["name"]`."""
+    """The caller may not do this; of a volume, `details["role"]` is what they lack on `details["name"]`."""
 
     reason = "PERMISSION_DENIED"
 
@@ -342,7 +342,7 @@ class StoreAccessDenied(PermissionDenied):
 
 
 class Unauthenticated(VoxgateError):
-    """The caller did not prove who it is; `details["cause"]` says what was wrong, such as TOKEN_EXPIRED."""
+    """The caller did not prove who it is; `details["cause"]` is what was wrong, such as TOKEN_EXPIRED."""
 
     reason = "UNAUTHENTICATED"
 
