@@ -299,6 +299,9 @@ class MadeByItsStore:
     def info(self) -> Any:
         return self._volume.info
 
+    def for_caller(self, context: CallContext) -> Any:
+        return self
+
     def open(self, name: str, options: OpenOptions) -> Any:
         return self
 
