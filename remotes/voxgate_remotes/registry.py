@@ -165,10 +165,6 @@ class Registry:
         return self._served.remotes if self._bound is None else self._bound
 
     @property
-    def _caller(self) -> Caller:
-        return self._context.caller
-
-    @property
     def names(self) -> tuple[str, ...]:
         """The names of the remotes, sorted."""
         return tuple(sorted(self._remotes))
@@ -239,7 +235,7 @@ class Registry:
         """
         parsed = VolumeName.parse(name)
         values = self._able(parsed, HasKeyValues, Role.READ).key_values(parsed.segments, version)
-        return self._door.key_values(values, self._caller, parsed)
+        return self._door.key_values(values, self._context.caller, parsed)
 
     def list(self, parent: str = "") -> list[VolumeEntry]:
         """What is right under a group: groups, volumes and instances of metadata, sorted by name.
@@ -253,12 +249,12 @@ class Registry:
         if not parent:
             return [VolumeEntry(name, self._is_volume(name)) for name in self._seen]
         parsed = VolumeName.parse(parent)
-        self._door.check_sees(self._caller, parsed)
+        self._door.check_sees(self._context.caller, parsed)
         entries = [(parsed.child(each.segment), each) for each in self._found(parsed.remote).list(parsed.segments)]
         return [
             VolumeEntry(str(name), each.is_volume and self._may_read(name), each.is_key_values)
             for name, each in entries
-            if self._door.sees(self._caller, name)
+            if self._door.sees(self._context.caller, name)
         ]
 
     def remotes(self) -> tuple[RemoteEntry, ...]:
@@ -299,7 +295,7 @@ class Registry:
         """
         names = [VolumeName.parse(name) for name in (one, other)]
         for each in names:
-            self._door.check(self._caller, Role.READ, each)
+            self._door.check(self._context.caller, Role.READ, each)
         configs = [self._served.configs.get(name.remote) for name in names]
         places = [
             None if config is None else place_of(config, name.segments)
@@ -350,10 +346,10 @@ class Registry:
     @property
     def _seen(self) -> tuple[str, ...]:
         """The names of the remotes that the caller sees, sorted."""
-        return tuple(name for name in self.names if self._door.sees(self._caller, VolumeName(name, ())))
+        return tuple(name for name in self.names if self._door.sees(self._context.caller, VolumeName(name, ())))
 
     def _may_read(self, name: VolumeName) -> bool:
-        return self._door.allows(self._caller, Role.READ, name)
+        return self._door.allows(self._context.caller, Role.READ, name)
 
     def _is_volume(self, remote: str) -> bool:
         return self._may_read(VolumeName(remote, ())) and _is_volume(self._remotes[remote], self._context)
@@ -376,7 +372,7 @@ class Registry:
         Raises:
             UnknownRemote; PermissionDenied, Unauthenticated: before it is known whether there is such a remote.
         """
-        self._door.check(self._caller if caller is None else caller, role, name)
+        self._door.check(self._context.caller if caller is None else caller, role, name)
         return self._found(name.remote)
 
     def _found(self, name: str) -> Remote:
