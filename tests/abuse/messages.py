@@ -14,18 +14,9 @@ from abuse.serving import PATIENCE_S, Suite, raw_channel
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
-from voxgate.v1 import (
-    job_pb2,
-    mesh_pb2,
-    metadata_pb2,
-    segment_pb2,
-    skeleton_pb2,
-    transfer_pb2,
-    version_pb2,
-    volume_pb2,
-)
+from voxgate.v1 import volume_pb2
+from voxgate.wire import contract
 
-_FILES = (job_pb2, mesh_pb2, metadata_pb2, segment_pb2, skeleton_pb2, transfer_pb2, version_pb2, volume_pb2)
 _CALL_S = 2.0
 _NAMES = ("files/seg", "files/em", "mem/seg", "mem/new", "aniso", "aniso/seg", "aniso/em", "files", "mem", "")
 _TEXTS = (
@@ -46,8 +37,7 @@ _BITS = {
 
 def methods() -> list[MethodDescriptor]:
     """Every method of every service."""
-    services = [service for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]
-    return [method for service in services for method in service.methods]
+    return list(contract.method_descriptors())
 
 
 def random_message(rng: random.Random, kind: Descriptor, depth: int = 0) -> Any:

@@ -8,29 +8,14 @@ import pytest
 
 from support.house import ROOT
 from support.manifests import K8S, Network, objects, ports_of, settings_of, workloads
-from voxgate.v1 import (
-    job_pb2,
-    mesh_pb2,
-    metadata_pb2,
-    segment_pb2,
-    skeleton_pb2,
-    transfer_pb2,
-    version_pb2,
-    volume_pb2,
-)
+from voxgate.wire import contract
 from voxgate_serving.settings import load_configuration
 from voxgate_standalone.egress import edges_of
 
 CLOSED = ("dev", "one-replica", "prod", "workstation")
 SERVICES = ("volume", "mesh", "transfer")
 EDGES = {"dev": "ingress-nginx", "prod": "envoy-gateway-system", "workstation": "kube-system"}
-FILES = (job_pb2, mesh_pb2, metadata_pb2, segment_pb2, skeleton_pb2, transfer_pb2, version_pb2, volume_pb2)
-METHODS = {
-    f"{service.full_name}/{method.name}"
-    for file in FILES
-    for service in file.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-}
+METHODS = {f"{method.containing_service.full_name}/{method.name}" for method in contract.method_descriptors()}
 READS = re.compile(r".*/(Get|List|Lookup|Read|Resolve|Export|Watch)[A-Za-z]*")
 WRITES = re.compile(r".*/(Set|Delete|Commit|Create|Branch|Write|Start|Reserve|Cancel|Resume)[A-Za-z]*")
 OF_JOBS = re.compile(r"voxgate\.v1\.(Job|Transfer)Service/.*")

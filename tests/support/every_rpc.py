@@ -13,7 +13,6 @@ from google.protobuf.descriptor import MethodDescriptor
 from support.volume_service import BOUNDS, GRANULE, spec
 from voxgate.model.geometry import Box
 from voxgate.v1 import (
-    job_pb2,
     mesh_pb2,
     metadata_pb2,
     segment_pb2,
@@ -23,14 +22,11 @@ from voxgate.v1 import (
     version_pb2,
     volume_pb2,
 )
+from voxgate.wire import contract
 from voxgate.wire.volumes import box_to_proto, spec_to_proto
 
-_MODULES = (job_pb2, mesh_pb2, metadata_pb2, segment_pb2, skeleton_pb2, transfer_pb2, version_pb2, volume_pb2)
 METHODS: Mapping[str, MethodDescriptor] = {
-    f"{service.name}/{method.name}": method
-    for module in _MODULES
-    for service in module.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
+    f"{method.containing_service.name}/{method.name}": method for method in contract.method_descriptors()
 }
 FILTERED = {"VolumeService/GetServerInfo", "VolumeService/ListRemotes", "JobService/ListJobs"}
 """They name nothing: what they list is what the caller may see."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from google.protobuf.descriptor import MethodDescriptor
+
 from voxgate.v1 import (
     job_pb2,
     mesh_pb2,
@@ -40,10 +42,15 @@ def reads(method: str) -> bool:
 
 def methods() -> Iterator[tuple[str, str]]:
     """Every method: the full name of its service, and its own."""
+    for method in method_descriptors():
+        yield method.containing_service.full_name, method.name
+
+
+def method_descriptors() -> Iterator[MethodDescriptor]:
+    """Every method of every service."""
     for file in FILES:
         for service in file.DESCRIPTOR.services_by_name.values():
-            for method in service.methods:
-                yield service.full_name, method.name
+            yield from service.methods
 
 
 def contract_version() -> str:
