@@ -3,11 +3,13 @@
 import json
 import signal
 import threading
+from types import SimpleNamespace
 
 import grpc
 import numpy as np
 import pytest
 
+from support.processes import FREE_PORTS, VOXGATE, announcing
 from support.scraped import scraped, scraped_until
 from support.servers import server_process
 from voxgate.client.connection import connect
@@ -15,6 +17,9 @@ from voxgate.model.errors import UnknownRemote
 from voxgate.model.geometry import Box
 from voxgate.v1 import volume_pb2, volume_pb2_grpc
 from voxgate.wire.volumes import box_to_proto
+from voxgate_remotes.config import parse_remotes
+from voxgate_remotes.registry import Registry
+from voxgate_serving.settings import load_configuration
 
 SLOW = '[remotes.slow]\nuri = "procedural://"\noptions = {{ latency_ms = {ms} }}\n'
 BOX = Box.of(x=(999_000, 999_031), y=(999_500, 999_517), z=(998_001, 998_012))
@@ -143,3 +148,34 @@ def test_many_readers_notice_nothing_but_the_change_while_the_file_is_read_again
     for reader in readers:
         reader.join(60)
     assert wrong == []
+
+
+MADE = 'options = {{ latency_ms = {ms}, size = "300,260,140", offset = "-7,11,900", chunk = "32,16,8" }}\n'
+
+
+def test_a_job_goes_on_while_its_source_is_configured_anew_and_a_remote_comes(tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    path = tmp_path / "voxgate.toml"
+
+    def remotes(ms):
+        made = '[remotes.made]\nuri = "procedural://"\n' + MADE.format(ms=ms)
+        return f'{server_table()}{made}[remotes.scratch]\nuri = "{scratch.as_uri()}"\nwritable = true\n'
+
+    path.write_text(remotes(20))
+    log = tmp_path / "log"
+    command = [*VOXGATE, "serve", "--config", str(path), *FREE_PORTS]
+    with announcing(command, log) as (process, started), connect(started["grpc"]) as client:
+        server = SimpleNamespace(process=process, log=log)
+        handle = client.transfer("made/seg", "scratch/copy", scales=[0])
+        begun = next(job for job in handle.watch(120) if job.progress.done_block_count or job.state.is_terminal)
+        assert not begun.state.is_terminal
+        path.write_text(remotes(0) + '[remotes.other]\nuri = "procedural://"\n')
+        _reload(server, _metrics_port(server), "applied")
+        assert not handle.refresh().state.is_terminal
+        assert handle.result(120).destination == "scratch/copy"
+        assert handle.job.run_count == 1
+    registry = Registry.from_config(parse_remotes(load_configuration(path, {}).remotes, tmp_path))
+    copy, made = registry.open("scratch/copy"), registry.open("made/seg")
+    bounds = made.info.scales[0].bounds
+    np.testing.assert_array_equal(copy.read(bounds), made.read(bounds))
