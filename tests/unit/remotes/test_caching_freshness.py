@@ -9,6 +9,7 @@ import pytest
 
 from support.cached_volumes import HELD_UP_S, NAME, UNALIGNED, Watched, cached
 from support.memory_volumes import two_scales
+from voxgate.model.access import Caller
 from voxgate.model.errors import StoreUnavailable, UnknownVolume
 from voxgate.model.geometry import Box, Vec3
 from voxgate.model.remotes import CallerBound, Deletable
@@ -231,7 +232,7 @@ def test_where_a_store_is_asked_on_behalf_of_callers_none_gets_what_another_was_
     remote = cached(store, immutable=True)
     assert remote.capability(CallerBound) is not None
     for caller in ("ada", "bob", "ada", "", "bob"):
-        context = CallContext(caller=caller)
+        context = CallContext(caller=Caller(caller))
         remote.for_caller(context).open(NAME, OpenOptions(context=context)).read(UNALIGNED)
     assert len(store.taken()) == 3
 
@@ -240,5 +241,5 @@ def test_where_a_store_is_asked_in_its_operators_name_callers_share(store):
     remote = cached(store, immutable=True)
     assert remote.capability(CallerBound) is None
     for caller in ("ada", "bob"):
-        opened(remote, context=CallContext(caller=caller)).read(UNALIGNED)
+        opened(remote, context=CallContext(caller=Caller(caller))).read(UNALIGNED)
     assert len(store.taken()) == 1
