@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc
 import urllib3
 
 from support.envoy import Place
@@ -55,7 +56,7 @@ class Replica:
         """Whether it takes calls."""
         if not self.program.is_running:
             return False
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(grpc.RpcError, urllib3.exceptions.HTTPError):
             if self.place.health_port:
                 return health(self.place.health_port, "ready") == "SERVING"
             return urllib3.request("GET", f"http://{self.address}/healthz", retries=False, timeout=5).status == 200
