@@ -160,9 +160,9 @@ def test_a_job_goes_on_while_its_source_is_configured_anew_and_a_remote_comes(tm
 
     def remotes(ms):
         made = '[remotes.made]\nuri = "procedural://"\n' + MADE.format(ms=ms)
-        return f'{server_table()}{made}[remotes.scratch]\nuri = "{scratch.as_uri()}"\nwritable = true\n'
+        return f'{server_table(job_threads=1)}{made}[remotes.scratch]\nuri = "{scratch.as_uri()}"\nwritable = true\n'
 
-    path.write_text(remotes(20))
+    path.write_text(remotes(2000))
     log = tmp_path / "log"
     command = [*VOXGATE, "serve", "--config", str(path), *FREE_PORTS]
     with announcing(command, log) as (process, started), connect(started["grpc"]) as client:
